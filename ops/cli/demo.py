@@ -1,0 +1,7 @@
+"""`demo` command."""
+
+from __future__ import annotations
+
+
+def demo() -> None:
+    """To come."""

@@ -1,0 +1,7 @@
+"""`migrate` command."""
+
+from __future__ import annotations
+
+
+def migrate() -> None:
+    """To come."""

@@ -1,0 +1,27 @@
+"""The `mutt` command: what operators run. The list of commands is the table of contents."""
+
+from __future__ import annotations
+
+import typer
+
+from ops.cli import dlq, ledger, migrate, parse, rules, topics, trace, worker
+from ops.cli.exits import run
+
+app = typer.Typer(
+    name="mutt",
+    help="mutt turns syslog and SNMP traps into alerts, and can prove what it did with every event.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+app.add_typer(worker.app, name="worker")
+app.add_typer(topics.app, name="topics")
+app.add_typer(rules.app, name="rules")
+app.add_typer(dlq.app, name="dlq")
+app.add_typer(ledger.app, name="ledger")
+app.command("migrate")(migrate.migrate)
+app.command("trace")(trace.trace)
+app.command("parse")(parse.parse)
+
+
+def main() -> None:
+    run(app)

@@ -1,0 +1,24 @@
+"""The `muttdev` command: the whole system on one laptop."""
+
+from __future__ import annotations
+
+import typer
+
+from ops.cli import demo, stack
+from ops.cli.exits import run
+
+app = typer.Typer(
+    name="muttdev",
+    help="The whole of mutt on one laptop: real Kafka, PostgreSQL and a webhook receiver, from Python wheels alone.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+app.command("up")(stack.up)
+app.command("down")(stack.down)
+app.command("status")(stack.status)
+app.command("send")(stack.send)
+app.command("demo")(demo.demo)
+
+
+def main() -> None:
+    run(app)

@@ -1,0 +1,7 @@
+"""`parse` command."""
+
+from __future__ import annotations
+
+
+def parse() -> None:
+    """To come."""

@@ -1,0 +1,7 @@
+"""`trace` command."""
+
+from __future__ import annotations
+
+
+def trace() -> None:
+    """To come."""

@@ -1,0 +1,99 @@
+"""The error tree: a leaf says what failed, its branch says how to treat it.
+
+    MuttError
+    ├── Unavailable            wait and try again: the fault lies outside the record (I7)
+    │   ├── StoreUnavailable       PostgreSQL
+    │   ├── BrokerUnavailable      Kafka
+    │   └── ReceiverUnavailable    the webhook receiver
+    ├── RecordRejected         dead-letter: the record's own fault, with a closed reason
+    ├── RowRefused             dead-letter: the database refuses the value of one row
+    ├── Fenced                 give the work up: another owner moved the partition's progress
+    ├── PartitionHalted        stop this partition until an operator acts; others go on
+    └── Refused                tell the caller: what was asked for is wrong
+        ├── SettingsRefused        environment or settings
+        ├── ConfigRefused          a dynamic configuration key
+        ├── RuleRefused            a rule or a rules file
+        └── MigrationRefused       the schema's history
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from schemas.dead_letters import Reason
+
+
+class MuttError(Exception):
+    """Everything mutt raises on purpose."""
+
+
+class Unavailable(MuttError):
+    """Something outside the record is down or slow; wait with backoff and try again."""
+
+
+class StoreUnavailable(Unavailable):
+    """PostgreSQL did not answer, refused the connection, or asked for a retry."""
+
+
+class BrokerUnavailable(Unavailable):
+    """Kafka did not acknowledge in time; what was sent may or may not be on the topic."""
+
+
+class ReceiverUnavailable(Unavailable):
+    """The webhook receiver could not be reached."""
+
+
+class RecordRejected(MuttError):
+    """The record cannot be processed, now or later; it becomes a dead letter with this reason."""
+
+    def __init__(self, reason: Reason, detail: str = "") -> None:
+        super().__init__(f"{reason}: {detail}" if detail else str(reason))
+        self.reason = reason
+        self.detail = detail
+
+
+class RowRefused(MuttError):
+    """PostgreSQL or its driver refuses one row of a COPY.
+
+    `line` counts the rows of that COPY from 1, where the server named it; None means: find it by bisection.
+    """
+
+    def __init__(self, table: str, line: int | None, detail: str) -> None:
+        super().__init__(f"{table} row {line if line is not None else '?'}: {detail}")
+        self.table = table
+        self.line = line
+        self.detail = detail
+
+
+class Fenced(MuttError):
+    """The compare-and-set on `partition_progress` found another position than expected."""
+
+
+class PartitionHalted(MuttError):
+    """The partition's log or our own code cannot be trusted; nothing more of it is processed until an operator acts."""
+
+
+class Refused(MuttError):
+    """What the caller gave is wrong; `problems` holds one line for each fault, all at once."""
+
+    def __init__(self, problems: str | Sequence[str]) -> None:
+        self.problems: tuple[str, ...] = (problems,) if isinstance(problems, str) else tuple(problems)
+        super().__init__("; ".join(self.problems))
+
+
+class SettingsRefused(Refused):
+    """Settings from the environment are misspelt, missing, or out of bounds."""
+
+
+class ConfigRefused(Refused):
+    """A dynamic configuration key is unknown or its value is out of bounds."""
+
+
+class RuleRefused(Refused):
+    """A rule (or a line of a rules file) is not valid, or the matching engine does not accept its pattern."""
+
+
+class MigrationRefused(Refused):
+    """An applied migration was edited, is missing, or the schema is newer than this program."""

@@ -1,0 +1,89 @@
+"""Static settings: read once from a mapping (the environment), typed, misspelt names refused."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, get_type_hints
+
+import msgspec
+from msgspec import Meta, Struct
+
+from schemas.errors import SettingsRefused
+
+PREFIX = "MUTT_"
+
+Port = Annotated[int, Meta(ge=0, le=65535)]
+Positive = Annotated[int, Meta(ge=1)]
+Seconds = Annotated[float, Meta(gt=0)]
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """One field per variable: `kafka_bootstrap` is read from MUTT_KAFKA_BOOTSTRAP. No field holds a secret."""
+
+    home: str = ".mutt"
+    """Folder of the development stack (`muttdev`)."""
+    kafka_bootstrap: str = "127.0.0.1:9092"
+    database_url: str = "postgresql://mutt@127.0.0.1:5432/mutt"
+    """Without a password: that is the secret DB_PASS_CURRENT."""
+    secrets_dir: str | None = None
+    """Folder with one file per secret, for development."""
+    webhook_url: str = "http://127.0.0.1:8088/alerts"
+    webhook_timeout: Seconds = 10.0
+    host: str = "127.0.0.1"
+    """Address that metrics, health and the API listen on."""
+    match_port: Port = 8081
+    forward_port: Port = 8083
+    dead_letters_port: Port = 8086
+    api_port: Port = 8090
+    """0 takes any free port."""
+    log_level: str = "info"
+    data_dir: str | None = None
+    """Where Faust keeps its working files; a temporary folder if unset."""
+    session_timeout: Annotated[float, Meta(ge=6, le=120)] = 20.0
+    """Seconds after which Kafka gives a dead worker's partitions to others."""
+    max_poll_records: Annotated[int, Meta(ge=1, le=5000)] = 2000
+    batch_records: Annotated[int, Meta(ge=1, le=20000)] = 4000
+    """Records one transaction takes at most."""
+    held_records: Annotated[int, Meta(ge=1000, le=1_000_000)] = 40_000
+    """Records a worker holds in memory at most (I6)."""
+    transactions: Annotated[int, Meta(ge=1, le=64)] = 5
+    """Transactions a worker has open at once."""
+    drain_timeout: Seconds = 10.0
+    """Seconds a worker gets to finish what it has in hand after SIGTERM."""
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> Settings:
+        """Settings from variables that start with MUTT_; an empty value counts as unset.
+
+        Raises SettingsRefused naming every misspelt variable and every bad value at once.
+        """
+        fields = {PREFIX + name.upper(): name for name in cls.__struct_fields__}
+        given = {name: value for name, value in environ.items() if name.startswith(PREFIX) and value != ""}
+        problems = [_unknown(name, fields) for name in given if name not in fields]
+        types = get_type_hints(cls, include_extras=True)
+        values: dict[str, object] = {}
+        for variable, name in fields.items():
+            if variable in given:
+                try:
+                    values[name] = msgspec.convert(given[variable], types[name], strict=False)
+                except msgspec.ValidationError as error:
+                    problems.append(f"{variable}={given[variable]!r}: {error}")
+        if problems:
+            raise SettingsRefused(problems)
+        return cls(**values)  # type: ignore[arg-type]
+
+    def to_env(self) -> dict[str, str]:
+        """The variables that give these settings again, for a child process."""
+        values = {name: getattr(self, name) for name in self.__struct_fields__}
+        return {PREFIX + name.upper(): str(value) for name, value in values.items() if value is not None}
+
+    @property
+    def home_path(self) -> Path:
+        return Path(self.home).resolve()
+
+
+def _unknown(name: str, known: Mapping[str, str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"{name} is no setting of mutt" + (f"; did you mean {near[0]}?" if near else "")

@@ -1,0 +1,35 @@
+"""Connections to PostgreSQL: one place that knows the address, the password and the limits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import asyncpg
+
+from schemas.settings import Settings
+from streams.adapters.secrets import DB_PASSWORD, SecretSource
+
+STATEMENT_TIMEOUT_S = 10.0
+"""Bound on one statement, so that a frozen server cannot hold a lane (FAUST.md section 6)."""
+
+
+def connection_options(settings: Settings, secrets: SecretSource) -> dict[str, Any]:
+    """Keyword arguments for asyncpg.connect and asyncpg.create_pool."""
+    password = secrets.get(DB_PASSWORD)
+    return {
+        "dsn": settings.database_url,
+        "password": password.reveal() if password else None,
+        "timeout": 10.0,
+        "command_timeout": STATEMENT_TIMEOUT_S,
+        "server_settings": {"application_name": "mutt", "timezone": "UTC"},
+    }
+
+
+async def connect(settings: Settings, secrets: SecretSource) -> asyncpg.Connection:
+    """One connection. Raises OSError or asyncpg.PostgresError when the server cannot be reached or refuses."""
+    return await asyncpg.connect(**connection_options(settings, secrets))
+
+
+async def create_pool(settings: Settings, secrets: SecretSource, *, size: int) -> asyncpg.Pool:
+    """A pool of at most `size` connections, none opened before it is used."""
+    return await asyncpg.create_pool(**connection_options(settings, secrets), min_size=0, max_size=size)
