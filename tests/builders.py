@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
+import uuid
 from typing import Any
 
 from schemas.config import DynamicConfig
+from schemas.dead_letters import DeadLetter, Reason
 from schemas.events import Event
 from schemas.rules import Handling, Rule, RuleSet
 
@@ -34,3 +37,20 @@ def rule(**overrides: Any) -> Rule:
 def rule_set(*rules: Rule, **overrides: Any) -> RuleSet:
     defaults = {"version": 1, "digest": "0" * 64, "rules": rules, "config": DynamicConfig()}
     return RuleSet(**defaults | overrides)
+
+
+def dead_letter(**overrides: Any) -> DeadLetter:
+    defaults = {
+        "id": uuid.uuid4(),
+        "reason": Reason.SHED,
+        "detail": "shed under pressure",
+        "topic": "mutt.ingest.syslog",
+        "partition": 0,
+        "offset": 7,
+        "timestamp": 1_772_366_400_000,
+        "key": b"h1",
+        "value": event_json(),
+        "first_failed_at": dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC),
+        "last_failed_at": dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC),
+    }
+    return DeadLetter(**defaults | overrides)
