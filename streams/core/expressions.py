@@ -1,0 +1,49 @@
+"""Rules as expressions of the matching engine (Vectorscan), and the options they are compiled with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import hyperscan
+
+from schemas.rules import MatchType, Rule
+
+ON_MESSAGE = (MatchType.CONTAINS, MatchType.REGEX)
+"""Match types that test `message`, and so become expressions."""
+
+_ASCII = hyperscan.HS_FLAG_CASELESS | hyperscan.HS_FLAG_SINGLEMATCH
+_UNICODE = _ASCII | hyperscan.HS_FLAG_UTF8 | hyperscan.HS_FLAG_UCP
+
+
+class Expression(NamedTuple):
+    """What the engine compiles: pattern bytes and flags."""
+
+    pattern: bytes
+    flags: int
+
+
+def expression(rule: Rule) -> Expression:
+    """The expression of a rule that tests `message`: caseless, reported once a line.
+
+    Unicode is switched on only for patterns with characters beyond ASCII: without it "é" is not caseless, with it `\\b`
+    is refused. A `contains` text is escaped whole, because under UTF-8 a single byte is never a character beyond ASCII.
+    """
+    text = rule.match_string or ""
+    ascii_only = text.isascii()
+    if rule.match_type is MatchType.CONTAINS:
+        form = "\\x%02x" if ascii_only else "\\x{%x}"
+        text = "".join(form % ord(char) for char in text)
+    return Expression(text.encode(), _ASCII if ascii_only else _UNICODE)
+
+
+def compile_database(expressions: Sequence[Expression], ids: Sequence[int]) -> hyperscan.Database:
+    """One database that reports these ids. Releases the GIL while it compiles. Raises hyperscan.error."""
+    database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
+    database.compile(
+        expressions=[one.pattern for one in expressions],
+        ids=list(ids),
+        elements=len(expressions),
+        flags=[one.flags for one in expressions],
+    )
+    return database
