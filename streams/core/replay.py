@@ -45,6 +45,8 @@ class StoredLetter(Struct, frozen=True, kw_only=True):
     replay_id: uuid.UUID | None = None
     replayed_at: dt.datetime | None = None
     published_at: dt.datetime | None = None
+    value_size: int | None = None
+    """Bytes of the value; None for a null value."""
     has_alert: bool = False
     """Whether the alert that a `deliver` letter stands for still has its row."""
 
