@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
+import difflib
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
 from msgspec import Struct
+
+from schemas.errors import ConfigRefused
+
+Value = int | float | bool | str
+
+HARD_LIMIT_FACTOR = 10
+"""`alerter_queue_hard_limit` is this many times the shed threshold where nobody set it."""
 
 
 class DynamicConfig(Struct, frozen=True, kw_only=True):
@@ -16,6 +30,9 @@ class DynamicConfig(Struct, frozen=True, kw_only=True):
     alerter_queue_hard_limit: int = 20000
     ingest_paused: bool = False
     audit_unhandled_events: bool = False
+    max_ingest_queue_size: int = 1_000_000
+    ingest_max_rate: int = 600_000
+    ingest_rate_window: int = 60
     cache_reload_interval: int = 5
     unhandled_default_team: str = "NETO"
     unhandled_threshold: int = 100
@@ -28,5 +45,248 @@ class DynamicConfig(Struct, frozen=True, kw_only=True):
     moog_retry_max_delay: int = 60
     circuit_breaker_threshold: int = 10
     circuit_breaker_timeout: int = 300
+    remediation_enabled: bool = True
+    remediation_interval: int = 30
+    remediation_batch_size: int = 500
     max_poison_retries: int = 3
+    remediation_backoff_base: int = 60
     slo_window_hours: int = 24
+    metrics_retention_days: int = 90
+    event_retention_days: int = 90
+    event_archive_retention_years: int = 7
+    config_audit_retention_days: int = 365
+    retention_enforcement_enabled: bool = True
+    dlq_retention_days: int = 30
+    alert_retention_days: int = 90
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One key: what it means, who reads it, and what it may be. The type is that of its default."""
+
+    name: str
+    means: str
+    read_by: str
+    unit: str = ""
+    low: float | None = None
+    high: float | None = None
+    choices: tuple[str, ...] = ()
+    zero: bool = False
+    """0 is allowed too, below `low`: it switches the limit off."""
+
+    @property
+    def default(self) -> Value:
+        value: Value = getattr(_DEFAULTS, self.name)
+        return value
+
+    @property
+    def kind(self) -> type[Value]:
+        return type(self.default)
+
+    @property
+    def bounds(self) -> str:
+        """The allowed values in words."""
+        if self.choices:
+            return " or ".join(self.choices)
+        if self.kind is bool:
+            return "true or false"
+        span = f"{self.low:g} to {self.high:g}" if self.kind is float else f"{self.low} to {self.high}"
+        if self.kind is str:
+            return f"{span} characters"
+        return f"{'0, or ' if self.zero else ''}{span}{' ' + self.unit if self.unit else ''}"
+
+
+_DEFAULTS = DynamicConfig()
+
+
+def _keys(read_by: str, *keys: tuple[str, str, dict[str, Any]]) -> tuple[Key, ...]:
+    return tuple(Key(name=name, means=means, read_by=read_by, **limits) for name, means, limits in keys)
+
+
+def _whole(low: int, high: int, unit: str = "") -> dict[str, Any]:
+    return {"low": low, "high": high, "unit": unit}
+
+
+_SWITCH: dict[str, Any] = {}
+
+KEYS: tuple[Key, ...] = (
+    *_keys(
+        "match",
+        ("alerter_queue_warn_threshold", "pending alerts: a log line per crossing", _whole(1, 10**7, "alerts")),
+        ("alerter_queue_shed_threshold", "pending alerts: shed or defer above it", _whole(2, 10**7, "alerts")),
+        ("alerter_shed_mode", "what happens above the shed threshold", {"choices": ("dlq", "defer")}),
+        ("alerter_defer_sleep_ms", "re-check interval while deferring, jittered", _whole(10, 60000, "ms")),
+        ("alerter_shed_severity_floor", "this syslog severity or worse is never shed", _whole(0, 7)),
+        ("alerter_queue_hard_limit", "pending alerts: both modes pause above it", _whole(3, 10**8, "alerts")),
+        ("ingest_paused", "the operator's stop: nothing is taken from the ingest topics", _SWITCH),
+        ("audit_unhandled_events", "unhandled events get an audit row each", _SWITCH),
+        ("unhandled_default_team", "team of hosts that have none", {"low": 1, "high": 100}),
+        ("unhandled_threshold", "unhandled events of one signature that raise a meta-alert", _whole(1, 10**6)),
+        ("unhandled_expiry_seconds", "window in which they are counted", _whole(60, 2592000, "s")),
+    ),
+    *_keys(
+        "api",
+        ("max_ingest_queue_size", "undecided records above which POST /ingest answers 503", _whole(1, 10**9)),
+        ("ingest_max_rate", "events a key may post per window", _whole(1, 10**8, "events")),
+        ("ingest_rate_window", "window of ingest_max_rate", _whole(1, 3600, "s")),
+        ("slo_window_hours", "window of the v1 SLO answer", _whole(1, 720, "h")),
+    ),
+    *_keys("match, forward", ("cache_reload_interval", "poll behind the notification", _whole(1, 3600, "s"))),
+    *_keys(
+        "forward",
+        ("moog_rate_limit", "posts per period, for the whole fleet", _whole(1, 10**5, "posts")),
+        ("moog_rate_period", "period of moog_rate_limit", _whole(1, 3600, "s")),
+        ("moog_max_in_flight", "posts at once", _whole(1, 1000, "posts")),
+        (
+            "moog_retry_max_age",
+            "an undelivered alert this old becomes a dead letter; 0 retries for ever",
+            {"zero": True} | _whole(60, 2592000, "s"),
+        ),
+        ("moog_retry_base_delay", "first retry delay, full jitter", {"low": 0.05, "high": 60.0, "unit": "s"}),
+        ("moog_retry_max_delay", "longest retry delay", _whole(1, 3600, "s")),
+        ("circuit_breaker_threshold", "failures in a row that open the breaker", _whole(1, 10**4)),
+        ("circuit_breaker_timeout", "open for this long, then one probe", _whole(1, 3600, "s")),
+    ),
+    *_keys(
+        "dead-letters",
+        ("remediation_enabled", "replay by itself while the receiver is healthy", _SWITCH),
+        ("remediation_interval", "between two rounds", _whole(5, 86400, "s")),
+        ("remediation_batch_size", "letters replayed a round", _whole(1, 10**4, "letters")),
+        ("max_poison_retries", "replays after which a letter is parked", _whole(0, 100)),
+        ("remediation_backoff_base", "backoff, times the attempt", _whole(1, 3600, "s")),
+    ),
+    *_keys(
+        "retention",
+        ("metrics_retention_days", "SLI minutes", _whole(31, 730, "days")),
+        ("event_retention_days", "audit rows", _whole(7, 3650, "days")),
+        ("event_archive_retention_years", "archived audit rows", _whole(1, 30, "years")),
+        ("config_audit_retention_days", "audit of configuration changes", _whole(365, 3650, "days")),
+        ("retention_enforcement_enabled", "the timer deletes; off, it only reports", _SWITCH),
+        ("dlq_retention_days", "dead letters", _whole(7, 365, "days")),
+        ("alert_retention_days", "deliveries", _whole(7, 3650, "days")),
+    ),
+)
+BY_NAME: dict[str, Key] = {key.name: key for key in KEYS}
+
+_SUCCESSORS = {
+    "alerter_cache_reload_interval": "it is cache_reload_interval now",
+    "moog_circuit_breaker_timeout": "it is circuit_breaker_timeout now",
+    "moog_circuit_breaker_threshold": "it is circuit_breaker_threshold now",
+    "ingest_queue_depth_limit": "it is max_ingest_queue_size now",
+    "max_queue_depth": "it is max_ingest_queue_size now",
+    "moog_batch_size": "alerts are posted one by one, moog_max_in_flight at once",
+    "log_level": "it is the setting MUTT_LOG_LEVEL now",
+    "retention_check_interval_hours": "a timer runs `mutt retention run`",
+}
+_OBJECTIVE = re.compile(r"slo_(\w+_target|burn_rate_\w+|(ingestor|forwarder|alerter)_\w+)")
+
+_WHOLE_TEXT = re.compile(r"[+-]?[0-9]{1,18}")
+_FLOAT_TEXT = re.compile(r"[+-]?([0-9]{1,18}(\.[0-9]{0,18})?|\.[0-9]{1,18})([eE][+-]?[0-9]{1,3})?")
+
+
+def parse_value(name: str, text: str) -> Value:
+    """The typed value of a key from its text. Raises ConfigRefused naming the key, its bounds or its successor."""
+    key = BY_NAME.get(name)
+    if key is None:
+        raise ConfigRefused(_unknown(name))
+    value = _typed(key, text)
+    if value is None or not _allowed(key, value):
+        raise ConfigRefused(f"{name}={text[:100]!r}: must be {_KIND_NAMES[key.kind]}: {key.bounds}")
+    return value
+
+
+_KIND_NAMES: dict[type, str] = {bool: "a switch", int: "a whole number", float: "a number", str: "text"}
+
+
+def _typed(key: Key, text: str) -> Value | None:
+    """The text as the key's type, None where it is none of that type."""
+    bare = text.strip()
+    if key.kind is bool:
+        return {"true": True, "false": False}.get(bare.lower())
+    if key.kind is int:
+        return int(bare) if _WHOLE_TEXT.fullmatch(bare) else None
+    if key.kind is float:
+        return float(bare) if _FLOAT_TEXT.fullmatch(bare) else None
+    return bare if bare.isprintable() else None
+
+
+def _allowed(key: Key, value: Value) -> bool:
+    if key.kind is bool:
+        return True
+    if key.choices:
+        return value in key.choices
+    if key.low is None or key.high is None:
+        return True
+    size = len(value) if isinstance(value, str) else value
+    return (key.zero and size == 0) or (math.isfinite(size) and key.low <= size <= key.high)
+
+
+def _unknown(name: str) -> str:
+    shown = f"{name[:100]!r} is no configuration key"
+    if name in _SUCCESSORS:
+        return f"{shown}: {_SUCCESSORS[name]}"
+    if _OBJECTIVE.fullmatch(name):
+        return f"{shown}: objectives stand in the objectives file now"
+    near = difflib.get_close_matches(name[:100], BY_NAME, n=1)
+    return shown + (f"; did you mean {near[0]}?" if near else "")
+
+
+def check(config: DynamicConfig) -> list[str]:
+    """What is wrong between keys that are each within their bounds: one line a fault."""
+    warn, shed = config.alerter_queue_warn_threshold, config.alerter_queue_shed_threshold
+    hard = config.alerter_queue_hard_limit
+    problems = []
+    if warn >= shed:
+        problems.append(f"alerter_queue_warn_threshold={warn} must be below alerter_queue_shed_threshold={shed}")
+    if shed >= hard:
+        problems.append(f"alerter_queue_shed_threshold={shed} must be below alerter_queue_hard_limit={hard}")
+    return problems
+
+
+def snapshot(stored: Mapping[str, str]) -> DynamicConfig:
+    """The configuration from stored texts; keys that are not stored keep their default.
+
+    Raises ConfigRefused with every problem at once.
+    """
+    values, problems = _parse_all(stored)
+    config = _build(values)
+    if problems := [*problems, *check(config)]:
+        raise ConfigRefused(problems)
+    return config
+
+
+def tolerant_snapshot(stored: Mapping[str, str]) -> tuple[DynamicConfig, tuple[str, ...]]:
+    """Like `snapshot`, for what is already stored: a bad value never stops a worker.
+
+    What is refused keeps its default (thresholds that contradict each other all do) and is told in the second part.
+    """
+    values, problems = _parse_all(stored)
+    config = _build(values)
+    if contradictions := check(config):
+        config = _build({name: value for name, value in values.items() if name not in _THRESHOLDS})
+    return config, (*problems, *contradictions)
+
+
+_THRESHOLDS = ("alerter_queue_warn_threshold", "alerter_queue_shed_threshold", "alerter_queue_hard_limit")
+
+
+def _parse_all(stored: Mapping[str, str]) -> tuple[dict[str, Value], list[str]]:
+    values: dict[str, Value] = {}
+    problems: list[str] = []
+    for name, text in stored.items():
+        try:
+            values[name] = parse_value(name, text)
+        except ConfigRefused as refused:
+            problems += refused.problems
+    return values, problems
+
+
+def _build(values: Mapping[str, Value]) -> DynamicConfig:
+    shed = values.get("alerter_queue_shed_threshold", _DEFAULTS.alerter_queue_shed_threshold)
+    assert isinstance(shed, int)
+    return DynamicConfig(**{"alerter_queue_hard_limit": HARD_LIMIT_FACTOR * shed, **values})  # type: ignore[arg-type]
+
+
+def to_text(value: Value) -> str:
+    """A value as it is stored and as v1 shows it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
