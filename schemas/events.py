@@ -16,7 +16,7 @@ Severity = Annotated[int, Meta(ge=0, le=7)]
 Varbind = str | int | float | bool | None
 
 
-class Event(Struct, gc=False, kw_only=True):
+class Event(Struct, gc=False, kw_only=True, omit_defaults=True):
     """One syslog message or SNMP trap, after decoding (DESIGN section 5). Field names are RFC 5424's where it has them."""
 
     timestamp: str | None

@@ -1,7 +1,45 @@
-"""`mutt worker`: Run one worker until it is told to stop."""
+"""`mutt worker match|forward|dead-letters`: runs one worker until it is told to stop."""
 
 from __future__ import annotations
 
+import os
+
 import typer
 
-app = typer.Typer(help="Run one worker until it is told to stop.", no_args_is_help=True)
+from schemas.settings import Settings
+
+app = typer.Typer(help="Run one worker until SIGTERM; settings come from MUTT_* variables.", no_args_is_help=True)
+
+
+@app.command()
+def match() -> None:
+    """Match events against the rules: reads the ingest topics, writes the audit trail, raises alerts."""
+    from streams.match_role import MatchRole
+
+    _run("match", MatchRole)
+
+
+@app.command()
+def forward() -> None:
+    """Forward alerts to the webhook receiver."""
+    from streams.forward_role import ForwardRole
+
+    _run("forward", ForwardRole)
+
+
+@app.command("dead-letters")
+def dead_letters() -> None:
+    """Keep the table of dead letters complete: indexes what other tools put on mutt.dlq."""
+    from streams.dead_letters_role import DeadLettersRole
+
+    _run("dead-letters", DeadLettersRole)
+
+
+def _run(service: str, role: type) -> None:
+    from streams.adapters.secrets import FileSecrets
+    from streams.app import run_worker
+    from streams.logs import configure
+
+    settings = Settings.from_env(os.environ)
+    configure(settings.log_level, service)
+    run_worker(settings, role(settings, FileSecrets(settings.secrets_dir)))

@@ -1,0 +1,148 @@
+"""create_app: the composition root of a worker. One process has one role, one Faust app, one consumer group."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import tempfile
+import threading
+import traceback
+from typing import Any, Protocol
+
+import faust
+import structlog
+from faust.types.tuples import TP
+from mode.supervisors import CrashingSupervisor
+from yarl import URL
+
+from schemas.settings import Settings
+from schemas.topics import Topic
+from streams.driver import BatchConsumer, BatchTransport
+
+log = structlog.get_logger()
+
+EXIT_INTERNAL = 70
+STOP_GRACE_S = 10.0
+"""Seconds beyond the drain deadline after which a stop that hangs is cut: what is in hand comes again, nothing is lost."""
+
+
+class Role(Protocol):
+    """What one kind of worker adds to the Faust app."""
+
+    name: str
+    topics: tuple[Topic, ...]
+
+    async def open(self, app: WorkerApp) -> None:
+        """Connects and loads what the work needs; waits for what is away. Called before the consumer starts."""
+
+    async def work(self, stream: Any) -> None:
+        """The agent: reads the stream until it ends."""
+
+    def assigned(self, partitions: list[tuple[str, int]]) -> None: ...
+
+    def revoked(self) -> None: ...
+
+    async def drain(self, deadline_s: float) -> bool:
+        """Finishes what is in hand; False if the deadline came first."""
+
+    async def close(self) -> None: ...
+
+
+class WorkerApp(faust.App):  # type: ignore[misc]
+    """A Faust application around one role: opens it before the first poll, drains it before the last."""
+
+    role: Role
+    settings: Settings
+
+    async def on_first_start(self) -> None:
+        await self.role.open(self)
+        await super().on_first_start()
+
+    async def on_stop(self) -> None:
+        """Take no more, finish what is in hand, commit, then let Faust stop. Bounded by a timer that ends the process."""
+        deadline = self.settings.drain_timeout
+        timer = threading.Timer(deadline + STOP_GRACE_S, os._exit, args=(1,))
+        timer.daemon = True
+        timer.start()
+        if self._consumer is not None:
+            self.batch_consumer.stop_flow()
+            if not await self.role.drain(deadline):
+                log.warning("stopped with work in hand; it comes again", deadline_s=deadline)
+            await self.batch_consumer.commit()
+        await super().on_stop()
+        await self.role.close()
+
+    @property
+    def batch_consumer(self) -> BatchConsumer:
+        consumer: BatchConsumer = self.consumer
+        return consumer
+
+
+def create_app(settings: Settings, role: Role, loop: asyncio.AbstractEventLoop) -> WorkerApp:
+    """The Faust app of a worker, to be run by `faust.Worker` in `loop`. FAUST.md section 9 says why each setting."""
+    app = WorkerApp(
+        f"mutt-{role.name}",
+        broker=f"kafka://{settings.kafka_bootstrap}",
+        loop=loop,
+        datadir=settings.data_dir or tempfile.mkdtemp(prefix="mutt-"),
+        agent_supervisor=CrashingSupervisor,
+        broker_commit_interval=1.0,
+        broker_heartbeat_interval=min(3.0, settings.session_timeout / 3),
+        broker_max_poll_interval=864_000,
+        broker_max_poll_records=settings.max_poll_records,
+        broker_rebalance_timeout=60.0,
+        broker_request_timeout=max(40.0, settings.session_timeout + 1),
+        broker_session_timeout=settings.session_timeout,
+        consumer_auto_offset_reset="earliest",
+        consumer_max_fetch_size=1024 * 1024,
+        key_serializer="raw",
+        value_serializer="raw",
+        logging_config=None,
+        producer_acks=-1,
+        producer_request_timeout=30.0,
+        stream_buffer_maxsize=16,
+        stream_wait_empty=False,
+        table_standby_replicas=0,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        web_enabled=False,
+        worker_redirect_stdouts=False,
+    )
+    app.settings, app.role = settings, role
+    app.transport = BatchTransport([URL(f"kafka://{settings.kafka_bootstrap}")], app, loop=loop)
+    topic = app.topic(*(topic.name for topic in role.topics), key_type=bytes, value_type=bytes)
+    app.agent(topic, name=role.name, concurrency=1)(role.work)
+    _follow_assignment(app, role)
+    return app
+
+
+def _follow_assignment(app: WorkerApp, role: Role) -> None:
+    async def assigned(_: Any, partitions: set[TP], **__: Any) -> None:
+        log.info("assigned", partitions=len(partitions))
+        role.assigned(sorted((tp.topic, tp.partition) for tp in partitions))
+
+    async def revoked(_: Any, partitions: set[TP], **__: Any) -> None:
+        log.info("revoked", partitions=len(partitions))
+        role.revoked()
+
+    app.on_partitions_assigned.connect(assigned, weak=False)
+    app.on_partitions_revoked.connect(revoked, weak=False)
+
+
+def run_worker(settings: Settings, role: Role) -> None:
+    """Runs the worker until SIGTERM or SIGINT; ends with SystemExit."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    app = create_app(settings, role, loop)
+    worker = faust.Worker(app, loop=loop, loglevel=settings.log_level, override_logging=False, redirect_stdouts=False, quiet=True)
+    worker.spinner = None
+    worker.execute_from_commandline()
+
+
+def end_process(error: BaseException) -> None:
+    """A defect in a lane or a background task: say it and end; the supervisor starts the worker again, offsets intact."""
+    log.critical("ends on a defect", error=repr(error), traceback="".join(traceback.format_exception(error)))
+    os._exit(EXIT_INTERNAL)
+
+
+__all__ = ["Role", "WorkerApp", "create_app", "end_process", "run_worker"]

@@ -1,0 +1,279 @@
+"""The batch driver: Faust's aiokafka transport, handing agents one message per partition and poll.
+
+What Faust does per event, this does per polled batch: one message, one acknowledgement, of a range of offsets. The
+watermark is strict (never beyond the first offset that is not acknowledged), and positions can be set from outside.
+It overrides internals of faust-streaming 0.15.3 and aiokafka 0.14.0, which are pinned exactly; FAUST.md section 4 of
+the design notes lists each override, tests/integration/test_driver.py is the gate for every upgrade.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer
+from aiokafka import TopicPartition as KafkaPartition
+from aiokafka.consumer import fetcher as kafka_fetcher
+from faust.transport.drivers import aiokafka as drivers
+from faust.types.tuples import TP, ConsumerMessage, ack_lock
+from mode.utils.futures import notify
+
+from streams.core.batches import CorruptBatch, OversizedBatch, PolledBatch, Record
+from streams.core.watermark import Watermark
+from streams.unpack import Batch, Unpacker
+
+FETCH_WAIT_MS = 50
+"""How long the broker may hold a fetch that finds nothing; Faust's 1,500 shows as one-second tails in latency."""
+
+POLL_SECONDS = 0.2
+"""How long one poll waits for records; also the longest a requested seek waits for its turn."""
+
+UNKNOWN_SIZE = 0
+
+
+class BatchMessage(ConsumerMessage):  # type: ignore[misc]
+    """One poll's records of one partition. `offset` is the last one; acknowledging acks `[first, offset]` once."""
+
+    __slots__ = ("first", "records", "rewound")
+
+    acked: bool
+    first: int
+    records: Sequence[Record]
+    rewound: bool
+
+    def on_final_ack(self, consumer: BatchConsumer) -> bool:
+        with ack_lock:
+            if self.acked:
+                return False
+            self.acked = True  # type: ignore[misc]
+            consumer.acknowledge(self)
+            return True
+
+
+def polled(event: Any) -> PolledBatch:
+    """The batch in a stream's event, with its acknowledgement bound."""
+    message: BatchMessage = event.message
+    return PolledBatch(
+        topic=message.topic,
+        partition=message.partition,
+        first=message.first,
+        after=message.offset + 1,
+        records=message.records,
+        rewound=message.rewound,
+        acknowledge=event.ack,
+    )
+
+
+class BoundedRecords:
+    """What aiokafka's fetcher takes for a fetched chunk: keeps the bytes until they are asked for."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def has_next(self) -> bool:
+        return len(self._data) > 0
+
+    def size_in_bytes(self) -> int:
+        return len(self._data)
+
+    def batches(self, unpacker: Unpacker) -> Iterator[Batch]:
+        return unpacker.batches(self._data)
+
+
+class BoundedPartitionRecords(kafka_fetcher.PartitionRecords):  # type: ignore[misc]
+    """Iterates over a fetched chunk as raw records, within the unpacker's bounds.
+
+    A damaged or oversized batch yields one stand-in instead of raising out of the poll of all partitions.
+    """
+
+    unpacker = Unpacker()
+    next_fetch_offset: int
+
+    def _unpack_records(self) -> Iterator[Record]:
+        found = False
+        for batch in self._records.batches(self.unpacker):
+            found = True
+            if not batch.is_control:
+                for record in batch.unpack():
+                    if record.offset >= self.next_fetch_offset:
+                        self.next_fetch_offset = record.offset + 1
+                        yield record
+            self.next_fetch_offset = batch.next_offset
+        if not found:
+            yield CorruptBatch(self.next_fetch_offset, 0, f"no whole batch at {self.next_fetch_offset}")
+
+
+class BatchConsumerThread(drivers.AIOKafkaConsumerThread):  # type: ignore[misc]
+    """The thread that owns the aiokafka consumer."""
+
+    def _create_worker_consumer(self, transport: Any) -> AIOKafkaConsumer:
+        kafka_fetcher.MemoryRecords = BoundedRecords
+        kafka_fetcher.PartitionRecords = BoundedPartitionRecords
+        consumer = super()._create_worker_consumer(transport)
+        consumer._fetch_max_wait_ms = FETCH_WAIT_MS  # read when it starts
+        return consumer
+
+    async def log_bounds(self, tp: TP) -> tuple[int, int]:
+        """First offset of the log, and the one after its last."""
+        partition = KafkaPartition(tp.topic, tp.partition)
+        return await self.call_thread(self._log_bounds, partition)  # type: ignore[no-any-return]
+
+    async def _log_bounds(self, partition: KafkaPartition) -> tuple[int, int]:
+        consumer = self._ensure_consumer()
+        begin = await consumer.beginning_offsets([partition])
+        end = await consumer.end_offsets([partition])
+        return begin[partition], end[partition]
+
+    async def seek_now(self, offsets: Mapping[TP, int]) -> None:
+        await self.call_thread(self._seek_now, offsets)
+
+    async def _seek_now(self, offsets: Mapping[TP, int]) -> None:
+        consumer = self._ensure_consumer()
+        assigned = consumer.assignment()
+        for tp, offset in offsets.items():
+            partition = KafkaPartition(tp.topic, tp.partition)
+            if partition in assigned:
+                consumer.seek(partition, offset)
+
+    async def pause_exactly(self, wanted: frozenset[tuple[str, int]]) -> None:
+        """Makes aiokafka's paused partitions the wanted ones, of those assigned."""
+        await self.call_thread(self._pause_exactly, wanted)
+
+    async def _pause_exactly(self, wanted: frozenset[tuple[str, int]]) -> None:
+        consumer = self._ensure_consumer()
+        assigned = consumer.assignment()
+        target = {KafkaPartition(topic, partition) for topic, partition in wanted} & assigned
+        paused = consumer.paused()
+        if more := target - paused:
+            consumer.pause(*more)
+        if fewer := (paused - target) & assigned:
+            consumer.resume(*fewer)
+
+
+class BatchConsumer(drivers.Consumer):  # type: ignore[misc]
+    """Faust's consumer with ranges instead of single offsets."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._next_read: dict[TP, int] = {}
+        self._marks: dict[TP, Watermark] = {}
+        self._wanted_seeks: dict[TP, int] = {}
+
+    def _new_consumer_thread(self) -> BatchConsumerThread:
+        return BatchConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    def request_seek(self, tp: TP, offset: int) -> None:
+        """Asks for the position; it is set between two polls, so that no batch straddles it."""
+        self._wanted_seeks[tp] = offset
+
+    async def log_bounds(self, tp: TP) -> tuple[int, int]:
+        """First offset of the partition's log and the one after its last. Raises aiokafka's errors."""
+        return await self._thread.log_bounds(tp)  # type: ignore[no-any-return]
+
+    async def pause_exactly(self, wanted: frozenset[tuple[str, int]]) -> None:
+        """Pauses these partitions and no other, in aiokafka, on its thread: nothing fetched is lost."""
+        await self._thread.pause_exactly(wanted)
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        self._forget_positions()
+        await super().on_partitions_revoked(revoked)
+
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        self._forget_positions()
+        await super().on_partitions_assigned(assigned, generation_id)
+
+    def _forget_positions(self) -> None:
+        """Rebalances are eager: every partition is revoked, and positions start again from what is committed."""
+        self._next_read.clear()
+        self._marks.clear()
+        self._wanted_seeks.clear()
+
+    # -- reading ----------------------------------------------------------------------------------------------
+
+    async def _drain_messages(self, fetcher: Any) -> None:
+        while not (self._stopped.is_set() or fetcher._stopped.is_set()):
+            await self._perform_wanted_seeks()
+            try:
+                records, _ = await self._wait_next_records(POLL_SECONDS)
+            except self.consumer_stopped_errors:
+                if self.transport.app.should_stop:
+                    return
+                raise
+            await self._hand_on(records or {}, self.app.consumer_generation_id)
+            await asyncio.sleep(0)
+
+    async def _perform_wanted_seeks(self) -> None:
+        """Only while records flow: after a rebalance Faust seeks once more by itself before it lets them."""
+        if self.flow_active and (wanted := self._wanted_seeks):
+            self._wanted_seeks = {}
+            await self._thread.seek_now(wanted)
+            self._next_read.update(wanted)
+            for tp, offset in wanted.items():
+                self._marks[tp] = Watermark(offset)
+
+    async def _hand_on(self, polled_records: Mapping[Any, Sequence[Record]], generation: int) -> None:
+        """One message per partition. Stops when a rebalance begins: positions are set afresh after it."""
+        for partition, records in polled_records.items():
+            if not self.flow_active or generation != self.app.consumer_generation_id:
+                return
+            tp = TP(partition.topic, partition.partition)
+            message = self._message(tp, records, generation)
+            self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
+            await self.wait_first(self.callback(message), self.suspend_flow.wait())
+            if self.flow_active and generation == self.app.consumer_generation_id:
+                self._next_read[tp] = message.offset + 1
+
+    def _message(self, tp: TP, records: Sequence[Record], generation: int) -> BatchMessage:
+        last = records[-1]
+        start = records[0].first if type(records[0]) is OversizedBatch else records[0].offset
+        expected = self._next_read.get(tp)
+        first = start if expected is None else min(expected, start)
+        message = BatchMessage(
+            tp.topic, tp.partition, last.offset, last.timestamp / 1000.0, 1, None, None, b"", None,
+            UNKNOWN_SIZE, UNKNOWN_SIZE, tp, generation_id=generation,
+        )  # fmt: skip
+        message.records = records
+        message.first = first
+        message.rewound = expected is not None and start < expected
+        if tp not in self._marks or message.rewound:
+            self._marks[tp] = Watermark(first)
+        return message
+
+    # -- acknowledging and committing -------------------------------------------------------------------------
+
+    def acknowledge(self, message: BatchMessage) -> None:
+        """Called by the message under Faust's lock; an acknowledgement from before a rebalance means nothing now."""
+        self._unacked_messages.discard(message)
+        mark = self._marks.get(message.tp)
+        if mark is not None and message.generation_id == self.app.consumer_generation_id:
+            mark.ack(message.first, message.offset + 1)
+        notify(self._waiting_for_ack)
+
+    def _filter_tps_with_pending_acks(self, topics: Iterable[Any] | None = None) -> Iterator[TP]:
+        return (
+            tp
+            for tp, mark in self._marks.items()
+            if mark.to_commit() is not None and (topics is None or tp in topics or tp.topic in topics)
+        )
+
+    def _new_offset(self, tp: TP) -> int | None:
+        mark = self._marks.get(tp)
+        return None if mark is None else mark.to_commit()
+
+    def _should_commit(self, tp: TP, offset: int) -> bool:
+        return True
+
+    async def _commit_offsets(self, offsets: Mapping[TP, int], start_new_transaction: bool = True) -> bool:
+        committed: bool = await super()._commit_offsets(offsets, start_new_transaction=start_new_transaction)
+        if committed:
+            for tp, offset in offsets.items():
+                if mark := self._marks.get(tp):
+                    mark.committed = offset
+        return committed
+
+
+class BatchTransport(drivers.Transport):  # type: ignore[misc]
+    """Install with `app.transport = BatchTransport([url], app, loop=loop)`, in the loop that will run."""
+
+    Consumer = BatchConsumer

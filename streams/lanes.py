@@ -1,0 +1,174 @@
+"""Lanes: one per assigned partition, in order, taking whatever is queued as one batch; a cap on what all of them hold."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from typing import Any, Protocol
+
+from msgspec import Struct
+
+from streams.core.batches import PolledBatch
+
+PartitionId = tuple[str, int]
+
+
+class Caps(Struct, frozen=True):
+    """What lanes may hold together (I6), and what one batch takes at most."""
+
+    batch_records: int = 4000
+    held_records: int = 40_000
+    held_bytes: int = 64 * 1024 * 1024
+
+
+class LaneWork(Protocol):
+    """What a lane does with its partition. One call at a time, in order.
+
+    An exception that leaves `open` or `handle` is a defect: the lane's owner ends the process, offsets intact.
+    """
+
+    async def open(self) -> None:
+        """Called once, before the first batch; waits as long as what it needs is away."""
+
+    async def handle(self, batches: Sequence[PolledBatch]) -> None:
+        """Processes batches that follow each other and acknowledges them; waits as long as it must."""
+
+    def revoke(self) -> None:
+        """The partition belongs to another worker now: finish nothing more, acknowledge nothing more."""
+
+
+class Lane:
+    """One partition's queue and the task that empties it."""
+
+    def __init__(self, work: LaneWork, caps: Caps, released: Callable[[int, int], None]) -> None:
+        self._work = work
+        self._caps = caps
+        self._released = released
+        self._queue: deque[tuple[PolledBatch, int]] = deque()
+        self._wake = asyncio.Event()
+        self.busy = False
+        self.revoked = False
+
+    def append(self, batch: PolledBatch, size: int) -> None:
+        self._queue.append((batch, size))
+        self._wake.set()
+
+    def revoke(self) -> None:
+        self.revoked = True
+        self._work.revoke()
+        for batch, size in self._queue:
+            self._released(len(batch.records), size)
+        self._queue.clear()
+        self._wake.set()
+
+    @property
+    def idle(self) -> bool:
+        return not self.busy and not self._queue
+
+    async def run(self) -> None:
+        await self._work.open()
+        while not self.revoked:
+            await self._wake.wait()
+            taken = self._take()
+            if not taken:
+                continue
+            self.busy = True
+            try:
+                await self._work.handle([batch for batch, _ in taken])
+            finally:
+                self.busy = False
+                for batch, size in taken:
+                    self._released(len(batch.records), size)
+
+    def _take(self) -> list[tuple[PolledBatch, int]]:
+        """Everything queued, up to the batch limit, at least one polled batch."""
+        taken: list[tuple[PolledBatch, int]] = []
+        records = 0
+        while self._queue and (not taken or records + len(self._queue[0][0].records) <= self._caps.batch_records):
+            taken.append(self._queue.popleft())
+            records += len(taken[-1][0].records)
+        if not self._queue:
+            self._wake.clear()
+        return taken
+
+
+class Lanes:
+    """The lanes of one worker. `put` waits at the cap; a lane that dies calls `on_death` with its exception."""
+
+    def __init__(
+        self,
+        open_lane: Callable[[str, int], LaneWork],
+        *,
+        caps: Caps,
+        on_death: Callable[[BaseException], None],
+    ) -> None:
+        self._open_lane = open_lane
+        self._caps = caps
+        self._on_death = on_death
+        self._lanes: dict[PartitionId, Lane] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._room = asyncio.Event()
+        self._room.set()
+        self.held_records = 0
+        self.held_bytes = 0
+
+    def assign(self, partitions: Iterable[PartitionId]) -> None:
+        """Opens a lane for each partition, afresh: what an earlier lane of the same partition had queued is dropped."""
+        self.revoke_all()
+        for topic, partition in partitions:
+            lane = Lane(self._open_lane(topic, partition), self._caps, self._release)
+            self._lanes[topic, partition] = lane
+            self._spawn(lane.run(), f"lane {topic}:{partition}")
+
+    def revoke_all(self) -> None:
+        """Drops every lane unacknowledged: rebalances are eager."""
+        for lane in self._lanes.values():
+            lane.revoke()
+        self._lanes.clear()
+
+    async def put(self, batch: PolledBatch) -> None:
+        """Queues the batch in its lane; waits while the lanes hold as much as they may. Unassigned: dropped unacked."""
+        await self._room.wait()
+        lane = self._lanes.get((batch.topic, batch.partition))
+        if lane is None:
+            return
+        size = batch.size
+        self.held_records += len(batch.records)
+        self.held_bytes += size
+        if self._full():
+            self._room.clear()
+        lane.append(batch, size)
+
+    @property
+    def idle(self) -> bool:
+        return all(lane.idle for lane in self._lanes.values())
+
+    async def drain(self, deadline_s: float) -> bool:
+        """Waits until nothing is queued or in hand; False when the deadline came first."""
+        try:
+            async with asyncio.timeout(deadline_s):
+                while not self.idle:
+                    await asyncio.sleep(0.02)
+        except TimeoutError:
+            return False
+        return True
+
+    def _full(self) -> bool:
+        return self.held_records >= self._caps.held_records or self.held_bytes >= self._caps.held_bytes
+
+    def _release(self, records: int, size: int) -> None:
+        self.held_records -= records
+        self.held_bytes -= size
+        if 2 * self.held_records <= self._caps.held_records and 2 * self.held_bytes <= self._caps.held_bytes:
+            self._room.set()
+
+    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._on_death(error)

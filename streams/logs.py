@@ -1,0 +1,58 @@
+"""Logs: one JSON object a line on standard error, ours and the libraries' alike."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import orjson
+import structlog
+from structlog.typing import EventDict, WrappedLogger
+
+NOISY = ("faust", "mode", "aiokafka", "asyncio")
+"""Libraries that talk at `info`, or whose liveness warnings mean nothing to the batch driver."""
+
+
+def configure(level: str, service: str) -> None:
+    """Sets up structlog and the standard library's logging once, at the start of a process."""
+    number = logging.getLevelNamesMapping().get(level.upper(), logging.INFO)
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _named(service),
+        structlog.processors.format_exc_info,
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.processors.JSONRenderer(serializer=orjson.dumps)],
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        logger_factory=structlog.BytesLoggerFactory(sys.stderr.buffer),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.JSONRenderer(serializer=_text),
+            ],
+        )
+    )
+    logging.basicConfig(handlers=[handler], level=number, force=True)
+    for name in NOISY:
+        logging.getLogger(name).setLevel(max(number, logging.WARNING))
+    # Faust's consumer warns of "livelocks" by comparing clocks that do not compare; `aiokafka` repeats each retry.
+    logging.getLogger("faust.transport.drivers.aiokafka").setLevel(logging.CRITICAL)
+
+
+def _named(service: str) -> structlog.typing.Processor:
+    def add(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+        event["service"] = service
+        return event
+
+    return add
+
+
+def _text(value: object, **_: object) -> str:
+    return orjson.dumps(value, default=str).decode()

@@ -1,0 +1,168 @@
+"""The match worker: rules, lanes, pauses and PostgreSQL, put together."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections.abc import Callable
+from typing import Any
+
+import asyncpg
+import structlog
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+from faust.types.tuples import TP
+
+from schemas.errors import BrokerUnavailable
+from schemas.settings import Settings
+from schemas.topics import INGEST, Topic
+from streams import metrics
+from streams.adapters.batches import PostgresBatchStore, refused_offset
+from streams.adapters.database import connect, create_pool
+from streams.adapters.publisher import KafkaOutbox, create_producer
+from streams.adapters.rule_watcher import RuleWatcher
+from streams.adapters.rules import PostgresRuleSource
+from streams.adapters.secrets import SecretSource
+from streams.agents.match_events import Matching, match_events
+from streams.app import WorkerApp, end_process
+from streams.clock import SystemClock
+from streams.core.matching import Knowledge
+from streams.driver import BatchConsumer, polled
+from streams.health import HealthServer
+from streams.lanes import Caps, Lanes
+from streams.pauses import PauseReason, Pauses
+from streams.tasks import Tasks, wait_for_start
+
+log = structlog.get_logger()
+
+GAUGES_EVERY_S = 1.0
+
+
+class ConsumerLog:
+    """Implements the PartitionLog port on the batch driver's consumer."""
+
+    def __init__(self, consumer: Callable[[], BatchConsumer]) -> None:
+        self._consumer = consumer
+
+    async def bounds(self, topic: str, partition: int) -> tuple[int, int]:
+        try:
+            return await self._consumer().log_bounds(TP(topic, partition))
+        except (KafkaError, TimeoutError) as error:
+            raise BrokerUnavailable(f"Kafka: {error or type(error).__name__}") from error
+
+    def seek(self, topic: str, partition: int, offset: int) -> None:
+        self._consumer().request_seek(TP(topic, partition), offset)
+
+
+class MatchRole:
+    """Implements Role: reads the ingest topics."""
+
+    name = "match"
+    topics: tuple[Topic, ...] = INGEST
+
+    def __init__(self, settings: Settings, secrets: SecretSource) -> None:
+        self._settings = settings
+        self._secrets = secrets
+        self._pauses = Pauses()
+        self._tasks = Tasks(end_process)
+        self._health = HealthServer("match", metrics.REGISTRY, self._not_ready)
+        self._assigned: list[tuple[str, int]] = []
+        self._reconciling = False
+        self._app: WorkerApp
+        self._watcher: RuleWatcher
+        self._pool: asyncpg.Pool
+        self._producer: AIOKafkaProducer
+        self._lanes: Lanes
+
+    async def open(self, app: WorkerApp) -> None:
+        settings = self._settings
+        await self._health.start(settings.host, settings.match_port)
+        self._pool = await create_pool(settings, self._secrets, size=settings.transactions + 4)
+        self._watcher = RuleWatcher(
+            PostgresRuleSource(self._pool), lambda: connect(settings, self._secrets), on_change=_show_rules
+        )
+        self._tasks.spawn(self._watcher.run(), "rules")
+        await self._watcher.first()
+        self._producer = await wait_for_start(lambda: create_producer(settings.kafka_bootstrap))
+        self._app = app
+        matching = Matching(
+            store=PostgresBatchStore(self._pool),
+            outbox=KafkaOutbox(self._pool, self._producer),
+            log_position=ConsumerLog(lambda: app.batch_consumer),
+            knowledge=self._knowledge,
+            pauses=self._pauses,
+            clock=SystemClock(),
+            refused_offset=refused_offset,
+            transactions=settings.transactions,
+        )
+        caps = Caps(settings.batch_records, settings.held_records)
+        self._lanes = Lanes(matching.lane, caps=caps, on_death=end_process)
+        self._tasks.spawn(self._show_state(), "gauges")
+        _settle_memory()
+
+    async def work(self, stream: Any) -> None:
+        await match_events(stream, self._lanes, polled)
+
+    def assigned(self, partitions: list[tuple[str, int]]) -> None:
+        self._assigned = partitions
+        self._pauses.drop_all()
+        if not self._reconciling:
+            self._reconciling = True
+            self._tasks.spawn(self._pauses.reconcile_forever(self._app.batch_consumer), "pauses")
+        self._lanes.assign(partitions)
+
+    def revoked(self) -> None:
+        self._assigned = []
+        self._lanes.revoke_all()
+        self._pauses.drop_all()
+
+    async def drain(self, deadline_s: float) -> bool:
+        return await self._lanes.drain(deadline_s)
+
+    async def close(self) -> None:
+        self._lanes.revoke_all()
+        await self._tasks.close()
+        await self._producer.stop()
+        self._pool.terminate()
+        await self._health.close()
+
+    def _knowledge(self) -> Knowledge:
+        assert self._watcher.current is not None
+        return self._watcher.current
+
+    def _not_ready(self) -> dict[str, str]:
+        problems = {}
+        if getattr(self, "_watcher", None) is None or self._watcher.current is None:
+            problems["rules"] = "not loaded yet"
+        if halted := self._pauses.count(PauseReason.HALTED):
+            problems["halted"] = f"{halted} partitions; see: mutt ledger show"
+        if waiting := self._pauses.count(PauseReason.SINK):
+            problems["sink"] = f"{waiting} partitions wait for PostgreSQL or Kafka"
+        return problems
+
+    async def _show_state(self) -> None:
+        gauges = {reason: metrics.PARTITIONS_PAUSED.labels(reason.value) for reason in PauseReason}
+        while True:
+            metrics.RECORDS_HELD.set(self._lanes.held_records)
+            metrics.BYTES_HELD.set(self._lanes.held_bytes)
+            metrics.PARTITIONS_ASSIGNED.set(len(self._assigned))
+            for reason, gauge in gauges.items():
+                gauge.set(self._pauses.count(reason))
+            await asyncio.sleep(GAUGES_EVERY_S)
+
+
+def _show_rules(knowledge: Knowledge) -> None:
+    rules = knowledge.rule_set
+    metrics.RULESET_VERSION.set(rules.version)
+    metrics.CACHE_RULES.set(len(rules.rules))
+    metrics.CACHE_DEV_HOSTS.set(len(rules.development_hosts))
+    metrics.CACHE_TEAMS.set(len(rules.device_teams))
+    log.info("rules in force", version=rules.version, rules=len(rules.rules), digest=rules.digest[:12])
+
+
+def _settle_memory() -> None:
+    """What lives as long as the process is looked at no more by the collector; the rest is short-lived."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 50, 100)
+

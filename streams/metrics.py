@@ -1,0 +1,144 @@
+"""Every metric of the workers: what it means, and what to do when it moves.
+
+Names follow `mutt_<noun>_<unit>[_total]`. Outcome labels are `status` (success, fail) with a closed `reason`. Hosts,
+OIDs and rule texts are never labels. Children are bound once and added to once a batch.
+"""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from schemas.dead_letters import Reason
+from schemas.events import Disposition
+
+REGISTRY = CollectorRegistry()
+
+_LATENCY = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+_GOOD = frozenset({Disposition.ALERTED, Disposition.LOGGED, Disposition.IGNORED, Disposition.UNHANDLED})
+
+
+def _counter(name: str, meaning: str, labels: tuple[str, ...] = ()) -> Counter:
+    return Counter(name, meaning, labels, registry=REGISTRY)
+
+
+def _gauge(name: str, meaning: str, labels: tuple[str, ...] = ()) -> Gauge:
+    return Gauge(name, meaning, labels, registry=REGISTRY)
+
+
+# Events settled by this worker, by outcome. A rise of `fail` reasons that are producers' faults (json, field, ...):
+# look at `mutt dlq stats`; of internal_error or database_value: a defect in mutt, report it.
+INGEST_REQUESTS = _counter("mutt_ingest_requests_total", "Events settled, once each.", ("status", "reason"))
+
+# The same by disposition. unhandled rising: rules are missing (see unhandled_signatures).
+EVENTS_PROCESSED = _counter(
+    "mutt_alerter_events_processed_total", "Events by disposition; shed and rejected are fail.", ("status", "reason")
+)
+
+# Alerts committed with their audit row. Falls to zero while events flow: rules no longer match.
+ALERTS_COMMITTED = _counter("mutt_alerter_alerts_forwarded_total", "Alerts committed.")
+
+# Storms of unmatched events. Each is an alert that names the host: write a rule for it.
+META_ALERTS = _counter("mutt_alerter_unhandled_meta_alerts_total", "Meta-alerts about unmatched events.")
+
+# Offsets the log no longer had when mutt came to read them. Any increase: retention is too short or a topic is compacted.
+OFFSETS_MISSING = _counter("mutt_ledger_offsets_missing_total", "Offsets that were gone from the log before they were read.")
+
+# Broker time to commit. Rising with lag: more workers or partitions; rising without lag: PostgreSQL is slow.
+PROCESSING_LATENCY = Histogram(
+    "mutt_alerter_processing_latency_seconds",
+    "Broker time of the newest record of a batch to the commit of the batch.",
+    buckets=_LATENCY,
+    registry=REGISTRY,
+)
+
+# One transaction of a batch. Rising: look at PostgreSQL's disk and locks.
+DB_WRITE_LATENCY = Histogram(
+    "mutt_db_write_latency_seconds", "Duration of a batch's transaction.", buckets=_LATENCY, registry=REGISTRY
+)
+
+# Records per transaction: large means the worker is busy, small that it is quiet.
+BATCH_RECORDS = Histogram(
+    "mutt_batch_records", "Records per transaction.", buckets=(1, 10, 50, 100, 500, 1000, 2000, 4000), registry=REGISTRY
+)
+
+# Transactions that lost the compare-and-set: a partition moved. Rising without rebalances: two workers fight for one.
+BATCHES_FENCED = _counter("mutt_batches_fenced_total", "Batches given up because the partition stood elsewhere.")
+
+# Tries that had to be repeated because PostgreSQL or Kafka was away. Rising: look at that server.
+STORE_RETRIES = _counter("mutt_store_retries_total", "Repeated tries by what was away.", ("service",))
+
+# Partitions paused now. halted above zero: run `mutt ledger show`, then `mutt ledger reset` for the partition named.
+PARTITIONS_PAUSED = _gauge("mutt_partitions_paused", "Partitions paused, by reason.", ("reason",))
+
+# Records and bytes held in memory; bounded by settings (I6). At the bound for long: the database is the bottleneck.
+RECORDS_HELD = _gauge("mutt_records_held", "Records held in memory by the lanes.")
+BYTES_HELD = _gauge("mutt_held_bytes", "Bytes of values held in memory by the lanes.")
+
+# Assigned partitions of this worker. Zero for long: more workers than partitions, or it cannot join the group.
+PARTITIONS_ASSIGNED = _gauge("mutt_partitions_assigned", "Partitions assigned to this worker.")
+
+# The rule set in force. Differs between workers for more than a second: one cannot reach PostgreSQL.
+RULESET_VERSION = _gauge("mutt_ruleset_version", "Version of the rule set in force.")
+CACHE_RULES = _gauge("mutt_alerter_cache_rules_count", "Active rules in force.")
+CACHE_DEV_HOSTS = _gauge("mutt_alerter_cache_dev_hosts_count", "Development hosts in force.")
+CACHE_TEAMS = _gauge("mutt_alerter_cache_teams_count", "Hosts with a team in force.")
+
+# Alerts pending fleet-wide, sampled by forwarders. Rising: the receiver is slow or down.
+ALERTS_PENDING = _gauge("mutt_alerter_queue_depth", "Alerts pending delivery, fleet-wide.")
+
+# Posts made. fail by reason: http (5xx and refusals), rate_limit (429), auth (401, 403: check MOOG_API_KEY), timeout, connection.
+MOOG_REQUESTS = _counter("mutt_moog_requests_total", "Posts to the receiver, by outcome.", ("status", "reason"))
+MOOG_LATENCY = Histogram(
+    "mutt_moog_request_latency_seconds",
+    "Duration of a post.",
+    buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+    registry=REGISTRY,
+)
+
+# Alerts that reached their end. fail: dead letters, see `mutt dlq stats --stage deliver`.
+MOOG_ALERTS = _counter("mutt_moog_alerts_processed_total", "Alerts settled, by outcome.", ("status", "reason"))
+
+# Alerts that waited for the rate limit. Rising for long: raise moog_rate_limit with the receiver's owner.
+MOOG_RATE_LIMITED = _counter("mutt_moog_rate_limit_hits_total", "Alerts that waited for the rate limit.")
+
+# 0 closed, 1 half-open, 2 open. Open: the receiver failed many times in a row; alerts wait, nothing is lost.
+BREAKER_STATE = _gauge("mutt_circuit_breaker_state", "State of a circuit breaker.", ("name",))
+BREAKER_FAILURES = _gauge("mutt_circuit_breaker_failures", "Failures in a row that a breaker has seen.", ("name",))
+BREAKER_CHANGES = _counter(
+    "mutt_circuit_breaker_state_changes_total", "Transitions of a circuit breaker.", ("name", "from_state", "to_state")
+)
+
+# Letters other tools put on mutt.dlq.
+LETTERS_INDEXED = _counter("mutt_dead_letters_indexed_total", "Letters found on mutt.dlq and added to the table.")
+
+_PROCESSED = {
+    name: EVENTS_PROCESSED.labels("success" if name in _GOOD else "fail", name.value) for name in Disposition
+}
+_SETTLED = {reason: INGEST_REQUESTS.labels("fail", reason.value) for reason in Reason}
+_SETTLED_WELL = INGEST_REQUESTS.labels("success", "")
+_SETTLED_MISSING = INGEST_REQUESTS.labels("fail", "missing")
+_RETRIES = {service: STORE_RETRIES.labels(service) for service in ("postgresql", "kafka")}
+
+
+def count_batch(
+    counts: dict[Disposition, int], reasons: list[Reason], *, missing: int, alerts: int, meta_alerts: int
+) -> None:
+    """Adds one committed batch."""
+    good = 0
+    for name, number in counts.items():
+        if number:
+            _PROCESSED[name].inc(number)
+            good += number if name in _GOOD else 0
+    _SETTLED_WELL.inc(good)
+    for reason in reasons:
+        _SETTLED[reason].inc()
+    if missing:
+        OFFSETS_MISSING.inc(missing)
+        _SETTLED_MISSING.inc(missing)
+    ALERTS_COMMITTED.inc(alerts)
+    META_ALERTS.inc(meta_alerts)
+
+
+def count_retry(service: str) -> None:
+    """Adds one repeated try; `service` is postgresql or kafka."""
+    _RETRIES[service].inc()
