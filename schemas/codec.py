@@ -1,0 +1,206 @@
+"""The only JSON decoder of mutt: records into events, alerts out and in again."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import msgspec
+
+from schemas.alerts import Alert
+from schemas.dead_letters import Reason
+from schemas.errors import RecordRejected
+from schemas.events import MESSAGE_LIMIT, Decoded, Event, Flag, Varbind
+from schemas.json_checks import (
+    DEPTH_LIMIT,
+    INTEGER_MAX,
+    INTEGER_MIN,
+    SOURCE_LIMIT,
+    VARBIND_LIMIT,
+    explain,
+    is_correlation_id,
+    is_oid,
+    may_repeat,
+    repeats,
+    strip_bom,
+    too_deep,
+)
+from schemas.syslog import HOSTNAME_LIMIT, host_of_key, parse_line, parse_structured_data, utc, visible
+from schemas.topics import MIB, RecordFormat, Topic
+
+__all__ = ["VALUE_LIMIT", "decode", "decode_alert", "encode", "visible"]
+
+VALUE_LIMIT = MIB
+"""Bytes of a record's value; a longer one is `too_large`."""
+
+
+class _Loose(Event, gc=False, kw_only=True):
+    """An event as some producers write it: a number for a timestamp, structured data as RFC 5424 text."""
+
+    timestamp: msgspec.Raw  # type: ignore[assignment]
+    structured_data: dict[str, Any] | str | None = None  # type: ignore[assignment]
+
+
+_EVENT = msgspec.json.Decoder(Event)
+_LOOSE = msgspec.json.Decoder(_Loose)
+_ALERT = msgspec.json.Decoder(Alert)
+_ENCODER = msgspec.json.Encoder()
+_REFUSALS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+_NO_TIME = (Flag.NO_EVENT_TIME,)
+
+
+def decode(value: bytes | None, topic: Topic, key: bytes | None = None, received: dt.datetime | None = None) -> Decoded:
+    """The event in the value of an ingest record.
+
+    `key` gives the host where the record names none; `received` (the broker's time, aware) gives the year to a line
+    that has a zone but no year. Raises RecordRejected with the first reason of `Reason` that applies; its detail names
+    the JSON pointer and the bound. Flags: all but KEY_MISMATCH.
+    """
+    if topic.format is RecordFormat.SYSLOG_LINE:
+        return parse_line(value, default_source=topic.source or "syslog", key=key, received=received)
+    if value is None:
+        raise RecordRejected(Reason.TOMBSTONE, "null value")
+    if len(value) > VALUE_LIMIT:
+        raise RecordRejected(Reason.TOO_LARGE, f"{len(value):,} bytes; at most {VALUE_LIMIT:,}")
+    unusual = False
+    try:
+        event = _EVENT.decode(value)
+    except _REFUSALS:
+        value, unusual = strip_bom(value), True
+        event = _second_look(value, key)
+    escaped = b"\\" in value
+    if not _is_sound(value, event, escaped=escaped, unusual=unusual):
+        explain(value, host_of_key(key), "the record cannot be read without doubt")
+    return _finish(event, topic, key, escaped=escaped)
+
+
+def _second_look(value: bytes, key: bytes | None) -> Event:
+    """Reads what is only written unusually; raises RecordRejected with its reason for everything else."""
+    try:
+        loose = _LOOSE.decode(value)
+    except _REFUSALS as error:
+        explain(value, host_of_key(key), str(error))
+    timestamp = _number_or_text(bytes(loose.timestamp))
+    structured: dict[str, Any] | str | None = loose.structured_data
+    if isinstance(structured, str):
+        structured = None if structured in ("", "-") else parse_structured_data(structured) or structured
+    if timestamp is None or isinstance(structured, str):
+        explain(value, host_of_key(key), "/timestamp or /structured_data is of the wrong type")
+    fields = {name: getattr(loose, name) for name in Event.__struct_fields__}
+    return Event(**fields | {"timestamp": timestamp, "structured_data": structured})
+
+
+def _number_or_text(raw: bytes) -> str | None:
+    """A JSON text, or a JSON number as it was written; None for anything else."""
+    if raw[:1] == b'"':
+        return msgspec.json.decode(raw, type=str)
+    return raw.decode() if raw[:1] in b"-0123456789" else None
+
+
+def _is_sound(value: bytes, event: Event, *, escaped: bool, unusual: bool) -> bool:
+    """Whether the typed decoder's event is all there is to say: the checks that it does not make."""
+    if not value.isascii():
+        try:
+            value.decode()
+        except UnicodeDecodeError:
+            return False
+    if value.count(b"[") + value.count(b"{") > DEPTH_LIMIT and too_deep(value):
+        return False
+    if not _within_bounds(event):
+        return False
+    return not ((unusual or may_repeat(value, event, escaped=escaped)) and repeats(value))
+
+
+def _within_bounds(event: Event) -> bool:
+    hostname = event.hostname
+    if (
+        event.timestamp is None
+        or not 0 < len(hostname) <= HOSTNAME_LIMIT
+        or not (hostname[0] > " " or hostname.strip())
+    ):
+        return False
+    severity, facility, source = event.syslog_severity, event.facility, event.source
+    if severity is not None and not 0 <= severity <= 7:
+        return False
+    if facility is not None and not 0 <= facility <= 23:
+        return False
+    if source is not None and not 0 < len(source) <= SOURCE_LIMIT:
+        return False
+    if event.trap_oid is not None and not is_oid(event.trap_oid):
+        return False
+    if event.correlation_id is not None and not is_correlation_id(event.correlation_id):
+        return False
+    if event.varbinds is not None and not _varbinds_hold(event.varbinds):
+        return False
+    return event.structured_data is None or _integers_hold(event.structured_data)
+
+
+def _varbinds_hold(varbinds: dict[str, Varbind]) -> bool:
+    return len(varbinds) <= VARBIND_LIMIT and all(map(is_oid, varbinds)) and _integers_hold(varbinds)
+
+
+def _integers_hold(node: object) -> bool:
+    if type(node) is int:
+        return INTEGER_MIN <= node <= INTEGER_MAX
+    if type(node) is dict:
+        return all(map(_integers_hold, node.values()))
+    return all(map(_integers_hold, node)) if type(node) is list else True
+
+
+def _finish(event: Event, topic: Topic, key: bytes | None, *, escaped: bool) -> Decoded:
+    """Fills in what mutt knows, drops what means absent, and says what is unusual."""
+    if event.source is None:
+        event.source = topic.source
+    if event.hostname == "-":
+        event.hostname = _key_host(key)
+    if event.program == "-":
+        event.program = None
+    if event.procid == "-":
+        event.procid = None
+    if event.msgid == "-":
+        event.msgid = None
+    if event.trap_oid is not None and event.trap_oid[0] == ".":
+        event.trap_oid = event.trap_oid[1:]
+    event_time = utc(event.timestamp)
+    flags: tuple[Flag, ...] = () if event_time is not None else _NO_TIME
+    if len(event.message) > MESSAGE_LIMIT:
+        flags += (Flag.MESSAGE_CUT,)
+    if escaped and _shows_nul(event):
+        flags += (Flag.NUL_SHOWN,)
+    return Decoded(event, event_time, flags)
+
+
+def _key_host(key: bytes | None) -> str:
+    host = host_of_key(key)
+    if host is None:
+        raise RecordRejected(Reason.MISSING_FIELD, '/hostname is "-" and the record key names no host')
+    return host
+
+
+def _shows_nul(event: Event) -> bool:
+    """Whether a text of the event holds a NUL, however deep."""
+    return any(_holds_nul(getattr(event, name)) for name in Event.__struct_fields__)
+
+
+def _holds_nul(node: object) -> bool:
+    if type(node) is str:
+        return "\0" in node
+    if type(node) is dict:
+        return any(map(_holds_nul, node)) or any(map(_holds_nul, node.values()))
+    return any(map(_holds_nul, node)) if type(node) is list else False
+
+
+def encode(record: object) -> bytes:
+    """Our own record (a Struct, a dataclass, or a mapping) as JSON."""
+    return _ENCODER.encode(record)
+
+
+def decode_alert(value: bytes | None) -> Alert:
+    """The alert in a record of `mutt.alerts`. Raises RecordRejected (foreign) for anything `encode` did not write."""
+    if value is None:
+        raise RecordRejected(Reason.FOREIGN, "null value")
+    try:
+        value.decode()
+        return _ALERT.decode(value)
+    except _REFUSALS as error:
+        raise RecordRejected(Reason.FOREIGN, f"no alert of mutt: {error}") from None
