@@ -137,6 +137,13 @@ class DeadLetters:
             async for row in connection.cursor(query, *_values(chosen), prefetch=500):
                 yield _stored(row)
 
+    async def held(self, replay_id: uuid.UUID) -> AsyncIterator[StoredLetter]:
+        """The letters that this replay took and nobody has judged since, without key, value and headers."""
+        async with self._pool.acquire() as connection, connection.transaction(readonly=True):
+            query = f"SELECT {_FACTS} {_FROM} WHERE d.replay_id = $1 AND d.state = 'replaying' {_BY_ORIGIN}"
+            async for row in connection.cursor(query, replay_id, prefetch=500):
+                yield _stored(row)
+
     async def begin(self, replay_id: uuid.UUID, actor: str, reason: str | None, chosen: LetterFilter) -> Replay:
         """Records a replay. It means only letters that failed before now, so that it cannot chase its own failures."""
         row = await self._pool.fetchrow(

@@ -1,0 +1,33 @@
+"""What a command needs to reach PostgreSQL and Kafka, from the environment."""
+
+from __future__ import annotations
+
+import getpass
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import asyncpg
+
+from schemas.settings import Settings
+from streams.adapters.database import create_pool
+from streams.adapters.secrets import FileSecrets
+
+
+@asynccontextmanager
+async def database(settings: Settings, *, size: int = 2) -> AsyncIterator[asyncpg.Pool]:
+    """A pool for one command. Raises OSError or asyncpg's errors, which become the command's exit status."""
+    async with await create_pool(settings, FileSecrets(settings.secrets_dir), size=size) as pool:
+        yield pool
+
+
+def settings_from_environment() -> Settings:
+    return Settings.from_env(os.environ)
+
+
+def user_name() -> str:
+    """Who runs this command, for the record."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"

@@ -1,0 +1,262 @@
+"""`mutt dlq replay`: sends dead letters again, byte for byte, to where they came from."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import uuid
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from aiokafka import AIOKafkaProducer
+from rich.console import Console
+from rich.progress import Progress
+
+from ops.cli.connections import database, settings_from_environment, user_name
+from ops.cli.exits import Exit, fail
+from ops.cli.letter_options import (
+    FromOption,
+    HostOption,
+    IdOption,
+    JsonOption,
+    ReasonOption,
+    StageOption,
+    StateOption,
+    ToOption,
+    TopicOption,
+    id_chunks,
+    letter_filter,
+    letter_id,
+)
+from ops.cli.letter_views import letter_json
+from schemas.dead_letters import LetterState
+from schemas.errors import BrokerUnavailable, Refused
+from schemas.settings import Settings
+from streams.adapters.dead_letters import DeadLetters, Replay
+from streams.adapters.exact_producer import producer_options
+from streams.adapters.replays import Outcome, Pace, Replayer
+from streams.core.replay import LetterFilter, Refusal, refusal
+
+LISTED = 50
+"""Letters a dry run lists; it counts them all."""
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """What the operator asked for."""
+
+    selections: Callable[[], Iterator[LetterFilter]]
+    pace: Pace
+    resume: uuid.UUID | None = None
+    reason: str | None = None
+
+
+def replay(
+    reason: ReasonOption = None,
+    stage: StageOption = None,
+    host: HostOption = None,
+    topic: TopicOption = None,
+    since: FromOption = None,
+    until: ToOption = None,
+    ids: IdOption = None,
+    ids_file: Annotated[
+        Path | None,
+        typer.Option("--ids", help="Only the letters whose ids stand in this file, one a line; - reads stdin."),
+    ] = None,
+    state: StateOption = None,
+    limit: Annotated[int | None, typer.Option("--limit", help="Send at most so many.")] = None,
+    rate: Annotated[float | None, typer.Option("--rate", help="Send at most so many a second.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be sent.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask; needed without a terminal.")] = False,
+    resume: Annotated[str | None, typer.Option("--resume", help="Finish the replay of this id.")] = None,
+    note: Annotated[str | None, typer.Option("--note", help="Why, for the record.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Sends dead letters again, byte for byte, to the topic and partition they came from.
+
+    Only open letters whose reason allows it are sent; the others are counted, with why. Every replay is recorded.
+    """
+    chosen = letter_filter(
+        reason=reason, stage=stage, host=host, topic=topic, since=since, until=until, ids=ids, state=state
+    )
+    plan = Plan(
+        selections=_selections(chosen, ids_file, resume),
+        pace=_pace(rate, limit),
+        resume=letter_id(resume) if resume is not None else None,
+        reason=note,
+    )
+    if not dry_run and not yes and not _agreed(plan):
+        fail(Exit.INTERRUPTED, "nothing was sent")
+    if dry_run:
+        _print_dry_run(asyncio.run(_rehearse(plan)), as_json)
+    else:
+        _print_outcome(*asyncio.run(_perform(plan)), as_json)
+
+
+def _selections(
+    chosen: LetterFilter, ids_file: Path | None, resume: str | None
+) -> Callable[[], Iterator[LetterFilter]]:
+    """The filters to replay, one after the other. Raises Refused when they would mean every letter there is."""
+    if chosen.states not in ((), (LetterState.OPEN,)):
+        raise Refused("only open letters can be replayed; a replay that stopped goes on with --resume")
+    filtered = not chosen.is_empty
+    if resume is not None:
+        if filtered or ids_file is not None:
+            raise Refused("--resume takes no filter: the replay has its own")
+        return lambda: iter(())
+    if ids_file is not None:
+        if filtered:
+            raise Refused("--ids takes no other filter")
+        return lambda: id_chunks(ids_file)
+    if not filtered:
+        raise Refused("a replay needs a filter: --reason, --stage, --host, --topic, --from, --to, --id or --ids")
+    opened = msgspec.structs.replace(chosen, states=(LetterState.OPEN,))
+    return lambda: iter((opened,))
+
+
+def _pace(rate: float | None, limit: int | None) -> Pace:
+    if rate is not None and not 0.01 <= rate <= 1_000_000:
+        raise Refused(f"--rate {rate} is not between 0.01 and 1000000 a second")
+    if limit is not None and limit < 1:
+        raise Refused(f"--limit {limit} is less than 1")
+    return Pace(per_second=rate, limit=limit)
+
+
+def _agreed(plan: Plan) -> bool:
+    if not sys.stdin.isatty():
+        raise Refused("without a terminal to ask on, a replay needs --yes (or --dry-run to only look)")
+    if plan.resume is not None:
+        return typer.confirm(f"Resume replay {plan.resume}?", err=True)
+    found = asyncio.run(_rehearse(plan))
+    return typer.confirm(f"Send {found['would_send']} dead letters again?", err=True)
+
+
+async def _rehearse(plan: Plan) -> dict[str, Any]:
+    """What a replay would do now. Touches nothing."""
+    listed: list[dict[str, Any]] = []
+    refused: Counter[Refusal] = Counter()
+    sendable = 0
+    async with database(settings_from_environment()) as pool:
+        letters = DeadLetters(pool)
+        policy = await letters.policy()
+        async for chosen, stored in _candidates(letters, plan):
+            why = refusal(stored, chosen, policy) if chosen is not None else None
+            if why is not None:
+                refused[why] += 1
+            elif plan.pace.limit is None or sendable < plan.pace.limit:
+                sendable += 1
+                if len(listed) < LISTED:
+                    listed.append(letter_json(stored))
+    return {"dry_run": True, "would_send": sendable, "refused": _refused_json(refused), "letters": listed}
+
+
+async def _candidates(letters: DeadLetters, plan: Plan) -> AsyncIterator[tuple[LetterFilter | None, Any]]:
+    """Letters with the filter that named them; None for those that a resumed replay holds already."""
+    if plan.resume is not None:
+        replayed = await letters.replay(plan.resume)
+        async for stored in letters.held(replayed.id):
+            yield None, stored
+        async for stored in letters.candidates(_still_open(replayed)):
+            yield replayed.chosen, stored
+    for chosen in plan.selections():
+        async for stored in letters.candidates(chosen):
+            yield chosen, stored
+
+
+def _still_open(replayed: Replay) -> LetterFilter:
+    until = min(replayed.chosen.until or replayed.created_at, replayed.created_at)
+    return msgspec.structs.replace(replayed.chosen, states=(LetterState.OPEN,), until=until)
+
+
+async def _perform(plan: Plan) -> tuple[list[uuid.UUID], Outcome]:
+    settings = settings_from_environment()
+    done: list[uuid.UUID] = []
+    async with database(settings) as pool:
+        letters = DeadLetters(pool)
+        policy = await letters.policy()
+        again = await letters.replay(plan.resume) if plan.resume is not None else None
+        async with _producer(settings) as producer, _progress() as advance:
+            replayer = Replayer(letters, producer, plan.pace)
+            async for record in _replays(letters, plan, again):
+                done.append(record.id)
+                try:
+                    if again is not None:
+                        await replayer.again(record, advance)
+                    await replayer.run(record, policy, advance)
+                except BrokerUnavailable as error:
+                    raise BrokerUnavailable(f"{error}; go on with: mutt dlq replay --resume {record.id}") from error
+                except asyncio.CancelledError:
+                    typer.echo(f"mutt: stopped; go on with: mutt dlq replay --resume {record.id}", err=True)
+                    raise
+                await letters.finish(record.id)
+            return done, replayer.outcome
+
+
+async def _replays(letters: DeadLetters, plan: Plan, again: Replay | None) -> AsyncIterator[Replay]:
+    if again is not None:
+        yield again
+    for chosen in plan.selections():
+        yield await letters.begin(uuid.uuid4(), user_name(), plan.reason, chosen)
+
+
+@asynccontextmanager
+async def _producer(settings: Settings) -> AsyncIterator[AIOKafkaProducer]:
+    producer = AIOKafkaProducer(**producer_options(settings.kafka_bootstrap))
+    try:
+        await producer.start()
+        yield producer
+    finally:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(5):  # with the broker away it would wait for ever
+                await producer.stop()
+
+
+@asynccontextmanager
+async def _progress() -> AsyncIterator[Callable[[int], None]]:
+    """Counts up on a terminal; silent elsewhere."""
+    console = Console(stderr=True)
+    with Progress(
+        *Progress.get_default_columns(), console=console, transient=True, disable=not console.is_terminal
+    ) as bar:
+        task = bar.add_task("replaying", total=None)
+        yield lambda letters: bar.update(task, advance=letters)
+
+
+def _print_dry_run(found: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(found))
+        return
+    typer.echo(f"would send {found['would_send']} dead letters")
+    for letter in found["letters"]:
+        typer.echo(f"  {letter['id']}  {letter['reason']:<16} {letter['event_id']}")
+    if found["would_send"] > len(found["letters"]):
+        typer.echo(f"  … and {found['would_send'] - len(found['letters'])} more")
+    _print_refused({Refusal(why): count for why, count in found["refused"].items()})
+
+
+def _print_outcome(replays: list[uuid.UUID], outcome: Outcome, as_json: bool) -> None:
+    if as_json:
+        body = {
+            "dry_run": False,
+            "replays": [str(replay_id) for replay_id in replays],
+            "sent": outcome.sent,
+            "refused": _refused_json(outcome.refused),
+        }
+        typer.echo(json.dumps(body))
+        return
+    typer.echo(f"sent {outcome.sent} dead letters again" + (f" (replay {replays[-1]})" if replays else ""))
+    _print_refused(outcome.refused)
+
+
+def _print_refused(refused: Counter[Refusal] | dict[Refusal, int]) -> None:
+    for why, count in refused.items():
+        typer.echo(f"refused {count}: {why} ({why.means})")
+
+
+def _refused_json(refused: Counter[Refusal]) -> dict[str, int]:
+    return {why.value: count for why, count in refused.items()}

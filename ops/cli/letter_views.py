@@ -1,0 +1,111 @@
+"""How dead letters look on a terminal and as JSON. Event text is never printed as it came."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from ops.cli.exits import printable
+from schemas.dead_letters import FACTS
+from streams.core.replay import StoredLetter
+
+SHOWN_BYTES = 4096
+"""Bytes of a value that the terminal view shows; the JSON view shows all."""
+
+
+def letter_json(stored: StoredLetter, *, whole: bool = False) -> dict[str, Any]:
+    """One letter; `whole` adds key, value and headers, as text where they are UTF-8, else as hex."""
+    letter = stored.letter
+    facts = FACTS[letter.reason]
+    body: dict[str, Any] = {
+        "id": str(letter.id),
+        "reason": letter.reason.value,
+        "stage": letter.stage.value,
+        "state": stored.state.value,
+        "detail": letter.detail,
+        "topic": letter.topic,
+        "partition": letter.partition,
+        "offset": letter.offset,
+        "event_id": f"{letter.topic}:{letter.partition}:{letter.offset}",
+        "timestamp": letter.timestamp,
+        "hostname": letter.hostname,
+        "rule_id": letter.rule_id,
+        "alert_id": text_or_none(letter.alert_id),
+        "attempts": letter.attempts,
+        "replays": letter.replays,
+        "replay_id": text_or_none(stored.replay_id),
+        "first_failed_at": time_text(letter.first_failed_at),
+        "last_failed_at": time_text(letter.last_failed_at),
+        "replayed_at": time_text(stored.replayed_at),
+        "published_at": time_text(stored.published_at),
+        "value_size": stored.value_size,
+        "replayable": facts.replayable.value,
+        "means": facts.means,
+        "who_fixes": facts.who_fixes,
+    }
+    if whole:
+        body["key"] = bytes_json(letter.key)
+        body["value"] = bytes_json(letter.value)
+        body["headers"] = [[bytes_json(name), bytes_json(value)] for name, value in letter.headers]
+    return body
+
+
+def bytes_json(data: bytes | None) -> dict[str, str] | None:
+    """`{"text": …}` for UTF-8, `{"hex": …}` for other bytes, null for null."""
+    if data is None:
+        return None
+    try:
+        return {"text": data.decode()}
+    except UnicodeDecodeError:
+        return {"hex": data.hex()}
+
+
+def bytes_text(data: bytes | None, limit: int = SHOWN_BYTES) -> str:
+    """Bytes for a terminal: text with escapes, or hex, cut with the length said."""
+    if data is None:
+        return "null"
+    shown = data[:limit]
+    more = f" … ({len(data)} bytes)" if len(data) > limit else ""
+    try:
+        text = shown.decode()
+    except UnicodeDecodeError as error:
+        if not more or error.start < len(shown) - 3:
+            return f"hex {shown.hex()}{more}"
+        text = shown[: error.start].decode()
+    return printable(text) + more
+
+
+def time_text(instant: dt.datetime | None) -> str | None:
+    return None if instant is None else instant.astimezone(dt.UTC).isoformat().replace("+00:00", "Z")
+
+
+def text_or_none(value: object) -> str | None:
+    return None if value is None else str(value)
+
+
+def letter_lines(stored: StoredLetter) -> list[str]:
+    """One letter in full, a fact a line."""
+    letter, facts = stored.letter, FACTS[stored.letter.reason]
+    lines = [
+        f"letter    {letter.id}",
+        f"state     {stored.state}, replayed {letter.replays} times"
+        + (f", last by replay {stored.replay_id}" if stored.replay_id else ""),
+        f"reason    {letter.reason} ({letter.stage}): {facts.means}",
+        f"detail    {printable(letter.detail)}",
+        f"fix       {facts.who_fixes}; replayable: {facts.replayable}",
+        f"origin    {printable(letter.topic)}:{letter.partition}:{letter.offset} at {letter.timestamp} ms",
+        f"failed    {time_text(letter.first_failed_at)} to {time_text(letter.last_failed_at)},"
+        f" {letter.attempts} attempts",
+    ]
+    optional = {
+        "host": letter.hostname,
+        "rule": letter.rule_id,
+        "alert": letter.alert_id,
+        "on topic": time_text(stored.published_at),
+        "replayed": time_text(stored.replayed_at),
+    }
+    lines += [f"{name:<9} {printable(str(value))}" for name, value in optional.items() if value is not None]
+    lines.append(f"key       {bytes_text(letter.key)}")
+    lines += [f"header    {bytes_text(name, 256)}: {bytes_text(value, 1024)}" for name, value in letter.headers]
+    lines.append(f"value     {bytes_text(letter.value)}")
+    return lines
