@@ -191,8 +191,8 @@ def _yaml_is_plain(text: str, problem: _Problem) -> bool:
         if isinstance(event, yaml.AliasEvent):
             problem(_line(event.start_mark), "YAML aliases (*name) are not read; write the value out")
             return False
-        if getattr(event, "tag", None) is not None:
-            problem(_line(event.start_mark), f"YAML tags ({str(event.tag)[:60]}) are not read")
+        if tag := getattr(event, "tag", None):
+            problem(_line(event.start_mark), f"YAML tags ({str(tag)[:60]}) are not read")
             return False
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1

@@ -27,14 +27,22 @@ def expression(rule: Rule) -> Expression:
     """The expression of a rule that tests `message`: caseless, reported once a line.
 
     Unicode is switched on only for patterns with characters beyond ASCII: without it "é" is not caseless, with it `\\b`
-    is refused. A `contains` text is escaped whole, because under UTF-8 a single byte is never a character beyond ASCII.
+    is refused.
     """
     text = rule.match_string or ""
     ascii_only = text.isascii()
     if rule.match_type is MatchType.CONTAINS:
-        form = "\\x%02x" if ascii_only else "\\x{%x}"
-        text = "".join(form % ord(char) for char in text)
+        text = "".join(_literal(char) for char in text)
     return Expression(text.encode(), _ASCII if ascii_only else _UNICODE)
+
+
+def _literal(char: str) -> str:
+    """The character as a pattern that means only it. Beyond ASCII by code point: under UTF-8 no single byte is one."""
+    if char.isascii():
+        if char.isalnum() or char == " ":
+            return char
+        return f"\\{char}" if char.isprintable() else f"\\x{ord(char):02x}"
+    return f"\\x{{{ord(char):x}}}"
 
 
 def compile_database(expressions: Sequence[Expression], ids: Sequence[int]) -> hyperscan.Database:

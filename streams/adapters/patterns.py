@@ -1,0 +1,155 @@
+"""The pattern guard: every new pattern is compiled alone in a child process with limits, before anything else sees it.
+
+A thread that compiles cannot be stopped, and some patterns compile for a minute (BAD-INPUTS R2c). One child takes many
+patterns in turn; when its limits end it, the pattern it was busy with is refused and another child goes on.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import resource
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import hyperscan
+
+from schemas.rules import MatchType, Rule
+from streams.core.expressions import ON_MESSAGE, Expression, compile_database, expression
+
+CPU_LIMIT_S = 1.0
+MEMORY_LIMIT = 512 * 1024 * 1024
+DEADLY_LIMIT = 20
+"""After so many patterns that ended their child the rest is refused unseen: each costs a second."""
+MATCHES_EMPTY = "matches the empty text, and so every line: to match every event, match_type is any"
+
+
+class PatternProblem(NamedTuple):
+    """Why the pattern of `rules[rule]` is refused; `position` counts its characters from 0, where it is known."""
+
+    rule: int
+    reason: str
+    position: int | None = None
+
+
+def check_patterns(rules: Sequence[Rule]) -> list[PatternProblem]:
+    """The rules whose pattern must not be saved, in order. Blocks (about 1.5 ms a regex): call it in a thread.
+
+    Raises OSError when no child process can be started.
+    """
+    todo = [(index, expression(rule)) for index, rule in enumerate(rules) if rule.match_type in ON_MESSAGE]
+    problems: list[PatternProblem] = []
+    deadly = 0
+    while todo:
+        if deadly == DEADLY_LIMIT:
+            why = f"not checked: {DEADLY_LIMIT} patterns before it were too expensive to compile"
+            return problems + [PatternProblem(index, why) for index, _ in todo]
+        answers, ended_by = _ask_child([one for _, one in todo])
+        for (index, _), answer in zip(todo, answers, strict=False):
+            if answer is not None:
+                problems.append(_problem(index, rules[index], answer))
+        todo = todo[len(answers) :]
+        if ended_by is not None and todo:
+            problems.append(PatternProblem(todo[0][0], ended_by))
+            todo = todo[1:]
+            deadly += 1
+    return problems
+
+
+def _ask_child(expressions: Sequence[Expression]) -> tuple[list[str | None], str | None]:
+    """The child's answers in order (None: accepted), and what ended it when it did not answer all."""
+    lines = "".join(json.dumps([base64.b64encode(one.pattern).decode(), one.flags]) + "\n" for one in expressions)
+    child = subprocess.run(  # noqa: S603
+        [sys.executable, "-P", "-m", __name__ if __name__ != "__main__" else "streams.adapters.patterns"],
+        input=lines.encode(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        check=False,
+    )
+    answers = [json.loads(line) for line in child.stdout.split(b"\n")[:-1]]
+    if len(answers) == len(expressions):
+        return answers, None
+    if not answers and child.returncode == _CANNOT_START:
+        raise OSError("the child process that checks patterns cannot start")
+    return answers, _ended_by(child.returncode)
+
+
+def _ended_by(returncode: int) -> str:
+    if returncode == -signal.SIGPROF:
+        return f"takes more than {CPU_LIMIT_S:g} s of CPU to compile"
+    return f"cannot be compiled within {MEMORY_LIMIT >> 20} MiB"
+
+
+_AT_INDEX = re.compile(r"at index (\d+)")
+
+
+def _problem(number: int, rule: Rule, words: str) -> PatternProblem:
+    """The engine's words, its position told in characters of the text that people wrote.
+
+    The engine counts a character beyond ASCII as the escape it makes of it; in an escaped text it counts our escapes.
+    """
+    found = _AT_INDEX.search(words)
+    if found is None or rule.match_type is not MatchType.REGEX:
+        return PatternProblem(number, words)
+    position = _characters(rule.match_string or "", int(found.group(1)))
+    return PatternProblem(number, words.replace(found.group(), f"at index {position}"), position)
+
+
+def _characters(text: str, index: int) -> int:
+    """How many characters of `text` the engine counts as `index` of its own."""
+    counted = 0
+    for position, char in enumerate(text):
+        if counted >= index:
+            return position
+        counted += 1 if char.isascii() else len(f"\\x{{{ord(char):x}}}")
+    return len(text)
+
+
+_UNKNOWN_ESCAPE = re.compile(r"\\(?:\\|([ijklmoqyFIJLMOTUY<>89]))")
+
+
+def pattern_warnings(rule: Rule) -> list[str]:
+    """What is probably not meant in a pattern that compiles: escapes that stand only for their own letter."""
+    if rule.match_type is not MatchType.REGEX:
+        return []
+    found = [match.group(1) for match in _UNKNOWN_ESCAPE.finditer(rule.match_string or "") if match.group(1)]
+    return [f"\\{char} has no meaning in this dialect: it matches {char!r}" for char in dict.fromkeys(found)]
+
+
+_CANNOT_START = 3
+
+
+def main() -> None:
+    """The child: one `[pattern, flags]` a line in, one answer a line out, each within the limits."""
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT, MEMORY_LIMIT))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    signal.signal(signal.SIGPROF, signal.SIG_DFL)  # the timer ends the process, also inside the engine
+    for line in sys.stdin.buffer:
+        text, flags = json.loads(line)
+        signal.setitimer(signal.ITIMER_PROF, CPU_LIMIT_S)
+        answer = refusal(Expression(base64.b64decode(text), flags))
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        sys.stdout.buffer.write(json.dumps(answer).encode() + b"\n")
+        sys.stdout.buffer.flush()
+
+
+def refusal(one: Expression) -> str | None:
+    """Why the engine (in its own words) or mutt refuses an expression, or None."""
+    if b"\0" in one.pattern:
+        return "holds a NUL character, where the engine would end it"
+    try:
+        database = compile_database([one], [0])
+    except hyperscan.error as error:
+        words = str(error).strip()
+        return f"{words} ({MATCHES_EMPTY})" if "empty buffer" in words else words
+    hits: list[int] = []
+    database.scan(b"", lambda *hit: hits.append(0))
+    return MATCHES_EMPTY if hits else None
+
+
+if __name__ == "__main__":
+    main()
