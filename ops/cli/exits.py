@@ -61,6 +61,11 @@ def run(app: Callable[..., object]) -> NoReturn:
     except BrokenPipeError:
         _abandon_stdout()
         sys.exit(Exit.PIPE_CLOSED)
+    except SystemExit:
+        # Typer itself turns a closed pipe into status 1; what it then puts in the place of stdout tells.
+        if type(sys.stdout).__name__ == "PacifyFlushWrapper":
+            sys.exit(Exit.PIPE_CLOSED)
+        raise
     except KeyboardInterrupt:
         sys.exit(Exit.INTERRUPTED)
     except Exception as error:
