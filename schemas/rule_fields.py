@@ -17,8 +17,10 @@ DESCRIPTION_LIMIT = 4000
 PRIORITY_LIMIT = 2**31 - 1
 ARCS_LIMIT = 128
 
-DESCRIPTIVE = frozenset({"id", "source", "examples", "version", "created_at", "updated_at"})
-"""Members that a rule may carry and that decide nothing. `id` counts where the caller says so."""
+DESCRIPTIVE = frozenset(
+    {"id", "source", "examples", "refusal", "because", "version", "created_at", "updated_at"},
+)
+"""Members that rules of other collections carry and that decide nothing. `id` counts where the caller says so."""
 
 _Enum = TypeVar("_Enum", bound=StrEnum)
 _OID = re.compile(r"\.?[0-2](\.(0|[1-9][0-9]{0,9}))*")

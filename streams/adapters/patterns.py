@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import re
 import resource
 import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import hyperscan
@@ -25,6 +27,9 @@ CPU_LIMIT_S = 1.0
 MEMORY_LIMIT = 512 * 1024 * 1024
 DEADLY_LIMIT = 20
 """After so many patterns that ended their child the rest is refused unseen: each costs a second."""
+CHILDREN_LIMIT = 4
+PATTERNS_A_CHILD = 200
+"""More than these are shared among as many children as there are cores, up to CHILDREN_LIMIT."""
 MATCHES_EMPTY = "matches the empty text, and so every line: to match every event, match_type is any"
 
 
@@ -37,45 +42,50 @@ class PatternProblem(NamedTuple):
 
 
 def check_patterns(rules: Sequence[Rule]) -> list[PatternProblem]:
-    """The rules whose pattern must not be saved, in order. Blocks (about 1.5 ms a regex): call it in a thread.
+    """The rules whose pattern must not be saved, in order. Blocks (about 1 ms a regex): call it in a thread.
 
     Raises OSError when no child process can be started.
     """
     todo = [(index, expression(rule)) for index, rule in enumerate(rules) if rule.match_type in ON_MESSAGE]
-    problems: list[PatternProblem] = []
+    parts = min(os.cpu_count() or 1, CHILDREN_LIMIT, 1 + len(todo) // PATTERNS_A_CHILD)
+    with ThreadPoolExecutor(parts) as pool:
+        found = list(pool.map(_refused, [todo[part::parts] for part in range(parts)]))
+    refused = sorted((number, words) for part in found for number, words in part)
+    return [_problem(number, rules[number], words) for number, words in refused]
+
+
+def _refused(todo: Sequence[tuple[int, Expression]]) -> list[tuple[int, str]]:
+    """Has numbered expressions compiled by one child after the other; gives those refused, and why."""
+    refused: list[tuple[int, str]] = []
     deadly = 0
     while todo:
         if deadly == DEADLY_LIMIT:
             why = f"not checked: {DEADLY_LIMIT} patterns before it were too expensive to compile"
-            return problems + [PatternProblem(index, why) for index, _ in todo]
+            return refused + [(number, why) for number, _ in todo]
         answers, ended_by = _ask_child([one for _, one in todo])
-        for (index, _), answer in zip(todo, answers, strict=False):
-            if answer is not None:
-                problems.append(_problem(index, rules[index], answer))
+        refused += [(number, words) for (number, _), words in zip(todo, answers, strict=False) if words is not None]
         todo = todo[len(answers) :]
-        if ended_by is not None and todo:
-            problems.append(PatternProblem(todo[0][0], ended_by))
+        if ended_by is not None:
+            refused.append((todo[0][0], ended_by))
             todo = todo[1:]
             deadly += 1
-    return problems
+    return refused
 
 
 def _ask_child(expressions: Sequence[Expression]) -> tuple[list[str | None], str | None]:
     """The child's answers in order (None: accepted), and what ended it when it did not answer all."""
     lines = "".join(json.dumps([base64.b64encode(one.pattern).decode(), one.flags]) + "\n" for one in expressions)
-    child = subprocess.run(  # noqa: S603
-        [sys.executable, "-P", "-m", __name__ if __name__ != "__main__" else "streams.adapters.patterns"],
+    child = subprocess.run(
+        [sys.executable, "-P", "-m", "streams.adapters.patterns"],
         input=lines.encode(),
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         check=False,
     )
-    answers = [json.loads(line) for line in child.stdout.split(b"\n")[:-1]]
-    if len(answers) == len(expressions):
-        return answers, None
-    if not answers and child.returncode == _CANNOT_START:
-        raise OSError("the child process that checks patterns cannot start")
-    return answers, _ended_by(child.returncode)
+    started, *answers = [json.loads(line) for line in child.stdout.split(b"\n")[:-1]] or [None]
+    if started != _READY:
+        raise OSError(f"the child process that checks patterns did not start (exit status {child.returncode})")
+    return answers, None if len(answers) == len(expressions) else _ended_by(child.returncode)
 
 
 def _ended_by(returncode: int) -> str:
@@ -120,7 +130,7 @@ def pattern_warnings(rule: Rule) -> list[str]:
     return [f"\\{char} has no meaning in this dialect: it matches {char!r}" for char in dict.fromkeys(found)]
 
 
-_CANNOT_START = 3
+_READY = "ready"
 
 
 def main() -> None:
@@ -128,13 +138,18 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT, MEMORY_LIMIT))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     signal.signal(signal.SIGPROF, signal.SIG_DFL)  # the timer ends the process, also inside the engine
+    _answer(_READY)
     for line in sys.stdin.buffer:
         text, flags = json.loads(line)
         signal.setitimer(signal.ITIMER_PROF, CPU_LIMIT_S)
         answer = refusal(Expression(base64.b64decode(text), flags))
         signal.setitimer(signal.ITIMER_PROF, 0)
-        sys.stdout.buffer.write(json.dumps(answer).encode() + b"\n")
-        sys.stdout.buffer.flush()
+        _answer(answer)
+
+
+def _answer(answer: str | None) -> None:
+    sys.stdout.buffer.write(json.dumps(answer).encode() + b"\n")
+    sys.stdout.buffer.flush()
 
 
 def refusal(one: Expression) -> str | None:
