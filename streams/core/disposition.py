@@ -128,8 +128,8 @@ class _Decision:
             self._reject(record, Reason.DATABASE_VALUE, self.work.refused[record.offset])
             return
         replay_of = self._replay_of(record) if record.headers else None
-        if replay_of is not None and self.work.replays[replay_of] is LetterState.REPLAYED:
-            self.counts[Disposition.IGNORED] += 1  # a second copy of a replayed letter
+        if replay_of is not None and self._judged_before(replay_of):
+            self.counts[Disposition.IGNORED] += 1
             return
         try:
             decoded = codec.decode(record.value, self.work.topic, record.key, self._broker_time(record))
@@ -253,6 +253,10 @@ class _Decision:
         letter = replay_header(record)
         known = letter is not None and self.work.replays.get(letter)
         return letter if known in (LetterState.REPLAYING, LetterState.REPLAYED) else None
+
+    def _judged_before(self, letter: uuid.UUID) -> bool:
+        """Whether this is a second copy of a replayed letter: it has no effect."""
+        return self.work.replays[letter] is LetterState.REPLAYED or letter in self.out.replayed
 
     def _position(self, record: Record) -> Position:
         return Position(self.work.topic.name, self.work.partition, record.offset, record.timestamp)

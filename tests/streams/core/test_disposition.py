@@ -1,0 +1,224 @@
+"""decide(): every record of a batch gets exactly one fate, with the rows that explain it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from typing import Any
+
+import orjson
+import pytest
+
+from schemas.config import DynamicConfig
+from schemas.dead_letters import LetterState, Reason
+from schemas.events import Disposition, Position, derived_id
+from schemas.rows import AUDIT
+from schemas.rules import Handling
+from schemas.topics import SYSLOG
+from streams.core.batches import OversizedBatch, PlainRecord, Record
+from streams.core.disposition import HALT_AFTER, Decided, Work, decide, fingerprint
+from streams.core.matching import Knowledge
+from streams.core.signatures import SignatureBook
+from tests.builders import event_json, rule, rule_set
+
+NOW = dt.datetime(2026, 3, 1, 12, 0, 30, tzinfo=dt.UTC)
+AT = 1_772_366_400_000
+
+RULES = (
+    rule(id=1, match_string="link down"),
+    rule(id=2, match_string="config saved", prod_handling=Handling.LOG_ONLY),
+    rule(id=3, match_string="heartbeat", prod_handling=Handling.IGNORE),
+)
+
+
+def record(offset: int, value: bytes | None = None, *, key: bytes | None = b"h1", **fields: Any) -> PlainRecord:
+    headers = fields.pop("headers", ())
+    return PlainRecord(offset, AT, key, event_json(**fields) if value is None and fields else value, headers)
+
+
+def decided(*records: Record, first: int = 0, after: int | None = None, config: DynamicConfig | None = None,
+            **work: Any) -> Decided:  # fmt: skip
+    knowledge = Knowledge.of(rule_set(*RULES, config=config or DynamicConfig(), development_hosts=frozenset({"lab1"})))
+    return decide(
+        Work(
+            topic=SYSLOG, partition=3, first=first, after=records[-1].offset + 1 if after is None else after,
+            records=records, knowledge=knowledge, book=work.pop("book", SignatureBook()), now=NOW, **work,
+        )
+    )  # fmt: skip
+
+
+def audit(out: Decided, at: int = 0) -> dict[str, Any]:
+    return dict(zip(AUDIT, out.audit[at], strict=True))
+
+
+def test_one_fate_each() -> None:
+    out = decided(
+        record(0, message="link down on Gi0/1"),
+        record(1, message="config saved by admin"),
+        record(2, message="heartbeat"),
+        record(3, message="something else"),
+        record(4, b"{not json"),
+    )
+    assert {name.value: number for name, number in out.counts.items() if number} == {
+        "alerted": 1, "logged": 1, "ignored": 1, "unhandled": 1, "rejected": 1,
+    }  # fmt: skip
+    assert [row[2] for row in out.audit] == [0, 1]
+    assert [(letter.offset, letter.reason) for letter in out.letters] == [(4, Reason.JSON)]
+    assert (out.good, out.our_failures) == (4, 0)
+
+
+def test_an_alert_is_explained_by_the_audit_row_that_names_it() -> None:
+    out = decided(record(7, message="LINK DOWN", trap_oid="1.3.6.1"), first=7)
+    (alert,) = out.alerts
+    row = audit(out)
+    assert row["alert_id"] == alert.id == derived_id("alert", Position("mutt.ingest.syslog", 3, 7, AT))
+    assert (row["rule_id"], row["rule_version"], row["ruleset_version"]) == (1, 1, 1)
+    assert (row["disposition"], row["handling"], row["team"]) == ("alerted", "Page_and_ticket", "netops")
+    assert alert.signature == "h1::1::1.3.6.1"
+    assert orjson.loads(out.alert_rows[0][-1])["event"]["message"] == "LINK DOWN"
+
+
+def test_a_development_host_uses_its_own_handling() -> None:
+    out = decided(record(0, message="link down", hostname="lab1", key=b"lab1"))
+    assert (out.counts[Disposition.LOGGED], out.alerts) == (1, [])
+
+
+def test_unhandled_events_get_a_row_when_configured() -> None:
+    assert decided(record(0, message="what")).audit == []
+    out = decided(record(0, message="what"), config=DynamicConfig(audit_unhandled_events=True))
+    assert audit(out)["disposition"] == "unhandled"
+
+
+def test_a_storm_of_one_kind_raises_one_meta_alert_explained_by_its_row() -> None:
+    config = DynamicConfig(unhandled_threshold=3)
+    out = decided(*(record(at, message=f"session {at} odd") for at in range(5)), config=config)
+    (alert,) = out.alerts
+    assert out.counts[Disposition.UNHANDLED] == 5
+    assert (audit(out)["offset"], audit(out)["alert_id"]) == (2, alert.id)
+    assert alert.rule_id is None
+    assert "3 events" in alert.description
+
+
+def test_offsets_without_a_record_are_missing() -> None:
+    out = decided(record(12, message="heartbeat"), record(15, message="heartbeat"), first=10, after=16)
+    assert out.missing == 4
+    assert sum(out.counts.values()) + out.missing == 6
+
+
+def test_K14_an_oversized_batch_rejects_all_its_offsets_with_one_letter() -> None:
+    out = decided(OversizedBatch(5, 9, AT, b"packed"), record(10, message="heartbeat"), first=5)
+    assert (out.counts[Disposition.REJECTED], out.counts[Disposition.IGNORED], out.missing) == (5, 1, 0)
+    (letter,) = out.letters
+    assert (letter.reason, letter.value, letter.offset) == (Reason.TOO_LARGE, b"packed", 9)
+
+
+def test_a_letter_is_byte_equal_to_what_was_sent() -> None:
+    headers = (("a", b"1"), ("a", None), ("b\udcff", b"\xff"))
+    out = decided(record(0, b"\xff\xfe", key=b"\x00k", headers=headers))
+    (letter,) = out.letters
+    assert (letter.key, letter.value) == (b"\x00k", b"\xff\xfe")
+    assert letter.headers == ((b"a", b"1"), (b"a", None), (b"b\xff", b"\xff"))
+
+
+def test_a_row_the_database_refused_becomes_a_letter_and_the_rest_stays() -> None:
+    out = decided(record(0, message="link down"), record(1, message="link down"), refused={0: "value out of range"})
+    assert [(letter.offset, letter.reason) for letter in out.letters] == [(0, Reason.DATABASE_VALUE)]
+    assert [alert.offset for alert in out.alerts] == [1]
+    assert out.our_failures == 1
+
+
+class _Defect:
+    """Knowledge whose judging fails on every record."""
+
+    rule_set = rule_set(*RULES)
+
+    def judge(self, event: object) -> None:
+        raise ZeroDivisionError("judging")
+
+
+def defective(count: int) -> Decided:
+    records = [record(at, message="m") for at in range(count)]
+    knowledge: Any = _Defect()
+    return decide(
+        Work(topic=SYSLOG, partition=0, first=0, after=count, records=records, knowledge=knowledge,
+             book=SignatureBook(), now=NOW)
+    )  # fmt: skip
+
+
+def test_our_own_defect_is_a_letter_and_many_in_a_row_halt() -> None:
+    few, many = defective(HALT_AFTER - 1), defective(HALT_AFTER)
+    assert {letter.reason for letter in few.letters} == {Reason.INTERNAL_ERROR}
+    assert few.halt is None
+    assert many.halt is not None
+
+
+LETTER = uuid.UUID(int=7)
+REPLAY = (("mutt.dlq.id", str(LETTER).encode()),)
+
+
+def test_a_replayed_record_is_judged_and_names_its_letter() -> None:
+    out = decided(record(0, message="link down", headers=REPLAY), replays={LETTER: LetterState.REPLAYING})
+    assert audit(out)["replay_of"] == LETTER
+    assert out.replayed == [LETTER]
+
+
+def test_a_second_copy_of_a_replayed_letter_is_ignored() -> None:
+    out = decided(record(0, message="link down", headers=REPLAY), replays={LETTER: LetterState.REPLAYED})
+    assert (out.counts[Disposition.IGNORED], out.audit, out.alerts, out.replayed) == (1, [], [], [])
+
+
+def test_two_copies_in_one_batch_count_once() -> None:
+    copies = [record(at, message="link down", headers=REPLAY) for at in (0, 1)]
+    out = decided(*copies, replays={LETTER: LetterState.REPLAYING})
+    assert (len(out.alerts), out.counts[Disposition.IGNORED], out.replayed) == (1, 1, [LETTER])
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        (("mutt.dlq.id", b"not a uuid"),),
+        (("mutt.dlq.id", None),),
+        (("mutt.dlq.id", str(uuid.UUID(int=99)).encode()),),
+        (("mutt.dlq.reason", b"shed"), ("traceparent", b"x" * 10_000)),
+    ],
+)
+def test_H3_a_forged_header_means_nothing(headers: tuple[tuple[str, bytes | None], ...]) -> None:
+    out = decided(record(0, message="link down", headers=headers), replays={LETTER: LetterState.REPLAYING})
+    assert (out.counts[Disposition.ALERTED], audit(out)["replay_of"]) == (1, None)
+
+
+@pytest.mark.parametrize("state", [LetterState.OPEN, LetterState.PARKED])
+def test_a_letter_not_in_replay_means_nothing(state: LetterState) -> None:
+    out = decided(record(0, message="link down", headers=REPLAY), replays={LETTER: state})
+    assert audit(out)["replay_of"] is None
+
+
+def test_K13_a_long_message_is_cut_in_the_row_and_its_bytes_hashed() -> None:
+    row = audit(decided(record(0, message="link down " + "é" * 65_536)))
+    assert len(row["message"]) == 65_536
+    assert row["raw_sha256"] is not None
+    assert "message_cut" in row["flags"]
+
+
+def test_K10_nul_is_shown_in_text_and_kept_in_the_bytes() -> None:
+    out = decided(record(0, message="link down \0", hostname="h\0"))
+    row = audit(out)
+    assert (row["message"], row["hostname"]) == ("link down \u2400", "h\u2400")
+    assert b"\\u0000" in row["raw"]
+    assert "\\u0000" not in out.alert_rows[0][-1]
+
+
+def test_K29_a_key_that_is_not_the_host_is_flagged() -> None:
+    assert "key_mismatch" in audit(decided(record(0, message="link down", key=b"other")))["flags"]
+    assert audit(decided(record(0, message="link down")))["flags"] is None
+
+
+def test_the_fingerprint_is_of_the_last_record() -> None:
+    last = record(1, message="link down")
+    assert decided(record(0, message="x"), last).last_sha256 == fingerprint(last)
+
+
+def test_the_same_input_gives_the_same_answer() -> None:
+    records = [record(at, message=f"link down {at}") for at in range(5)]
+    one, two = decided(*records), decided(*records)
+    assert (one.audit, one.alert_rows) == (two.audit, two.alert_rows)

@@ -1,0 +1,84 @@
+"""Where to begin, and what of polled batches is still to do."""
+
+from __future__ import annotations
+
+import pytest
+
+from streams.core.batches import CorruptBatch, PlainRecord, PolledBatch
+from streams.core.progress import Behind, Progress, Start, Todo, start_position, still_to_do
+
+
+def batch(first: int, *offsets: int, rewound: bool = False) -> PolledBatch:
+    records = [PlainRecord(offset, 0, b"k", b"v") for offset in offsets]
+    return PolledBatch("t", 0, first, offsets[-1] + 1, records, rewound, lambda: None)
+
+
+@pytest.mark.parametrize(
+    ("next_offset", "known", "begin", "end", "expected"),
+    [
+        (0, False, 0, 0, Start(0, verify=False)),
+        (10, True, 0, 20, Start(9, verify=True)),
+        (10, True, 0, 10, Start(9, verify=True)),  # nothing new, yet the last record is compared
+        (10, True, 10, 20, Start(10, verify=False)),  # retention took the last record
+        (10, True, 15, 20, Start(10, verify=False)),  # a gap: the lane will see it
+        (10, False, 0, 20, Start(10, verify=False)),
+    ],
+)
+def test_start(next_offset: int, known: bool, begin: int, end: int, expected: Start) -> None:
+    progress = Progress(next_offset=next_offset, last_sha256=b"x" if known else None)
+    assert start_position(progress, begin, end) == expected
+
+
+def test_a_log_that_ends_below_our_position_halts() -> None:
+    answer = start_position(Progress(next_offset=10), 0, 9)
+    assert isinstance(answer, str)
+    assert "ends at 9" in answer
+
+
+def todo(batches: list[PolledBatch], expected: int) -> Todo:
+    answer = still_to_do(batches, expected)
+    assert isinstance(answer, Todo)
+    return answer
+
+
+def test_consecutive_batches_are_one_piece_of_work() -> None:
+    answer = todo([batch(5, 5, 6), batch(7, 7)], 5)
+    assert (answer.first, answer.after, [record.offset for record in answer.records]) == (5, 8, [5, 6, 7])
+
+
+def test_redelivered_records_are_left_out_and_the_last_one_done_is_shown() -> None:
+    answer = todo([batch(3, 3, 4, 5, 6)], 5)
+    assert [record.offset for record in answer.records] == [5, 6]
+    assert answer.previous is not None
+    assert answer.previous.offset == 4
+
+
+def test_a_batch_done_before_leaves_nothing() -> None:
+    answer = todo([batch(3, 3, 4)], 5)
+    assert (answer.first, answer.after, answer.records) == (5, 5, [])
+
+
+def test_a_hole_in_what_was_read_is_part_of_the_range() -> None:
+    answer = todo([batch(5, 8, 9)], 5)
+    assert (answer.first, answer.after, len(answer.records)) == (5, 10, 2)
+
+
+def test_records_read_from_above_are_no_gap() -> None:
+    assert still_to_do([batch(8, 8)], 5) == Behind(5)
+
+
+def test_a_log_that_went_back_halts() -> None:
+    assert "went back" in str(still_to_do([batch(0, 0, rewound=True)], 5))
+
+
+def test_a_corrupt_batch_halts_after_what_comes_before_it() -> None:
+    bad = PolledBatch("t", 0, 5, 8, [PlainRecord(5, 0, None, b""), CorruptBatch(6, 0, "crc")], False, lambda: None)
+    answer = todo([bad], 5)
+    assert (answer.after, answer.halt) == (6, "crc")
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_corrupt_batch_at_the_start_leaves_nothing_to_do(first: bool) -> None:
+    bad = PolledBatch("t", 0, 5 if first else 3, 6, [CorruptBatch(5, 0, "crc")], False, lambda: None)
+    answer = todo([bad], 5)
+    assert (answer.first, answer.after, answer.halt) == (5, 5, "crc")

@@ -1,0 +1,136 @@
+"""Lanes keep order, take what is queued as one batch, and hold no more than their caps."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from streams.core.batches import PlainRecord, PolledBatch
+from streams.lanes import Caps, Lanes
+
+
+def batch(first: int, count: int = 1, partition: int = 0, size: int = 1) -> PolledBatch:
+    records = [PlainRecord(first + at, 0, None, b"x" * size) for at in range(count)]
+    return PolledBatch("t", partition, first, first + count, records, False, lambda: None)
+
+
+class Gate:
+    """Lane work that waits until it is let through, and remembers what it was given."""
+
+    def __init__(self) -> None:
+        self.open_gate = asyncio.Event()
+        self.let_through = asyncio.Event()
+        self.open_gate.set()
+        self.taken: list[list[int]] = []
+        self.revoked = False
+        self.started = asyncio.Event()
+
+    async def open(self) -> None:
+        await self.open_gate.wait()
+
+    async def handle(self, batches: Sequence[PolledBatch]) -> None:
+        self.taken.append([batch.first for batch in batches])
+        self.started.set()
+        await self.let_through.wait()
+
+    def revoke(self) -> None:
+        self.revoked = True
+
+
+class World:
+    def __init__(self, caps: Caps | None = None) -> None:
+        self.work: dict[int, Gate] = {}
+        self.deaths: list[BaseException] = []
+        self.lanes = Lanes(self._open, caps=caps or Caps(), on_death=self.deaths.append)
+
+    def _open(self, topic: str, partition: int) -> Gate:
+        self.work[partition] = Gate()
+        return self.work[partition]
+
+
+async def test_what_is_queued_while_a_batch_is_in_hand_becomes_the_next_batch() -> None:
+    world = World()
+    world.lanes.assign([("t", 0)])
+    await world.lanes.put(batch(0))
+    await world.work[0].started.wait()
+    for first in (1, 2, 3):
+        await world.lanes.put(batch(first))
+    world.work[0].let_through.set()
+    assert await world.lanes.drain(5)
+    assert world.work[0].taken == [[0], [1, 2, 3]]
+
+
+async def test_a_batch_takes_at_most_its_limit() -> None:
+    world = World(Caps(batch_records=10))
+    world.lanes.assign([("t", 0)])
+    world.work[0].open_gate.clear()
+    for first in (0, 6, 12, 18):
+        await world.lanes.put(batch(first, 6))
+    world.work[0].open_gate.set()
+    world.work[0].let_through.set()
+    assert await world.lanes.drain(5)
+    assert world.work[0].taken == [[0], [6], [12], [18]]
+
+
+async def test_a_slow_lane_does_not_stop_another() -> None:
+    world = World()
+    world.lanes.assign([("t", 0), ("t", 1)])
+    await world.lanes.put(batch(0, partition=0))
+    await world.lanes.put(batch(0, partition=1))
+    await world.work[1].started.wait()
+    assert world.work[1].taken == [[0]]
+
+
+@pytest.mark.parametrize("caps", [Caps(held_records=4), Caps(held_bytes=400)])
+async def test_put_waits_at_the_cap_and_goes_on_below_half_of_it(caps: Caps) -> None:
+    world = World(caps)
+    world.lanes.assign([("t", 0)])
+    await world.lanes.put(batch(0, 4, size=100))
+    waiting = asyncio.ensure_future(world.lanes.put(batch(4)))
+    await world.work[0].started.wait()
+    assert not waiting.done()
+    world.work[0].let_through.set()
+    await asyncio.wait_for(waiting, 5)
+    assert await world.lanes.drain(5)
+    assert (world.lanes.held_records, world.lanes.held_bytes) == (0, 0)
+
+
+async def test_a_revoked_lane_drops_what_it_has_queued_and_frees_the_room() -> None:
+    world = World(Caps(held_records=4))
+    world.lanes.assign([("t", 0)])
+    await world.lanes.put(batch(0, 1))
+    await world.work[0].started.wait()
+    await world.lanes.put(batch(1, 3))
+    gate = world.work[0]
+    world.lanes.revoke_all()
+    assert gate.revoked
+    assert world.lanes.held_records == 1  # only what is in hand
+    await world.lanes.put(batch(9))  # nobody's partition: dropped
+    assert gate.taken == [[0]]
+
+
+async def test_a_lane_that_dies_is_reported() -> None:
+    world = World()
+
+    class Broken(Gate):
+        async def handle(self, batches: Sequence[PolledBatch]) -> None:
+            raise ZeroDivisionError
+
+    world._open = lambda topic, partition: Broken()  # type: ignore[assignment, method-assign]
+    world.lanes = Lanes(world._open, caps=Caps(), on_death=world.deaths.append)
+    world.lanes.assign([("t", 0)])
+    await world.lanes.put(batch(0))
+    async with asyncio.timeout(5):
+        while not world.deaths:
+            await asyncio.sleep(0)
+    assert isinstance(world.deaths[0], ZeroDivisionError)
+
+
+async def test_drain_gives_up_at_its_deadline() -> None:
+    world = World()
+    world.lanes.assign([("t", 0)])
+    await world.lanes.put(batch(0))
+    await world.work[0].started.wait()
+    assert not await world.lanes.drain(0.05)
