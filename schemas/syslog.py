@@ -115,9 +115,10 @@ def _without_end(line: bytes) -> bytes:
 
 def _without_front(line: bytes) -> bytes:
     """Without a byte order mark, an octet count (RFC 6587) and one space, in front."""
-    line = line.removeprefix(b"\xef\xbb\xbf")
-    if not line.strip(b" \t\r\n"):
-        raise RecordRejected(Reason.EMPTY, "no bytes, or white space only")
+    if line.startswith(b"\xef\xbb\xbf"):
+        line = line[3:]
+        if not line or line.isspace():
+            raise RecordRejected(Reason.EMPTY, "no bytes, or white space only")
     line = line.removeprefix(b" ")
     counted = _COUNTED.match(line)
     return line[counted.end() :] if counted else line
@@ -190,7 +191,10 @@ def _params(text: str) -> dict[str, str | list[str]]:
             found[name] = value
             continue
         earlier = found[name]
-        found[name] = [*earlier, value] if isinstance(earlier, list) else [earlier, value]
+        if isinstance(earlier, list):
+            earlier.append(value)
+        else:
+            found[name] = [earlier, value]
     return found
 
 
