@@ -108,7 +108,7 @@ def _is_sound(value: bytes, event: Event, *, escaped: bool, unusual: bool) -> bo
         return False
     if not _within_bounds(event):
         return False
-    return not ((unusual or may_repeat(value, event, escaped=escaped)) and repeats(value))
+    return not (may_repeat(value, event, escaped=escaped, unusual=unusual) and repeats(value))
 
 
 def _within_bounds(event: Event) -> bool:

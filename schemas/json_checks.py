@@ -6,6 +6,7 @@ import json
 import re
 from array import array
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from itertools import accumulate
 from typing import Any, NoReturn
 
@@ -25,6 +26,7 @@ INTEGER_MIN, INTEGER_MAX = -(2**63), 2**64 - 1
 
 _WHITE = b" \t\r\n"
 _ARC_MAX = 2**32 - 1
+_OID_LENGTH = 128 * len(".4294967295")
 _ARC = r"(?:0|[1-9][0-9]{0,9})"
 _OID = re.compile(rf"\.?{_ARC}(?:\.{_ARC}){{1,127}}")
 _LONG_ARC = re.compile(r"[0-9]{10}")
@@ -45,6 +47,11 @@ class Number(str):
 
 def is_oid(text: str) -> bool:
     """2 to 128 arcs of at most 2^32-1 in canonical digits; one leading dot is allowed."""
+    return len(text) <= _OID_LENGTH and _is_oid(text)
+
+
+@lru_cache(maxsize=4096)  # the same few OIDs come again and again
+def _is_oid(text: str) -> bool:
     if _OID.fullmatch(text) is None:
         return False
     return all(int(arc) <= _ARC_MAX for arc in _LONG_ARC.findall(text))
@@ -68,14 +75,15 @@ def too_deep(value: bytes) -> bool:
     return max(accumulate(steps), default=0) > DEPTH_LIMIT
 
 
-def may_repeat(value: bytes, event: Event, *, escaped: bool) -> bool:
+def may_repeat(value: bytes, event: Event, *, escaped: bool, unusual: bool = False) -> bool:
     """A quick answer whether a name mutt reads may stand there twice; False is certain, True asks for `repeated`.
 
     Without a backslash every quote belongs to a name or a text, so a record with exactly the quotes that the event
     accounts for has nothing twice (and nothing unread). Otherwise one pattern counts the names mutt reads. A name
     spelt with an escape needs `\\u00`, and names inside objects that mutt reads are only counted by the first way.
+    `unusual`: the event was not written in the types it now has, so its quotes say nothing.
     """
-    if not escaped and value.count(b'"') == _quotes(event):
+    if not (escaped or unusual) and value.count(b'"') == _quotes(event):
         return False
     if event.varbinds or event.structured_data or (escaped and b"\\u00" in value):
         return True
