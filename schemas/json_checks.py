@@ -32,6 +32,7 @@ _OID = re.compile(rf"\.?{_ARC}(?:\.{_ARC}){{1,127}}")
 _LONG_ARC = re.compile(r"[0-9]{10}")
 _VISIBLE = re.compile(r"[!-~]{1,64}")
 _READ_KEYS = re.compile(rb'"(' + "|".join(Event.__struct_fields__).encode() + rb')"[ \t\r\n]*:')
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 _BRACKETS = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _SYNTAX = msgspec.json.Decoder(msgspec.Raw)
@@ -70,7 +71,7 @@ def too_deep(value: bytes) -> bool:
     """Whether brackets outside strings nest deeper than DEPTH_LIMIT, closed or not."""
     if value.count(b"[") + value.count(b"{") <= DEPTH_LIMIT:
         return False
-    outside = b"".join(value.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')[::2])
+    outside = _STRING.sub(b"", value)
     steps = array("b", outside.translate(_BRACKETS, _NO_BRACKETS))
     return max(accumulate(steps), default=0) > DEPTH_LIMIT
 
