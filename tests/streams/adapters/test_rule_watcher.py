@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import NoReturn
+
+from schemas.config import DynamicConfig
+from schemas.errors import StoreUnavailable
+from schemas.rules import RuleSet
+from streams.adapters.rule_watcher import RuleWatcher
+from streams.core.matching import Knowledge
+from tests.builders import rule, rule_set
+
+
+class Stored:
+    """A rule source whose answers the test decides."""
+
+    def __init__(self) -> None:
+        self.rule_set = rule_set(version=1, config=DynamicConfig(cache_reload_interval=1))
+        self.away = 0
+        self.loads = 0
+
+    async def version(self) -> int:
+        if self.away > 0:
+            self.away -= 1
+            raise StoreUnavailable("away")
+        return self.rule_set.version
+
+    async def load(self) -> RuleSet:
+        self.loads += 1
+        return self.rule_set
+
+
+async def no_listening() -> NoReturn:
+    raise ConnectionRefusedError("nobody listens")
+
+
+@asynccontextmanager
+async def running(stored: Stored) -> AsyncIterator[tuple[RuleWatcher, list[Knowledge]]]:
+    seen: list[Knowledge] = []
+    watcher = RuleWatcher(stored, no_listening, on_change=seen.append, jitter=lambda: 0.5)
+    task = asyncio.create_task(watcher.run())
+    try:
+        yield watcher, seen
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def until_seen(seen: list[Knowledge], count: int) -> None:
+    async with asyncio.timeout(5):
+        while len(seen) < count:  # noqa: ASYNC110 - polls
+            await asyncio.sleep(0.01)
+
+
+async def test_D40_the_first_set_is_waited_for_however_long_the_database_is_away() -> None:
+    stored = Stored()
+    stored.away = 2
+    async with running(stored) as (watcher, seen), asyncio.timeout(5):
+        assert (await watcher.first()).rule_set is stored.rule_set
+        assert len(seen) == 1
+
+
+async def test_the_poll_finds_a_change_that_nobody_announced() -> None:
+    stored = Stored()
+    async with running(stored) as (watcher, seen):
+        await until_seen(seen, 1)
+        stored.rule_set = rule_set(rule(), version=2, config=stored.rule_set.config)
+        await until_seen(seen, 2)
+        assert watcher.current is seen[1]
+
+
+async def test_the_same_version_is_not_loaded_twice() -> None:
+    stored = Stored()
+    watcher = RuleWatcher(stored, no_listening)
+    assert [await watcher.refresh() for _ in range(3)] == [True, False, False]
+    assert stored.loads == 1
