@@ -196,7 +196,7 @@ class BatchConsumer(drivers.Consumer):  # type: ignore[misc]
             await self._perform_wanted_seeks()
             try:
                 records, _ = await self._wait_next_records(POLL_SECONDS)
-            except self.consumer_stopped_errors:
+            except (*self.consumer_stopped_errors, asyncio.CancelledError):
                 if self.transport.app.should_stop:
                     return
                 raise

@@ -1,0 +1,82 @@
+"""The dead-letters worker: reads mutt.dlq and keeps the table complete."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+import asyncpg
+import structlog
+
+from schemas.errors import Unavailable
+from schemas.settings import Settings
+from schemas.topics import DLQ, Topic
+from streams import metrics
+from streams.adapters.database import create_pool
+from streams.adapters.dead_letters import DeadLetters
+from streams.adapters.secrets import SecretSource
+from streams.agents.index_dead_letters import LetterIndex, index_dead_letters
+from streams.app import WorkerApp
+from streams.clock import SystemClock
+from streams.health import HealthServer
+
+log = structlog.get_logger()
+
+RETRY_BASE_S, RETRY_MAX_S = 0.2, 5.0
+
+T = TypeVar("T")
+
+
+class DeadLettersRole:
+    """Implements Role: reads mutt.dlq."""
+
+    name = "dead-letters"
+    topics: tuple[Topic, ...] = (DLQ,)
+
+    def __init__(self, settings: Settings, secrets: SecretSource) -> None:
+        self._settings = settings
+        self._secrets = secrets
+        self._health = HealthServer("dead-letters", metrics.REGISTRY, lambda: self._problems)
+        self._problems: dict[str, str] = {}
+        self._pool: asyncpg.Pool
+        self._index: LetterIndex
+
+    async def open(self, app: WorkerApp) -> None:
+        await self._health.start(self._settings.host, self._settings.dead_letters_port)
+        self._pool = await create_pool(self._settings, self._secrets, size=2)
+        self._index = LetterIndex(DeadLetters(self._pool), SystemClock(), self._retry)
+
+    async def work(self, stream: Any) -> None:
+        await index_dead_letters(stream, self._index)
+
+    def assigned(self, partitions: list[tuple[str, int]]) -> None:
+        metrics.PARTITIONS_ASSIGNED.set(len(partitions))
+
+    def revoked(self) -> None:
+        metrics.PARTITIONS_ASSIGNED.set(0)
+
+    async def drain(self, deadline_s: float) -> bool:
+        """The agent holds one batch at a time; what it has not acknowledged comes again and changes nothing."""
+        return True
+
+    async def close(self) -> None:
+        self._pool.terminate()
+        await self._health.close()
+
+    async def _retry(self, action: Callable[[], Awaitable[T]]) -> T:
+        """Calls until it answers: PostgreSQL away means wait, for ever if need be (I7)."""
+        attempt = 0
+        while True:
+            try:
+                answer = await action()
+                self._problems = {}
+                return answer
+            except Unavailable as fault:
+                self._problems = {"postgresql": str(fault)}
+                metrics.count_retry("postgresql")
+                log.warning("waiting", service="postgresql", error=str(fault), attempt=attempt + 1)
+                limit = min(RETRY_BASE_S * 2.0**attempt, RETRY_MAX_S)
+                await asyncio.sleep(random.uniform(0.0, limit))  # noqa: S311 - jitter, no secret
+                attempt += 1

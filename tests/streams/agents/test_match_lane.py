@@ -1,0 +1,260 @@
+"""A lane of the match worker: redelivery, gaps, faults and halts, on fakes of its ports."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from schemas.errors import BrokerUnavailable, RowRefused, StoreUnavailable
+from schemas.events import Disposition
+from streams.agents.match_events import Matching, MatchLane
+from streams.core.batches import CorruptBatch, PlainRecord, PolledBatch, Record
+from streams.core.disposition import Decided, fingerprint
+from streams.core.matching import Knowledge
+from streams.core.progress import Progress
+from streams.pauses import Pauses, PauseReason
+from tests.builders import event_json, rule, rule_set
+from tests.fakes_match import FakeBatchStore, FakeLog, FakeOutbox, FixedClock
+
+TOPIC = "mutt.ingest.syslog"
+HERE = (TOPIC, 0)
+
+
+def record(offset: int, message: str = "link down") -> PlainRecord:
+    return PlainRecord(offset, 1_772_366_400_000, b"h1", event_json(message=f"{message} {offset}"))
+
+
+class World:
+    def __init__(self) -> None:
+        self.store = FakeBatchStore()
+        self.outbox = FakeOutbox()
+        self.log = FakeLog()
+        self.pauses = Pauses()
+        self.acked: list[tuple[int, int]] = []
+        knowledge = Knowledge.of(rule_set(rule()))
+        self.matching = Matching(
+            store=self.store,
+            outbox=self.outbox,
+            log_position=self.log,
+            knowledge=lambda: knowledge,
+            pauses=self.pauses,
+            clock=FixedClock(),
+            refused_offset=_refused_offset,
+            transactions=1,
+        )
+
+    async def lane(self, progress: Progress | None = None) -> MatchLane:
+        if progress is not None:
+            self.store.stands[HERE] = progress
+        lane = self.matching.lane(*HERE)
+        await lane.open()
+        return lane
+
+    def batch(self, first: int, *records: Record, rewound: bool = False) -> PolledBatch:
+        after = records[-1].offset + 1
+        return PolledBatch(TOPIC, 0, first, after, records, rewound, lambda: self.acked.append((first, after)))
+
+    @property
+    def audited(self) -> list[int]:
+        return [row[2] for row in self.store.audit]
+
+    @property
+    def halted(self) -> str | None:
+        return self.store.stands[HERE].halted
+
+
+def _refused_offset(decided: Decided, refused: RowRefused) -> int:
+    assert refused.line is not None
+    return int(decided.audit[refused.line - 1][2])
+
+
+async def eventually(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+async def until_halted(world: World, lane: MatchLane, *batches: PolledBatch) -> asyncio.Task[None]:
+    """Runs the lane into a halt; it then waits for an operator, so the task goes on."""
+    task = asyncio.ensure_future(lane.handle(list(batches)))
+    await eventually(lambda: world.halted is not None)
+    return task
+
+
+async def end(task: asyncio.Task[Any]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_new_partition_begins_at_the_start_of_its_log() -> None:
+    world = World()
+    world.log.begin = 40
+    await world.lane()
+    assert world.store.stands[HERE].next_offset == 40
+    assert world.log.seeks == [40]
+    assert world.pauses.wanted == frozenset()
+
+
+async def test_a_batch_is_committed_published_and_acknowledged() -> None:
+    world = World()
+    lane = await world.lane()
+    await lane.handle([world.batch(0, record(0), record(1)), world.batch(2, record(2))])
+    assert world.audited == [0, 1, 2]
+    assert len(world.outbox.published) == 3
+    assert world.acked == [(0, 2), (2, 3)]
+    assert len(world.store.committed) == 1
+
+
+async def test_redelivery_changes_nothing() -> None:
+    world = World()
+    lane = await world.lane()
+    batch = world.batch(0, record(0), record(1))
+    await lane.handle([batch])
+    await lane.handle([batch])
+    assert world.audited == [0, 1]
+    assert len(world.store.committed) == 1
+    assert world.acked == [(0, 2), (0, 2)]
+
+
+async def test_records_read_from_above_make_the_consumer_seek_back() -> None:
+    world = World()
+    lane = await world.lane(Progress(next_offset=10))
+    await lane.handle([world.batch(20, record(20))])
+    assert world.log.seeks[-1] == 10
+    assert (world.audited, world.acked) == ([], [])
+
+
+async def test_a_hole_in_the_log_is_recorded_as_missing() -> None:
+    world = World()
+    lane = await world.lane(Progress(next_offset=10))
+    await lane.handle([world.batch(10, record(13), record(14))])
+    assert world.store.committed[0].missing == 3
+    assert world.store.stands[HERE].next_offset == 15
+
+
+async def test_leftovers_of_an_earlier_owner_are_published_first() -> None:
+    world = World()
+    letter = uuid.UUID(int=1)
+    world.outbox.pending = [letter]
+    await world.lane()
+    assert world.outbox.published == [letter]
+
+
+async def test_another_owner_moved_the_partition() -> None:
+    world = World()
+    lane = await world.lane()
+    world.store.stands[HERE] = Progress(next_offset=2)  # a zombie's commit while we were decided
+    await lane.handle([world.batch(0, record(0), record(1), record(2))])
+    assert world.audited == [2]
+    assert world.acked == [(0, 3)]
+
+
+async def test_the_database_away_is_waited_for() -> None:
+    world = World()
+    lane = await world.lane()
+    world.store.faults = [StoreUnavailable("down"), StoreUnavailable("down")]
+    await lane.handle([world.batch(0, record(0))])
+    assert world.audited == [0]
+    assert world.store.committed[0].counts[Disposition.REJECTED] == 0
+    assert world.pauses.wanted == frozenset()
+
+
+async def test_an_unknown_commit_that_took_place_is_not_repeated() -> None:
+    world = World()
+    lane = await world.lane()
+    world.store.lost_answers = [StoreUnavailable("connection lost at COMMIT")]
+    await lane.handle([world.batch(0, record(0), record(1))])
+    assert world.audited == [0, 1]
+    assert world.acked == [(0, 2)]
+
+
+async def test_kafka_away_while_publishing_is_waited_for() -> None:
+    world = World()
+    lane = await world.lane()
+    world.outbox.faults = [BrokerUnavailable("no answer"), BrokerUnavailable("no answer")]
+    await lane.handle([world.batch(0, record(0))])
+    assert len(world.outbox.published) == 1
+    assert world.acked == [(0, 1)]
+    assert world.pauses.wanted == frozenset()
+
+
+async def test_a_refused_row_becomes_a_letter_and_the_rest_goes_through() -> None:
+    world = World()
+    world.store.refuse = {1}
+    lane = await world.lane()
+    await lane.handle([world.batch(0, record(0), record(1), record(2))])
+    assert world.audited == [0, 2]
+    assert [letter.reason for letter in world.store.committed[0].letters] == ["database_value"]
+
+
+async def test_a_log_that_ends_below_our_position_halts_and_goes_on_after_a_reset() -> None:
+    world = World()
+    world.log.end = 5
+    world.store.stands[HERE] = Progress(next_offset=10)
+    opening = asyncio.ensure_future(world.matching.lane(*HERE).open())
+    await eventually(lambda: world.halted is not None)
+    assert "ends at 5" in (world.halted or "")
+    await eventually(lambda: world.pauses.has(HERE, PauseReason.HALTED))
+    world.store.stands[HERE] = Progress(next_offset=0, epoch=1)
+    await asyncio.wait_for(opening, 5)
+    assert world.log.seeks == [0]
+    assert world.pauses.wanted == frozenset()
+
+
+async def test_a_replaced_log_halts() -> None:
+    world = World()
+    lane = await world.lane(Progress(next_offset=2, last_sha256=fingerprint(record(1, "another"))))
+    assert world.log.seeks == [1]
+    task = await until_halted(world, lane, world.batch(1, record(1), record(2)))
+    assert "replaced" in (world.halted or "")
+    assert world.audited == []
+    await end(task)
+
+
+async def test_the_same_log_goes_on() -> None:
+    world = World()
+    lane = await world.lane(Progress(next_offset=2, last_sha256=fingerprint(record(1))))
+    await lane.handle([world.batch(1, record(1), record(2))])
+    assert world.audited == [2]
+
+
+@pytest.mark.parametrize("good", [0, 2])
+async def test_K15_a_corrupt_batch_halts_after_what_was_good(good: int) -> None:
+    world = World()
+    lane = await world.lane()
+    records = [*(record(at) for at in range(good)), CorruptBatch(good, 0, "its checksum is wrong")]
+    task = await until_halted(world, lane, world.batch(0, *records))
+    assert world.audited == list(range(good))
+    assert world.acked == []
+    await end(task)
+
+
+async def test_a_log_that_goes_back_halts() -> None:
+    world = World()
+    lane = await world.lane(Progress(next_offset=5))
+    task = await until_halted(world, lane, world.batch(0, record(0), rewound=True))
+    assert "went back" in (world.halted or "")
+    await end(task)
+
+
+async def test_a_revoked_lane_acknowledges_nothing() -> None:
+    world = World()
+    lane = await world.lane()
+    lane.revoke()
+    await lane.handle([world.batch(0, record(0))])
+    assert world.acked == []
+
+
+async def test_a_revoked_lane_does_not_wait_for_the_database() -> None:
+    world = World()
+    lane = await world.lane()
+    world.store.faults = [StoreUnavailable("down")] * 100
+    task = asyncio.ensure_future(lane.handle([world.batch(0, record(0))]))
+    await eventually(lambda: world.pauses.has(HERE, PauseReason.SINK))
+    lane.revoke()
+    await asyncio.wait_for(task, 10)
+    assert world.acked == []
