@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
+import uuid
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from schemas.dead_letters import DeadLetter, LetterState
 from schemas.rules import RuleSet
+from streams.core.disposition import Decided
+from streams.core.progress import Progress
+from streams.core.signatures import Seen
 
 
 class Clock(Protocol):
@@ -26,4 +32,76 @@ class RuleSource(Protocol):
 
     async def version(self) -> int:
         """The current rule-set version, cheap to ask often."""
+        ...
+
+
+class LetterStore(Protocol):
+    """Where dead letters are kept for operators. Raises StoreUnavailable where it is away; the caller retries."""
+
+    async def insert_absent(self, letters: Sequence[DeadLetter], published_at: dt.datetime) -> int:
+        """Inserts the letters that are not there yet by id, as already on the topic. Returns how many that were."""
+        ...
+
+
+class BatchStore(Protocol):
+    """Where one batch becomes one transaction. Every method waits for the database, at most its statement timeout.
+
+    Raises StoreUnavailable when the database is away or asks for a retry; after that from `commit` the outcome is
+    unknown until `progress` is read. The caller retries.
+    """
+
+    async def progress(self, topic: str, partition: int) -> Progress | None:
+        """Where the partition stands; None if it was never read."""
+        ...
+
+    async def begin(self, topic: str, partition: int, offset: int) -> None:
+        """Records that a partition never read before starts at this offset, if nobody did."""
+        ...
+
+    async def halt(self, topic: str, partition: int, reason: str) -> None:
+        """Records that the partition must not be processed until an operator acts."""
+        ...
+
+    async def signatures(self, topic: str, partition: int, limit: int) -> Mapping[int, Seen]:
+        """The stored signatures of unmatched events, least recently seen first."""
+        ...
+
+    async def replay_states(self, letters: Sequence[uuid.UUID]) -> Mapping[uuid.UUID, LetterState]:
+        """The state of these letters, where they exist."""
+        ...
+
+    async def commit(self, decided: Decided, progress: Progress) -> Progress:
+        """Writes the batch if the partition still stands where `progress` says.
+
+        Raises Fenced when it does not, and RowRefused when the database refuses the value of a row; then nothing is
+        written.
+        """
+        ...
+
+
+class OutboxPublisher(Protocol):
+    """Puts committed alerts and dead letters on their topics and marks them published.
+
+    Waits for the brokers' answer, at most its deadline; raises BrokerUnavailable after that (what was sent may be on
+    the topic) and StoreUnavailable when it cannot mark. The caller retries with `publish_pending`.
+    """
+
+    async def publish(self, decided: Decided) -> None:
+        """What this batch committed."""
+        ...
+
+    async def publish_pending(self, topic: str, partition: int) -> int:
+        """What was committed for this partition and is not marked published: left by a crash or a failed try."""
+        ...
+
+
+class PartitionLog(Protocol):
+    """The consumer's view of a partition's log. `bounds` asks the broker; raises BrokerUnavailable."""
+
+    async def bounds(self, topic: str, partition: int) -> tuple[int, int]:
+        """First offset, and the one after the last."""
+        ...
+
+    def seek(self, topic: str, partition: int, offset: int) -> None:
+        """Asks for the next poll to start there."""
         ...
