@@ -1,0 +1,53 @@
+"""What the brokers say about partitions: where their logs begin and end, and what a group committed."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+
+PartitionId = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class LogBounds:
+    """First offset of the log, and the one after the last."""
+
+    begin: int
+    end: int
+
+
+async def log_bounds(bootstrap: str, partitions: Collection[PartitionId]) -> dict[PartitionId, LogBounds]:
+    """Bounds of the partitions that exist. Raises aiokafka's errors when no broker answers."""
+    async with AIOKafkaConsumer(bootstrap_servers=bootstrap, client_id="mutt") as consumer:
+        there = await _existing(consumer, partitions)
+        begin = await consumer.beginning_offsets(there)
+        end = await consumer.end_offsets(there)
+    return {(tp.topic, tp.partition): LogBounds(begin[tp], end[tp]) for tp in there}
+
+
+async def first_timestamp_from(bootstrap: str, partition: PartitionId, timestamp: int) -> int | None:
+    """Broker time (ms) of the first record that is not older than `timestamp`; None where there is none."""
+    async with AIOKafkaConsumer(bootstrap_servers=bootstrap, client_id="mutt") as consumer:
+        tp = TopicPartition(*partition)
+        found = (await consumer.offsets_for_times({tp: max(timestamp, 0)}))[tp]
+        return None if found is None else int(found.timestamp)
+
+
+async def committed_offsets(bootstrap: str, group: str) -> dict[PartitionId, int]:
+    """What the group committed, where it did."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, client_id="mutt")
+    await admin.start()
+    try:
+        committed = await admin.list_consumer_group_offsets(group)
+        return {(tp.topic, tp.partition): at.offset for tp, at in committed.items() if at.offset >= 0}
+    finally:
+        await admin.close()
+
+
+async def _existing(consumer: AIOKafkaConsumer, partitions: Iterable[PartitionId]) -> list[TopicPartition]:
+    known = await consumer.topics()
+    wanted = [TopicPartition(topic, number) for topic, number in partitions if topic in known]
+    return [tp for tp in wanted if tp.partition in (consumer.partitions_for_topic(tp.topic) or ())]
