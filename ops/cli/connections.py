@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import logging
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -22,6 +23,8 @@ async def database(settings: Settings, *, size: int = 2) -> AsyncIterator[asyncp
 
 
 def settings_from_environment() -> Settings:
+    """The command's settings. From here on the Kafka client is silent: what fails is the command's one line."""
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     return Settings.from_env(os.environ)
 
 

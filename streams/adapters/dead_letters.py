@@ -224,14 +224,17 @@ class DeadLetters:
         )
         return _replay(row)
 
-    async def origin_of(self, topic: str, partition: int, offset: int) -> list[StoredLetter]:
-        """The letters of one record, without key, value and headers."""
+    async def origin_of(
+        self, topic: str, partition: int, offset: int, alerts: Sequence[uuid.UUID] = ()
+    ) -> list[StoredLetter]:
+        """The letters of one record and of these alerts, without key, value and headers."""
         rows = await self._pool.fetch(
-            f'SELECT {_FACTS} {_FROM} WHERE d.topic = $1 AND d.partition = $2 AND d."offset" = $3'
-            " ORDER BY d.first_failed_at, d.id",
+            f'SELECT {_FACTS} {_FROM} WHERE (d.topic = $1 AND d.partition = $2 AND d."offset" = $3)'
+            " OR d.alert_id = ANY($4) ORDER BY d.first_failed_at, d.id",
             topic,
             partition,
             offset,
+            alerts,
         )
         return [_stored(row) for row in rows]
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -19,9 +20,20 @@ class LogBounds:
     end: int
 
 
+@asynccontextmanager
+async def reader(bootstrap: str) -> AsyncIterator[AIOKafkaConsumer]:
+    """A consumer outside any group. Raises aiokafka's errors when no broker answers."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, client_id="mutt")
+    try:
+        await consumer.start()
+        yield consumer
+    finally:
+        await consumer.stop()
+
+
 async def log_bounds(bootstrap: str, partitions: Collection[PartitionId]) -> dict[PartitionId, LogBounds]:
     """Bounds of the partitions that exist. Raises aiokafka's errors when no broker answers."""
-    async with AIOKafkaConsumer(bootstrap_servers=bootstrap, client_id="mutt") as consumer:
+    async with reader(bootstrap) as consumer:
         there = await _existing(consumer, partitions)
         begin = await consumer.beginning_offsets(there)
         end = await consumer.end_offsets(there)
@@ -30,7 +42,7 @@ async def log_bounds(bootstrap: str, partitions: Collection[PartitionId]) -> dic
 
 async def first_timestamp_from(bootstrap: str, partition: PartitionId, timestamp: int) -> int | None:
     """Broker time (ms) of the first record that is not older than `timestamp`; None where there is none."""
-    async with AIOKafkaConsumer(bootstrap_servers=bootstrap, client_id="mutt") as consumer:
+    async with reader(bootstrap) as consumer:
         tp = TopicPartition(*partition)
         found = (await consumer.offsets_for_times({tp: max(timestamp, 0)}))[tp]
         return None if found is None else int(found.timestamp)
@@ -39,8 +51,8 @@ async def first_timestamp_from(bootstrap: str, partition: PartitionId, timestamp
 async def committed_offsets(bootstrap: str, group: str) -> dict[PartitionId, int]:
     """What the group committed, where it did."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, client_id="mutt")
-    await admin.start()
     try:
+        await admin.start()
         committed = await admin.list_consumer_group_offsets(group)
         return {(tp.topic, tp.partition): at.offset for tp, at in committed.items() if at.offset >= 0}
     finally:
