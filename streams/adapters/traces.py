@@ -91,7 +91,7 @@ class Traces:
         )
 
     async def _rows(self, query: str, *values: object) -> tuple[Row, ...]:
-        rows: list[Row] = list(await self._pool.fetch(query, *values))
+        rows: Any = await self._pool.fetch(query, *values)
         return tuple(rows)
 
 
