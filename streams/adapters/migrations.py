@@ -1,0 +1,134 @@
+"""The migration runner: numbered SQL files, each applied once, in order, with its effect and its record together."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import hashlib
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+
+import asyncpg
+
+from schemas.errors import MigrationRefused, StoreUnavailable
+
+LOCK_KEY = 0x6D757474
+"""Advisory lock of whoever migrates ("mutt")."""
+LOCK_POLL_S = 0.2
+LOCK_DEADLINE_S = 60.0
+MONTHS_AHEAD = 3
+
+_FILE = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql")
+_CREATE = """
+CREATE TABLE IF NOT EXISTS schema_migrations (
+    number     integer     PRIMARY KEY,
+    name       text        NOT NULL,
+    sha256     text        NOT NULL,
+    applied_at timestamptz NOT NULL DEFAULT now()
+)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One numbered file."""
+
+    number: int
+    name: str
+    sql: str
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.sql.encode()).hexdigest()
+
+    def __str__(self) -> str:
+        return f"{self.number:04}_{self.name}"
+
+
+def packaged() -> tuple[Migration, ...]:
+    """The migrations of this program, in order."""
+    return tuple(sorted(_read(), key=lambda migration: migration.number))
+
+
+def _read() -> Iterator[Migration]:
+    for file in resources.files("schemas").joinpath("sql").iterdir():
+        if found := _FILE.fullmatch(file.name):
+            yield Migration(int(found.group(1)), found.group(2), file.read_text(encoding="utf-8"))
+
+
+async def pending(connection: asyncpg.Connection, migrations: Sequence[Migration]) -> list[Migration]:
+    """The migrations to apply. Raises MigrationRefused when an applied one was edited, is missing, or is newer."""
+    known = await connection.fetchval("SELECT to_regclass('schema_migrations') IS NOT NULL")
+    rows = await connection.fetch("SELECT number, name, sha256 FROM schema_migrations ORDER BY number") if known else []
+    if problems := list(_contradictions(rows, {migration.number: migration for migration in migrations})):
+        raise MigrationRefused(problems)
+    done = {row["number"] for row in rows}
+    return [migration for migration in migrations if migration.number not in done]
+
+
+def _contradictions(rows: Sequence[Any], ours: dict[int, Migration]) -> Iterator[str]:
+    latest = max(ours, default=0)
+    for row in rows:
+        label = f"{row['number']:04}_{row['name']}"
+        mine = ours.get(row["number"])
+        if mine is None:
+            newer = row["number"] > latest
+            yield (
+                f"the database has {label}, which this program does not know; "
+                + ("upgrade mutt" if newer else "a migration file is missing")
+            )
+        elif mine.sha256 != row["sha256"]:
+            yield f"{label} was edited after it was applied; restore the file and add a new migration instead"
+
+
+async def migrate(connection: asyncpg.Connection, migrations: Sequence[Migration] | None = None) -> list[Migration]:
+    """Applies what is pending and makes sure that audit partitions lie ahead. Returns what was applied.
+
+    Two runners at once: one waits for the other, polling, because waiting inside the lock function would deadlock
+    with concurrent index builds. Raises MigrationRefused, or StoreUnavailable when the other does not finish.
+    """
+    async with _locked(connection):
+        await connection.execute(_CREATE)
+        todo = await pending(connection, packaged() if migrations is None else migrations)
+        for migration in todo:
+            async with connection.transaction():
+                await connection.execute(migration.sql, timeout=600)
+                await connection.execute(
+                    "INSERT INTO schema_migrations (number, name, sha256) VALUES ($1, $2, $3)",
+                    migration.number,
+                    migration.name,
+                    migration.sha256,
+                )
+        if migrations is None:
+            await create_audit_partitions(connection)
+    return todo
+
+
+async def create_audit_partitions(connection: asyncpg.Connection, months_ahead: int = MONTHS_AHEAD) -> list[str]:
+    """Makes sure that this month and the next ones have their partition of `audit`. Returns their names."""
+    today = (await connection.fetchval("SELECT now()")).astimezone(dt.UTC).date().replace(day=1)
+    months = [_month_after(today, ahead) for ahead in range(months_ahead + 1)]
+    return [await connection.fetchval("SELECT create_audit_partition($1)", month) for month in months]
+
+
+def _month_after(first: dt.date, months: int) -> dt.date:
+    year, month = divmod(first.year * 12 + first.month - 1 + months, 12)
+    return dt.date(year, month + 1, 1)
+
+
+@asynccontextmanager
+async def _locked(connection: asyncpg.Connection) -> Any:
+    try:
+        async with asyncio.timeout(LOCK_DEADLINE_S):
+            while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", LOCK_KEY):
+                await asyncio.sleep(LOCK_POLL_S)
+    except TimeoutError as error:
+        raise StoreUnavailable("another migration is running and does not finish; see pg_stat_activity") from error
+    try:
+        yield
+    finally:
+        await connection.execute("SELECT pg_advisory_unlock($1)", LOCK_KEY)

@@ -1,0 +1,94 @@
+"""Creates the topics that are missing and tells which differ from what mutt expects."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+
+from schemas.errors import BrokerUnavailable
+from schemas.topics import TOPICS, Topic
+
+REQUEST_TIMEOUT_MS = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class TopicState:
+    """One topic on the broker: there or not, and where it differs."""
+
+    name: str
+    exists: bool
+    created: bool = False
+    partitions: int = 0
+    differences: tuple[str, ...] = ()
+
+
+@asynccontextmanager
+async def _admin(bootstrap: str) -> AsyncIterator[AIOKafkaAdminClient]:
+    client = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=REQUEST_TIMEOUT_MS)
+    try:
+        await client.start()
+        yield client
+    except (KafkaError, OSError, TimeoutError) as error:
+        raise BrokerUnavailable(f"Kafka at {bootstrap}: {error or type(error).__name__}") from error
+    finally:
+        await client.close()
+
+
+async def create_topics(bootstrap: str, *, replication: int = 1) -> list[TopicState]:
+    """Creates what is missing of TOPICS; existing ones are left as they are. Raises BrokerUnavailable."""
+    async with _admin(bootstrap) as client:
+        there = set(await client.list_topics())
+        missing = [topic for topic in TOPICS if topic.name not in there]
+        if missing:
+            await _create(client, missing, replication)
+        states = await _describe(client)
+        return [_as_created(state, state.name not in there) for state in states]
+
+
+async def check_topics(bootstrap: str) -> list[TopicState]:
+    """Every topic of mutt with what differs from its definition. Raises BrokerUnavailable."""
+    async with _admin(bootstrap) as client:
+        return await _describe(client)
+
+
+async def _create(client: AIOKafkaAdminClient, topics: Sequence[Topic], replication: int) -> None:
+    wanted = [NewTopic(t.name, t.partitions, replication, topic_configs=t.config) for t in topics]
+    answer = await client.create_topics(wanted)
+    for name, code, *_ in answer.topic_errors:
+        if code and for_code(code) is not TopicAlreadyExistsError:
+            raise for_code(code)(f"topic {name}")
+
+
+async def _describe(client: AIOKafkaAdminClient) -> list[TopicState]:
+    there = set(await client.list_topics())
+    present = [topic for topic in TOPICS if topic.name in there]
+    partitions: dict[str, int] = {}
+    configs: dict[str, dict[str, str]] = {}
+    if present:
+        names = [topic.name for topic in present]
+        partitions = {item["topic"]: len(item["partitions"]) for item in await client.describe_topics(names)}
+        answers = await client.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name) for name in names])
+        for answer in answers:
+            for *_, name, entries in answer.resources:
+                configs[name] = {entry[0]: entry[1] for entry in entries}
+    return [_state(topic, partitions.get(topic.name), configs.get(topic.name, {})) for topic in TOPICS]
+
+
+def _state(topic: Topic, partitions: int | None, config: dict[str, str]) -> TopicState:
+    if partitions is None:
+        return TopicState(topic.name, exists=False)
+    differences = [
+        f"{key} is {config.get(key)}, not {value}" for key, value in topic.config.items() if config.get(key) != value
+    ]
+    if partitions != topic.partitions:
+        differences.append(f"{partitions} partitions, not {topic.partitions}")
+    return TopicState(topic.name, exists=True, partitions=partitions, differences=tuple(differences))
+
+
+def _as_created(state: TopicState, created: bool) -> TopicState:
+    return TopicState(state.name, state.exists, created, state.partitions, state.differences)
