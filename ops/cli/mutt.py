@@ -25,3 +25,7 @@ app.command("parse")(parse.parse)
 
 def main() -> None:
     run(app)
+
+
+if __name__ == "__main__":
+    main()

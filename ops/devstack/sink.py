@@ -1,0 +1,114 @@
+"""The webhook receiver of the stack: a real HTTP server that logs every post and fails on command.
+
+`POST /alerts` receives; `PUT /control` says how to answer, `GET /stats` what came. Loopback only.
+Run as `python -m ops.devstack.sink PORT LOG [SIGNING_SECRET_FILE]`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import json
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any, TextIO
+
+from aiohttp import web
+
+BODY_LIMIT = 4 * 1024 * 1024
+
+
+class Sink:
+    """What the receiver remembers, and how it answers next."""
+
+    def __init__(self, log: TextIO, secret: bytes | None) -> None:
+        self._log = log
+        self._secret = secret
+        self.control: dict[str, Any] = {}
+        self.answers: Counter[int] = Counter()
+        self.delivered: Counter[str] = Counter()
+        self.bad_signatures = 0
+
+    async def receive(self, request: web.Request) -> web.Response:
+        body = await request.read()
+        if delay := self.control.get("delay_ms"):
+            await asyncio.sleep(delay / 1000)
+        identity = request.headers.get("webhook-id", "")
+        signed = self._signed(request, body)
+        alert = _parsed(body)
+        status = self._status(alert) if signed else 401
+        self.answers[status] += 1
+        if status < 300 and not identity.startswith("probe-"):
+            self.delivered[identity] += 1
+        self.bad_signatures += not signed
+        line = {
+            "at": time.time(),
+            "id": identity,
+            "status": status,
+            "host": alert.get("source_id"),
+            "severity": alert.get("severity"),
+            "signature": alert.get("signature"),
+            "sha256": hashlib.sha256(body).hexdigest(),
+        }
+        self._log.write(json.dumps(line) + "\n")
+        self._log.flush()
+        headers = {"Retry-After": str(self.control["retry_after"])} if "retry_after" in self.control else {}
+        return web.json_response({"status": status}, status=status, headers=headers)
+
+    async def set_control(self, request: web.Request) -> web.Response:
+        self.control = await request.json()
+        return web.json_response(self.control)
+
+    async def stats(self, _: web.Request) -> web.Response:
+        body = {
+            "answers": {str(status): count for status, count in self.answers.items()},
+            "distinct": len(self.delivered),
+            "duplicates": sum(self.delivered.values()) - len(self.delivered),
+            "bad_signatures": self.bad_signatures,
+        }
+        return web.json_response(body)
+
+    def _status(self, alert: dict[str, Any]) -> int:
+        rejected = self.control.get("reject_host")
+        if rejected is not None:
+            return int(self.control.get("status", 422)) if alert.get("source_id") == rejected else 200
+        return int(self.control.get("status", 200))
+
+    def _signed(self, request: web.Request, body: bytes) -> bool:
+        """Standard Webhooks: HMAC-SHA256 over id.timestamp.body, any of the signatures given may fit."""
+        if self._secret is None:
+            return True
+        content = f"{request.headers.get('webhook-id')}.{request.headers.get('webhook-timestamp')}.".encode() + body
+        wanted = base64.b64encode(hmac.digest(self._secret, content, "sha256")).decode()
+        given = request.headers.get("webhook-signature", "").split()
+        return any(hmac.compare_digest(f"v1,{wanted}", signature) for signature in given)
+
+
+def _parsed(body: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(body)
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def application(sink: Sink) -> web.Application:
+    app = web.Application(client_max_size=BODY_LIMIT)
+    app.router.add_post("/alerts", sink.receive)
+    app.router.add_put("/control", sink.set_control)
+    app.router.add_get("/stats", sink.stats)
+    return app
+
+
+def main(port: int, log: Path, secret_file: Path | None = None) -> None:
+    secret = base64.b64decode(secret_file.read_text().strip().removeprefix("whsec_")) if secret_file else None
+    with log.open("a", encoding="utf-8") as lines:
+        web.run_app(application(Sink(lines, secret)), host="127.0.0.1", port=port, print=None, access_log=None)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]) if len(sys.argv) > 3 else None)

@@ -1,0 +1,169 @@
+"""The whole of mutt on one laptop: servers, workers and API as child processes below one folder."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import secrets
+import signal
+import sys
+import urllib.request
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from msgspec.structs import replace
+
+from ops.devstack.kafka import Kafka
+from ops.devstack.layout import Layout, free_port
+from ops.devstack.postgres import Postgres
+from ops.devstack.processes import Child, spawn, started_at, wait_until
+from schemas.settings import Settings
+from streams.adapters.secrets import API_KEY, DB_PASSWORD, WEBHOOK_SIGNING, WEBHOOK_TOKEN
+
+WORKERS = ("match-1", "match-2", "forward-1", "dead-letters-1")
+
+
+class Stack:
+    """Starts and stops the parts. Everything it starts is its child, on loopback, with its data below `home`."""
+
+    def __init__(self, home: Path, *, fsync: bool = True) -> None:
+        self.layout = Layout(home.resolve())
+        self.layout.create()
+        known = self.layout.load().get("ports", {})
+        self.kafka = Kafka(self.layout, known.get("kafka"))
+        self.postgres = Postgres(self.layout, self.layout.secret(DB_PASSWORD), port=known.get("postgres"), fsync=fsync)
+        self.sink_port = known.get("sink") or free_port()
+        self.api_port = known.get("api") or free_port()
+        self.children: dict[str, Child] = {}
+        self.layout.secret(WEBHOOK_TOKEN)
+        self.layout.secret(API_KEY)
+        self.layout.secret(WEBHOOK_SIGNING, "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode())
+
+    # -- servers ----------------------------------------------------------------------------------------------
+
+    def start_servers(self) -> None:
+        """Kafka, PostgreSQL and the webhook receiver; waits until they answer. Raises StackFailed."""
+        self.postgres.start()
+        self.kafka.start()
+        self.start_sink()
+        self._remember()
+
+    def start_sink(self) -> None:
+        signing = self.layout.secrets / WEBHOOK_SIGNING
+        argv: list[str | os.PathLike[str]] = [
+            sys.executable,
+            "-m",
+            "ops.devstack.sink",
+            str(self.sink_port),
+            self.sink_log,
+            signing,
+        ]
+        child = self.spawn("sink", argv)
+        wait_until(lambda: self.sink_answers(), what="the webhook receiver", child=child)
+
+    def sink_answers(self) -> bool:
+        try:
+            self.sink_stats()
+        except OSError:
+            return False
+        return True
+
+    def control_sink(self, **control: Any) -> None:
+        """How the receiver answers from now on: status=503, reject_host='h' (422), delay_ms=…; nothing resets it."""
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.sink_port}/control", json.dumps(control).encode(), method="PUT"
+        )
+        with urllib.request.urlopen(request, timeout=5):  # noqa: S310
+            pass
+
+    def sink_stats(self) -> dict[str, Any]:
+        """What the receiver has answered so far."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.sink_port}/stats", timeout=5) as answer:
+            stats: dict[str, Any] = json.loads(answer.read())
+            return stats
+
+    @property
+    def sink_log(self) -> Path:
+        """One JSON line for every post the receiver got."""
+        return self.layout.logs / "received.jsonl"
+
+    # -- mutt itself ------------------------------------------------------------------------------------------
+
+    @property
+    def settings(self) -> Settings:
+        """Settings for everything that talks to this stack. Worker ports are free ones of their own choosing."""
+        return Settings(
+            home=str(self.layout.home),
+            kafka_bootstrap=self.kafka.bootstrap,
+            database_url=self.postgres.url,
+            secrets_dir=str(self.layout.secrets),
+            webhook_url=f"http://127.0.0.1:{self.sink_port}/alerts",
+            match_port=0,
+            forward_port=0,
+            dead_letters_port=0,
+            api_port=self.api_port,
+            session_timeout=6.0,
+        )
+
+    def environment(self, **changes: Any) -> dict[str, str]:
+        """The environment of a child: what finds programs, and the settings."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("MUTT_")}
+        path = os.pathsep.join([str(Path(sys.executable).parent), kept.get("PATH", "")])
+        return kept | {"PATH": path} | replace(self.settings, **changes).to_env()
+
+    def spawn(self, name: str, argv: Sequence[str | os.PathLike[str]], **settings: Any) -> Child:
+        """Starts a child of this stack by name; its log is logs/NAME.log."""
+        log = self.layout.logs / f"{name}.log"
+        child = spawn(name, argv, log=log, environment=self.environment(**settings))
+        self.children[name] = child
+        return child
+
+    def mutt(self, *arguments: str) -> list[str]:
+        """The command line of a `mutt` command in this environment."""
+        return [sys.executable, "-m", "ops.cli.mutt", *arguments]
+
+    def start_worker(self, name: str, **settings: Any) -> Child:
+        """`match-1`, `forward-1`, `dead-letters-1` …: the role is the name without its number."""
+        return self.spawn(name, self.mutt("worker", name.rpartition("-")[0]), **settings)
+
+    def start_api(self) -> Child:
+        child = self.spawn("api", [sys.executable, "-m", "api"])
+        wait_until(self._api_answers, what="the API", child=child)
+        return child
+
+    def _api_answers(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.api_port}/health", timeout=2) as answer:
+                return bool(answer.status == 200)
+        except OSError:
+            return False
+
+    # -- ends -------------------------------------------------------------------------------------------------
+
+    def stop_all(self) -> None:
+        """Workers first, servers last."""
+        running = [child for child in self.children.values() if child.running]
+        for child in running:
+            child.signal(signal.SIGTERM)
+        for child in running:
+            child.stop(grace_s=25.0)
+        self.kafka.stop()
+        self.postgres.stop()
+
+    def processes(self) -> dict[str, Child]:
+        """Every child by name, servers included."""
+        servers = {child.name: child for child in (self.kafka.child, self.postgres.child) if child is not None}
+        return servers | self.children
+
+    def _remember(self) -> None:
+        ports = {
+            "kafka": self.kafka.port, "postgres": self.postgres.port, "sink": self.sink_port, "api": self.api_port,
+        }  # fmt: skip
+        self.layout.save(self.layout.load() | {"ports": ports, "outside": self.postgres.outside})
+
+    def remember_processes(self) -> None:
+        """Writes pid and start time of every child to the state file, so that `down` ends those and no others."""
+        found = {name: (child.pid, started_at(child.pid)) for name, child in self.processes().items() if child.running}
+        self.layout.save(self.layout.load() | {"processes": found})

@@ -1,0 +1,154 @@
+"""Real servers for tests: one Kafka and one PostgreSQL a session, a fresh database and empty topics a test."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import AsyncIterator, Iterator, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+
+import asyncpg
+import pytest
+import pytest_asyncio
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient, NewTopic
+from msgspec.structs import replace
+
+from ops.devstack.processes import Child
+from ops.devstack.provision import create_database
+from ops.devstack.stack import Stack
+from schemas.settings import Settings
+from schemas.topics import TOPICS
+from streams.adapters.database import connect, create_pool
+from streams.adapters.migrations import migrate
+from streams.adapters.secrets import DB_PASSWORD, FileSecrets
+
+_TEMPLATE = "mutt_template"
+_numbers = itertools.count(1)
+
+GROUPS = ("mutt-match", "mutt-forward", "mutt-dead-letters")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.integration)
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The servers' folder; nothing runs until `postgres` or `kafka` is asked for."""
+    stack = Stack(tmp_path_factory.mktemp("stack") / "a folder with spaces", fsync=False)
+    yield stack
+    stack.stop_all()
+    stack.layout.purge()
+
+
+@pytest.fixture(scope="session")
+def postgres(stack: Stack) -> Stack:
+    """The stack with PostgreSQL running."""
+    stack.postgres.start()
+    return stack
+
+
+@pytest.fixture(scope="session")
+def kafka(stack: Stack) -> Stack:
+    """The stack with Kafka running."""
+    stack.kafka.start()
+    return stack
+
+
+@dataclass
+class Database:
+    """A fresh migrated database."""
+
+    settings: Settings
+    secrets: FileSecrets
+    pool: asyncpg.Pool
+
+    @property
+    def dsn(self) -> str:
+        """With the password, for checks that use no product code."""
+        password = self.secrets.get(DB_PASSWORD)
+        assert password is not None
+        return self.settings.database_url.replace("://mutt@", f"://mutt:{password.reveal()}@")
+
+
+@pytest_asyncio.fixture
+async def database(postgres: Stack) -> AsyncIterator[Database]:
+    name = await _fresh_database(postgres)
+    settings = replace(postgres.settings, database_url=postgres.settings.database_url.rpartition("/")[0] + f"/{name}")
+    secrets = FileSecrets(settings.secrets_dir)
+    pool = await create_pool(settings, secrets, size=10)
+    yield Database(settings, secrets, pool)
+    pool.terminate()
+
+
+async def _fresh_database(stack: Stack) -> str:
+    """A copy of a migrated template, which is made once a session."""
+    base = stack.settings.database_url.rpartition("/")[0]
+    secrets = FileSecrets(stack.settings.secrets_dir)
+    if next(_numbers) == 1:
+        await create_database(stack.settings, _TEMPLATE)
+        connection = await connect(replace(stack.settings, database_url=f"{base}/{_TEMPLATE}"), secrets)
+        await migrate(connection)
+        await connection.close()
+    name = f"test_{next(_numbers)}"
+    await create_database(stack.settings, name, template=_TEMPLATE)
+    return name
+
+
+@pytest.fixture
+def broker(kafka: Stack) -> Stack:
+    """Kafka with every topic of mutt new and empty, and no consumer group of mutt."""
+    admin = AdminClient({"bootstrap.servers": kafka.kafka.bootstrap})
+    names = [topic.name for topic in TOPICS]
+    _settle(admin.delete_topics(names, operation_timeout=30), "UNKNOWN_TOPIC_OR_PART")
+    _settle(admin.delete_consumer_groups(list(GROUPS)), "GROUP_ID_NOT_FOUND", "NON_EMPTY_GROUP")
+    wanted = [NewTopic(t.name, t.partitions, 1, config=t.config) for t in TOPICS]
+    while _settle(admin.create_topics(wanted, operation_timeout=30), "TOPIC_ALREADY_EXISTS"):
+        pass  # the broker is still deleting them
+    return kafka
+
+
+def _settle(answers: Mapping[str, Future[object]], *tolerated: str) -> bool:
+    """Waits for an admin request; whether an error that is tolerated came."""
+    met = False
+    for answer in answers.values():
+        try:
+            answer.result()
+        except KafkaException as error:
+            if error.args[0].name() not in tolerated:
+                raise
+            met = True
+    return met
+
+
+@dataclass
+class System:
+    """Database, empty topics, receiver: everything to run workers on."""
+
+    stack: Stack
+    database: Database
+
+    @property
+    def settings(self) -> Settings:
+        return self.database.settings
+
+    def start(self, worker: str, **settings: object) -> Child:
+        """A worker by name (`match-1`, `forward-1`, …) as a process of its own, on this test's database."""
+        return self.stack.start_worker(worker, database_url=self.settings.database_url, **settings)
+
+    def environment(self) -> dict[str, str]:
+        return self.stack.environment(database_url=self.settings.database_url)
+
+
+@pytest_asyncio.fixture
+async def system(broker: Stack, database: Database) -> AsyncIterator[System]:
+    yield System(broker, database)
+    for child in list(broker.children.values()):
+        if child.running and child.name != "sink":
+            child.process.kill()
+            child.process.wait()

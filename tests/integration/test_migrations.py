@@ -1,0 +1,86 @@
+"""The migration runner on a real PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import asyncpg
+import pytest
+
+from schemas.errors import MigrationRefused
+from streams.adapters.database import connect
+from streams.adapters.migrations import Migration, migrate, packaged, pending
+from tests.integration.conftest import Database
+
+FIRST = Migration(9001, "first", "CREATE TABLE first_one (id int)")
+SECOND = Migration(9002, "second", "CREATE TABLE second_one (id int)")
+
+
+async def test_a_fresh_database_is_current_and_has_partitions_ahead(database: Database) -> None:
+    async with database.pool.acquire() as connection:
+        assert await pending(connection, packaged()) == []
+        names = await connection.fetch(
+            "SELECT inhrelid::regclass::text AS n FROM pg_inherits WHERE inhparent = 'audit'::regclass"
+        )
+    assert len(names) >= 5  # this month, three ahead, and the default
+
+
+async def test_applies_in_order_and_only_once(database: Database) -> None:
+    ours = [*packaged(), FIRST, SECOND]
+    async with database.pool.acquire() as connection:
+        assert await migrate(connection, ours) == [FIRST, SECOND]
+        assert await migrate(connection, ours) == []
+
+
+async def test_an_edited_migration_is_refused(database: Database) -> None:
+    edited = replace(packaged()[0], sql="SELECT 1")
+    async with database.pool.acquire() as connection:
+        with pytest.raises(MigrationRefused, match="0001_pipeline was edited"):
+            await pending(connection, [edited, *packaged()[1:]])
+
+
+async def test_a_database_newer_than_the_program_is_refused(database: Database) -> None:
+    async with database.pool.acquire() as connection:
+        await migrate(connection, [*packaged(), FIRST])
+        with pytest.raises(MigrationRefused, match="9001_first.*upgrade"):
+            await pending(connection, packaged())
+
+
+async def test_a_failed_migration_leaves_nothing(database: Database) -> None:
+    broken = Migration(9001, "broken", "CREATE TABLE half (id int); SELECT 1/0")
+    async with database.pool.acquire() as connection:
+        with pytest.raises(asyncpg.DivisionByZeroError):
+            await migrate(connection, [*packaged(), broken])
+        assert await connection.fetchval("SELECT to_regclass('half')") is None
+        assert await migrate(connection, [*packaged(), FIRST]) == [FIRST]
+
+
+async def test_two_runners_at_once_apply_each_migration_once(database: Database) -> None:
+    slow = Migration(9001, "slow", "SELECT pg_sleep(0.3); CREATE TABLE slow_one (id int)")
+    connections = [await connect(database.settings, database.secrets) for _ in range(2)]
+    applied = await asyncio.gather(*(migrate(connection, [*packaged(), slow]) for connection in connections))
+    assert sorted(map(len, applied)) == [0, 1]
+    for connection in connections:
+        await connection.close()
+
+
+async def test_audit_tables_are_append_only(database: Database) -> None:
+    async with database.pool.acquire() as connection:
+        await connection.execute("INSERT INTO dynamic_config (key, value) VALUES ('slo_window_hours', '48')")
+        for statement in ("UPDATE config_audit SET reason = 'x'", "DELETE FROM config_audit", "TRUNCATE config_audit"):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await connection.execute(statement)
+
+
+async def test_every_change_of_configuration_has_its_audit_row(database: Database) -> None:
+    async with database.pool.acquire() as connection, connection.transaction():
+        await connection.execute("SELECT set_config('mutt.actor', 'ann', true), set_config('mutt.reason', 'why', true)")
+        await connection.execute("INSERT INTO dynamic_config (key, value) VALUES ('slo_window_hours', '48')")
+        await connection.execute("UPDATE dynamic_config SET value = '72'")
+        await connection.execute("DELETE FROM dynamic_config")
+        rows = await connection.fetch("SELECT * FROM config_audit ORDER BY id")
+    assert [(row["operation"], row["changed_by"], row["reason"]) for row in rows] == [
+        ("CREATE", "ann", "why"), ("UPDATE", "ann", "why"), ("DELETE", "ann", "why"),
+    ]  # fmt: skip
+    assert [(row["old_values"], row["new_values"]) for row in rows][1] == ('{"value": "48"}', '{"value": "72"}')

@@ -1,0 +1,72 @@
+"""Kafka as tests see it: confluent-kafka, none of the product's code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
+
+Headers = Sequence[tuple[str, bytes | None]]
+
+
+def produce(bootstrap: str, topic: str, records: Iterable[tuple[bytes | None, bytes | None]], **options: Any) -> None:
+    """Publishes (key, value) pairs and waits until the broker has them all."""
+    producer = Producer({"bootstrap.servers": bootstrap, "acks": "all", "linger.ms": 5} | options)
+    failed: list[KafkaError] = []
+    for key, value in records:
+        producer.produce(topic, value, key=key, on_delivery=lambda error, _: failed.append(error) if error else None)
+        producer.poll(0)
+    assert producer.flush(60) == 0
+    assert not failed
+
+
+def produce_one(
+    bootstrap: str, topic: str, value: bytes | None, *, key: bytes | None = None, partition: int = 0,
+    headers: Headers = (),
+) -> None:  # fmt: skip
+    """Publishes one record to one partition."""
+    producer = Producer({"bootstrap.servers": bootstrap, "acks": "all", "message.max.bytes": 4_500_000})
+    failed: list[KafkaError] = []
+    producer.produce(
+        topic, value, key=key, partition=partition, headers=list(headers),
+        on_delivery=lambda error, _: failed.append(error) if error else None,
+    )  # fmt: skip
+    assert producer.flush(60) == 0
+    assert not failed
+
+
+def read_all(bootstrap: str, topic: str) -> list[Message]:
+    """Every record of a topic that is there now, partition by partition."""
+    consumer = Consumer(
+        {"bootstrap.servers": bootstrap, "group.id": "test-reader", "enable.auto.commit": False,
+         "fetch.message.max.bytes": 5_000_000}
+    )  # fmt: skip
+    try:
+        partitions = consumer.list_topics(topic, 10).topics[topic].partitions
+        return [message for number in partitions for message in _read(consumer, TopicPartition(topic, number))]
+    finally:
+        consumer.close()
+
+
+def end_offsets(bootstrap: str, topic: str) -> dict[int, int]:
+    """The offset after the last record, by partition."""
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "test-reader"})
+    try:
+        partitions = consumer.list_topics(topic, 10).topics[topic].partitions
+        return {p: consumer.get_watermark_offsets(TopicPartition(topic, p), 10)[1] for p in partitions}
+    finally:
+        consumer.close()
+
+
+def _read(consumer: Consumer, at: TopicPartition) -> list[Message]:
+    low, high = consumer.get_watermark_offsets(at, 10)
+    found: list[Message] = []
+    consumer.assign([TopicPartition(at.topic, at.partition, low)])
+    position = low
+    while position < high:
+        for message in consumer.consume(1000, 5):
+            assert message.error() is None, message.error()
+            found.append(message)
+            position = message.offset() + 1
+    return found
