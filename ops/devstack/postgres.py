@@ -77,16 +77,8 @@ class Postgres:
                     pass
             except OSError:
                 return False
-            ask: list[str | os.PathLike[str]] = [
-                binaries / "pg_isready",
-                "-q",
-                "-h",
-                "127.0.0.1",
-                "-p",
-                str(self.port),
-                "-d",
-                "postgres",
-            ]
+            server = ["-h", "127.0.0.1", "-p", str(self.port), "-d", "postgres"]
+            ask = [str(binaries / "pg_isready"), "-q", *server]
             return subprocess.run(ask, check=False).returncode == 0  # noqa: S603 - our own program
 
         return answers

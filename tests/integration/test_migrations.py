@@ -43,7 +43,7 @@ async def test_an_edited_migration_is_refused(database: Database) -> None:
 async def test_a_database_newer_than_the_program_is_refused(database: Database) -> None:
     async with database.pool.acquire() as connection:
         await migrate(connection, [*packaged(), FIRST])
-        with pytest.raises(MigrationRefused, match="9001_first.*upgrade"):
+        with pytest.raises(MigrationRefused, match=r"9001_first.*upgrade"):
             await pending(connection, packaged())
 
 

@@ -1,0 +1,37 @@
+# Every command takes ARGS="…"; with --json its last line is one JSON object with "ok" and the figures.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+.DEFAULT_GOAL := help
+
+help:  ## list these commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(BIN)/mutt: requirements-dev.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "mutt needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $(BIN)/mutt
+
+venv: $(BIN)/mutt  ## create .venv from the hashed lock file
+
+demo: $(BIN)/mutt  ## run the main job on real servers: traffic, outage, kill, dead letters, balance sheet
+	@$(BIN)/muttdev demo $(ARGS)
+
+test: $(BIN)/mutt  ## unit, contract, architecture and integration tests (ARGS goes to pytest)
+	@$(BIN)/python -m tests.run test $(ARGS)
+
+check: $(BIN)/mutt  ## what CI runs: format, lint, types, layers, tests
+	@$(BIN)/python -m tests.run check $(ARGS)
+
+bench: $(BIN)/mutt  ## speed and memory as ratios measured in one run
+	@$(BIN)/python -m tests.bench $(ARGS)
+
+lock: $(BIN)/mutt  ## refresh both lock files (needs uv on PATH)
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra dev pyproject.toml -o requirements-dev.lock
+
+.PHONY: help venv demo test check bench lock

@@ -1,0 +1,60 @@
+"""`make test` and `make check`: runs the steps, says how each went, and with --json ends with one JSON object."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+CORPUS = ROOT.parent / "shared" / "data"
+
+STEPS = {
+    "format": ["ruff", "format", "--check", "."],
+    "lint": ["ruff", "check", "."],
+    "types": ["mypy"],
+    "layers": ["lint-imports"],
+}
+
+
+def main(command: str, arguments: list[str]) -> int:
+    as_json = "--json" in arguments
+    arguments = [argument for argument in arguments if argument != "--json"]
+    seconds: dict[str, float] = {}
+    failed: list[str] = []
+    for name, (program, *options) in STEPS.items() if command == "check" else ():
+        _step(name, [str(Path(sys.executable).parent / program), *options], seconds, failed)
+    _step("tests", _pytest(arguments), seconds, failed)
+    if as_json:
+        print(json.dumps({"ok": not failed, "failed": failed, "seconds": seconds}))
+    return 1 if failed else 0
+
+
+def _pytest(arguments: list[str]) -> list[str]:
+    command = [sys.executable, "-m", "pytest", "-q", *arguments]
+    if CORPUS.is_dir():
+        return command
+    print(f"the real samples are not at {CORPUS}: tests marked `corpus` are left out", flush=True)
+    return [*command, "-m", "not corpus"] if "-m" not in arguments else command
+
+
+def _step(name: str, command: list[str], seconds: dict[str, float], failed: list[str]) -> None:
+    print(f"== {name}", flush=True)
+    began = time.monotonic()
+    status = subprocess.run(command, cwd=ROOT, env=_environment(), check=False).returncode
+    seconds[name] = round(time.monotonic() - began, 1)
+    if status:
+        failed.append(name)
+        print(f"== {name} failed with status {status}", flush=True)
+
+
+def _environment() -> dict[str, str]:
+    """Settings of a stack that runs here must not leak into tests."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("MUTT_")}
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], sys.argv[2:]))
