@@ -1,0 +1,71 @@
+"""The circuit breaker: after so many failures in a row nothing is sent for a while, then a single probe."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from msgspec import Struct
+
+
+class BreakerState(IntEnum):
+    """The number is the value of the gauge."""
+
+    CLOSED = 0
+    HALF_OPEN = 1
+    OPEN = 2
+
+
+class BreakerPolicy(Struct, frozen=True):
+    threshold: int
+    """Failures in a row that open it."""
+    timeout_s: float
+    """Open for this long, then one probe."""
+
+
+class Breaker:
+    """State of one receiver's breaker. `now` is monotonic seconds. The policy may be swapped at any time.
+
+    Every allowed request must end in `succeeded`, `failed` or `abandoned`.
+    """
+
+    def __init__(self, policy: BreakerPolicy) -> None:
+        self.policy = policy
+        self._failures = 0
+        self._opened_at: float | None = None
+        self._probing = False
+
+    def state(self, now: float) -> BreakerState:
+        if self._opened_at is None:
+            return BreakerState.CLOSED
+        return BreakerState.OPEN if now < self._opened_at + self.policy.timeout_s else BreakerState.HALF_OPEN
+
+    @property
+    def retry_at(self) -> float | None:
+        """When a probe may go out; None while closed."""
+        return None if self._opened_at is None else self._opened_at + self.policy.timeout_s
+
+    def allows(self, now: float) -> bool:
+        """Whether a request may go out now. At half-open the one that is told yes is the probe."""
+        state = self.state(now)
+        if state is BreakerState.HALF_OPEN and not self._probing:
+            self._probing = True
+            return True
+        return state is BreakerState.CLOSED
+
+    def succeeded(self, now: float) -> None:
+        """The receiver answered as it should. While open this is a request sent before: it changes nothing."""
+        if self.state(now) is not BreakerState.OPEN:
+            self._failures, self._opened_at, self._probing = 0, None, False
+
+    def failed(self, now: float) -> None:
+        """The receiver failed in a way worth retrying. A failed probe opens it again for a whole timeout."""
+        self._failures += 1
+        state = self.state(now)
+        if state is BreakerState.HALF_OPEN and self._probing:
+            self._opened_at, self._probing = now, False
+        elif state is BreakerState.CLOSED and self._failures >= self.policy.threshold:
+            self._opened_at = now
+
+    def abandoned(self) -> None:
+        """An allowed request ended without an answer from the receiver (cancelled): another may probe."""
+        self._probing = False
