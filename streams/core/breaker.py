@@ -25,7 +25,7 @@ class BreakerPolicy(Struct, frozen=True):
 class Breaker:
     """State of one receiver's breaker. `now` is monotonic seconds. The policy may be swapped at any time.
 
-    Every allowed request must end in `succeeded`, `failed` or `abandoned`.
+    Every request that was allowed must end in `succeeded` or `failed`.
     """
 
     def __init__(self, policy: BreakerPolicy) -> None:
@@ -44,13 +44,22 @@ class Breaker:
         """When a probe may go out; None while closed."""
         return None if self._opened_at is None else self._opened_at + self.policy.timeout_s
 
+    @property
+    def failures(self) -> int:
+        """Failures in a row."""
+        return self._failures
+
+    def ready(self, now: float) -> bool:
+        """Whether `allows` would say yes."""
+        state = self.state(now)
+        return state is BreakerState.CLOSED or (state is BreakerState.HALF_OPEN and not self._probing)
+
     def allows(self, now: float) -> bool:
         """Whether a request may go out now. At half-open the one that is told yes is the probe."""
-        state = self.state(now)
-        if state is BreakerState.HALF_OPEN and not self._probing:
-            self._probing = True
-            return True
-        return state is BreakerState.CLOSED
+        if not self.ready(now):
+            return False
+        self._probing = self.state(now) is BreakerState.HALF_OPEN
+        return True
 
     def succeeded(self, now: float) -> None:
         """The receiver answered as it should. While open this is a request sent before: it changes nothing."""
@@ -65,7 +74,3 @@ class Breaker:
             self._opened_at, self._probing = now, False
         elif state is BreakerState.CLOSED and self._failures >= self.policy.threshold:
             self._opened_at = now
-
-    def abandoned(self) -> None:
-        """An allowed request ended without an answer from the receiver (cancelled): another may probe."""
-        self._probing = False

@@ -1,0 +1,101 @@
+"""What became of one post to the receiver: deliver, retry or dead-letter, and how long the receiver asks to wait."""
+
+from __future__ import annotations
+
+import datetime as dt
+from email.utils import parsedate_to_datetime
+from enum import StrEnum
+
+from msgspec import Struct
+
+
+class Fault(StrEnum):
+    """Why there is no answer: whether the receiver took the alert is unknown."""
+
+    TIMEOUT = "timeout"
+    CONNECTION = "connection"
+    """Refused, cut, not resolved, TLS not trusted, or an answer that is no HTTP."""
+
+
+class Answer(Struct, frozen=True, kw_only=True):
+    """What came back from one post: a status, or else a fault."""
+
+    status: int | None = None
+    fault: Fault | None = None
+    retry_after: str | None = None
+    """The header as the receiver wrote it."""
+    text: str = ""
+    """The beginning of the answer, or what the fault was: for people."""
+
+
+class Kind(StrEnum):
+    """What to do with the alert."""
+
+    DELIVERED = "delivered"
+    RETRY = "retry"
+    DEAD = "dead"
+
+
+class DeliveryReason(StrEnum):
+    """Why a post failed: a closed set, also the metric's label. NONE on success."""
+
+    NONE = ""
+    HTTP = "http"
+    RATE_LIMIT = "rate_limit"
+    AUTH = "auth"
+    TIMEOUT = "timeout"
+    CONNECTION = "connection"
+
+
+class Outcome(Struct, frozen=True):
+    kind: Kind
+    reason: DeliveryReason
+
+
+_RETRIED = {
+    401: DeliveryReason.AUTH,
+    403: DeliveryReason.AUTH,
+    408: DeliveryReason.TIMEOUT,
+    425: DeliveryReason.HTTP,
+    429: DeliveryReason.RATE_LIMIT,
+}
+
+RETRY_AFTER_MIN_S, RETRY_AFTER_MAX_S = 1.0, 3600.0
+
+
+def classify(status: int | None, fault: Fault | None) -> Outcome:
+    """What a post's status, or the fault in its place, means for the alert (DESIGN section 8)."""
+    if fault is not None or status is None:
+        return Outcome(Kind.RETRY, DeliveryReason(fault or Fault.CONNECTION))
+    if 200 <= status < 300:
+        return Outcome(Kind.DELIVERED, DeliveryReason.NONE)
+    if status in _RETRIED:
+        return Outcome(Kind.RETRY, _RETRIED[status])
+    # A number that is no status of HTTP says nothing about the alert.
+    retried = status >= 500 or status < 100
+    return Outcome(Kind.RETRY if retried else Kind.DEAD, DeliveryReason.HTTP)
+
+
+def retry_after(header: str | None, now: dt.datetime) -> float | None:
+    """Seconds the receiver asks to wait, within 1 s to 1 h. None where it asks for nothing that can be read."""
+    text = (header or "").strip()
+    seconds = _whole_seconds(text) if text else None
+    if text and seconds is None:
+        seconds = _until(text, now)
+    return None if seconds is None else min(max(seconds, RETRY_AFTER_MIN_S), RETRY_AFTER_MAX_S)
+
+
+def _whole_seconds(text: str) -> float | None:
+    digits = text.removeprefix("-")
+    if not (digits.isascii() and digits.isdecimal()):
+        return None
+    return RETRY_AFTER_MIN_S if text.startswith("-") else float(min(int(digits[:20]), 10**9))
+
+
+def _until(text: str, now: dt.datetime) -> float | None:
+    """Seconds until an HTTP date; one without a zone is in UTC, as RFC 9110 has it."""
+    try:
+        moment = parsedate_to_datetime(text)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)).timestamp() - now.timestamp()
+    except (ValueError, OverflowError):
+        return None
