@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
+import uuid
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
 
 from msgspec import Struct
+from msgspec.structs import replace
+
+from schemas.alerts import AlertState
+from schemas.dead_letters import DeadLetter
 
 
 class Fault(StrEnum):
@@ -50,6 +55,43 @@ class DeliveryReason(StrEnum):
 class Outcome(Struct, frozen=True):
     kind: Kind
     reason: DeliveryReason
+
+
+class Standing(Struct, frozen=True):
+    """What the row of an alert says."""
+
+    state: AlertState
+    attempts: int
+    payload_sha256: bytes
+    """Of the record that was committed for it: one with other bytes under its id is not explained by the row."""
+
+
+class Settlement(Struct, frozen=True, kw_only=True):
+    """What posts have come to for one alert since the last settlement; `pending` notes attempts that failed."""
+
+    alert_id: uuid.UUID
+    state: AlertState
+    attempts: int
+    """All posts ever made."""
+    posts: int = 0
+    """Posts since the last settlement."""
+    good: int = 0
+    """Those of them that delivered."""
+    partition: int
+    """Of mutt.alerts."""
+    status: int | None = None
+    error: str | None = None
+    at: dt.datetime
+    """When it was last attempted, or given up."""
+    first_attempt_at: dt.datetime | None = None
+    letter: DeadLetter | None = None
+    """With `dead`."""
+    replay_of: uuid.UUID | None = None
+    """The letter that the record says it was replayed from."""
+
+    def after(self, earlier: Settlement) -> Settlement:
+        """This one, with the posts of an earlier one that was not written yet."""
+        return replace(self, posts=earlier.posts + self.posts, good=earlier.good + self.good)
 
 
 _RETRIED = {

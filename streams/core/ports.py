@@ -9,6 +9,7 @@ from typing import Protocol
 
 from schemas.dead_letters import DeadLetter, LetterState
 from schemas.rules import RuleSet
+from streams.core.delivery import Answer, Settlement, Standing
 from streams.core.disposition import Decided
 from streams.core.progress import Progress
 from streams.core.signatures import Seen
@@ -104,4 +105,29 @@ class PartitionLog(Protocol):
 
     def seek(self, topic: str, partition: int, offset: int) -> None:
         """Asks for the next poll to start there."""
+        ...
+
+
+class AlertSink(Protocol):
+    """The receiver of alerts. `post` waits for its answer, at most the webhook timeout.
+
+    Raises nothing that the receiver or the network can cause: every fault is an Answer. It never retries.
+    """
+
+    async def post(self, alert_id: uuid.UUID, body: bytes) -> Answer: ...
+
+
+class DeliveryStore(Protocol):
+    """Where it stands what became of each alert. Raises StoreUnavailable where it is away; the caller retries."""
+
+    async def load(self, alerts: Sequence[uuid.UUID]) -> Mapping[uuid.UUID, Standing]:
+        """How these alerts stand, where they exist."""
+        ...
+
+    async def settle(self, settlements: Sequence[Settlement], foreign: Sequence[DeadLetter]) -> None:
+        """Writes all of it or nothing: states, attempts, letters and SLI; at most one settlement an alert.
+
+        Writing the same again changes nothing, and an alert that is not pending any more stays as it is. `foreign`
+        are letters of records on mutt.alerts that no row explains.
+        """
         ...

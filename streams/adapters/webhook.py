@@ -1,0 +1,137 @@
+"""The webhook receiver over HTTP: one post an alert, bounded in time and size, headers from a fixed set."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import uuid
+from typing import Self
+
+import aiohttp
+from yarl import URL
+
+from schemas.errors import SettingsRefused
+from schemas.secrets import Secret
+from schemas.versions import MUTT_VERSION
+from streams.adapters.secrets import WEBHOOK_SIGNING, WEBHOOK_TOKEN, SecretSource
+from streams.core.delivery import Answer, Fault
+from streams.core.ports import Clock
+from streams.core.signing import signed_headers, signing_key
+
+ANSWER_LIMIT = 64 * 1024
+"""Bytes of an answer read at most; the rest is left, with the connection."""
+TEXT_LIMIT = 1024
+"""Characters of the answer kept."""
+HEADER_LIMIT = 20_000
+"""Header lines of an answer that are still read for its status."""
+CONNECT_TIMEOUT_S = 5.0
+CONNECTIONS = 1000
+
+_FIXED = {
+    "Content-Type": "application/json",
+    "User-Agent": f"mutt/{MUTT_VERSION}",
+    "Accept": "*/*",
+    "Accept-Encoding": "identity",
+}
+
+
+def receiver_url(text: str) -> URL:
+    """The receiver's address. Raises SettingsRefused for what is no plain http or https URL, without repeating it."""
+    try:
+        url = URL(text)
+    except ValueError:
+        raise SettingsRefused("MUTT_WEBHOOK_URL is no URL") from None
+    if url.scheme not in ("http", "https") or not url.host:
+        raise SettingsRefused("MUTT_WEBHOOK_URL must be an http or https URL with a host")
+    if url.user is not None or url.password is not None or url.fragment:
+        raise SettingsRefused("MUTT_WEBHOOK_URL must hold neither user, password nor fragment; the token is a secret")
+    return url
+
+
+def fault_of(error: BaseException) -> Fault | None:
+    """The fault that an error of aiohttp or the network stands for; None for anything else, a defect of ours."""
+    if isinstance(error, TimeoutError):
+        return Fault.TIMEOUT
+    if isinstance(error, aiohttp.ClientError | OSError | ssl.SSLError | ssl.CertificateError):
+        return Fault.CONNECTION
+    return None
+
+
+class WebhookSink:
+    """Implements the AlertSink port. Use as an async context manager; `timeout_s` bounds one post whole."""
+
+    def __init__(self, url: URL, secrets: SecretSource, clock: Clock, *, timeout_s: float) -> None:
+        """Raises SettingsRefused when the signing secret is not well formed."""
+        self._url = url
+        self._secrets = secrets
+        self._clock = clock
+        self._timeout_s = timeout_s
+        self._session: aiohttp.ClientSession
+        self._keys()
+
+    async def __aenter__(self) -> Self:
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=CONNECTIONS),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S, sock_read=self._timeout_s),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trust_env=False,
+            auto_decompress=False,
+            max_headers=HEADER_LIMIT,
+        )
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._session.close()
+
+    async def post(self, alert_id: uuid.UUID, body: bytes) -> Answer:
+        deadline = asyncio.get_running_loop().time() + self._timeout_s
+        try:
+            async with asyncio.timeout_at(deadline):
+                response = await self._session.post(
+                    self._url, data=body, headers=self._headers(str(alert_id), body), allow_redirects=False
+                )
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            return Answer(fault=fault_of(error), text=self._shown(f"{type(error).__name__}: {error}"))
+        text = await _beginning(response, deadline)
+        return Answer(
+            status=response.status,
+            retry_after=response.headers.get("Retry-After"),
+            text=self._shown(text.decode("utf-8", "replace")),
+        )
+
+    def _headers(self, identity: str, body: bytes) -> dict[str, str]:
+        token = self._secrets.get(WEBHOOK_TOKEN)
+        bearer = {"Authorization": f"Bearer {token.reveal()}"} if token else {}
+        timestamp = int(self._clock.now().timestamp())
+        return _FIXED | bearer | signed_headers(identity, timestamp, body, self._keys())
+
+    def _keys(self) -> tuple[bytes, ...]:
+        secret = self._secrets.get(WEBHOOK_SIGNING)
+        return (signing_key(secret),) if secret else ()
+
+    def _shown(self, text: str) -> str:
+        """The beginning of the text, without our secrets: some receivers repeat the request in their errors."""
+        secrets: list[Secret | None] = [self._secrets.get(WEBHOOK_TOKEN), self._secrets.get(WEBHOOK_SIGNING)]
+        for secret in secrets:
+            if secret:
+                text = text.replace(secret.reveal(), "***")
+        return text[:TEXT_LIMIT]
+
+
+async def _beginning(response: aiohttp.ClientResponse, deadline: float) -> bytes:
+    """Up to ANSWER_LIMIT bytes of the answer. The status has told what counts: a body that breaks off ends there."""
+    parts: list[bytes] = []
+    left = ANSWER_LIMIT
+    try:
+        async with asyncio.timeout_at(deadline):
+            while left > 0 and (part := await response.content.read(left)):
+                parts.append(part)
+                left -= len(part)
+    except (aiohttp.ClientError, TimeoutError, OSError):
+        left = 0
+    finally:
+        if left > 0:
+            response.release()  # read to its end: the connection serves the next post
+        else:
+            response.close()
+    return b"".join(parts)
