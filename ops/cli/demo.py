@@ -1,7 +1,56 @@
-"""`demo` command."""
+"""`muttdev demo`: the main job on real servers, with faults, and a balance sheet at the end."""
 
 from __future__ import annotations
 
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
 
-def demo() -> None:
-    """To come."""
+import typer
+
+from ops.cli.exits import Exit, printable
+from schemas.settings import Settings
+
+
+def demo(
+    once: Annotated[bool, typer.Option("--once", help="No screen; end by itself after the balance sheet.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="No screen; the last line of output is one JSON object with the figures.")
+    ] = False,
+    seed: Annotated[int, typer.Option("--seed", help="Same seed, same traffic.")] = 1,
+    duration: Annotated[float, typer.Option("--duration", min=8, max=3600, help="Seconds of traffic.")] = 26.0,
+    rate: Annotated[float, typer.Option("--rate", min=20, max=20000, help="Events a second.")] = 300.0,
+    input: Annotated[
+        Path | None, typer.Option("--input", metavar="FILE", help="Send this file's events instead of generated ones.")
+    ] = None,
+    rules: Annotated[
+        Path | None, typer.Option("--rules", metavar="FILE", help="Rules to load instead of the sample rules.")
+    ] = None,
+) -> None:
+    """Traffic, a receiver outage, a killed worker, dead letters and their replay on real servers; then the books.
+
+    Exit 1 when the books do not balance. On a terminal it shows a live screen and stays up until Ctrl-C.
+    """
+    import orjson
+    from rich.console import Console
+
+    from ops.demo import screen
+    from ops.demo.run import Options, run
+
+    interactive = sys.stdout.isatty() and not (once or as_json)
+    console = Console(stderr=as_json)
+    options = Options(
+        home=Settings.from_env(os.environ).home_path / "demo",
+        seed=seed, seconds=duration, rate=rate, input=input, rules=rules, live=interactive, stay=interactive,
+    )  # fmt: skip
+    result = run(options, console)
+    if as_json:
+        typer.echo(printable(orjson.dumps(result).decode()))
+    elif not interactive:
+        console.print(screen.sheet(result["checks"]))
+        for problem in result["problems"]:
+            console.print(printable(problem), markup=False)
+        typer.echo("the books balance" if result["balanced"] else "THE BOOKS DO NOT BALANCE")
+    if not result["ok"]:
+        raise typer.Exit(Exit.CHECK_FAILED)

@@ -1,0 +1,1 @@
+"""The demonstration: traffic, faults and a balance sheet on real servers."""

@@ -1,0 +1,216 @@
+"""Runs the whole demonstration: starts the stack, plays the script, draws up the books, ends everything."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import os
+import signal
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
+
+from ops.cli.exits import printable
+from ops.demo import books, screen
+from ops.demo.board import Board
+from ops.demo.fleet import NOISY_HOST
+from ops.demo.generate import Generated, Traffic, generate, planned
+from ops.demo.script import Happened, Script
+from ops.demo.watch import Watcher, connect, log_ends, log_reader
+from ops.devstack.inputs import records_from
+from ops.devstack.layout import Layout
+from ops.devstack.processes import end_pid, started_at
+from ops.devstack.stack import Stack
+from schemas.errors import Refused
+
+DRAWN_PER_SECOND = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What the person at the keyboard asked for."""
+
+    home: Path
+    """A folder of the demonstration's own; emptied before and, when all went well, afterwards."""
+    seed: int
+    seconds: float
+    rate: float
+    input: Path | None = None
+    rules: Path | None = None
+    live: bool = True
+    """Draw the screen; otherwise a line for each step."""
+    stay: bool = True
+    """Stay up after the balance sheet until Ctrl-C."""
+
+
+def run(options: Options, console: Console) -> dict[str, Any]:
+    """The result as one dict: figures, checks, `balanced`, `ok`. Raises StackFailed and Refused; KeyboardInterrupt.
+
+    Whatever happens, every process it started has ended when it returns.
+    """
+    traffic = _traffic(options)
+    _clear(options.home)
+    began = time.monotonic()
+    stack = Stack(options.home)
+    board = Board(announce=_announcer(options, console))
+    with _interruptible():
+        try:
+            with _screen(options, console, board):
+                result = asyncio.run(_play(stack, board, options, traffic))
+            result["seconds"] = round(time.monotonic() - began, 1)
+            if options.stay:
+                _stay(stack, console, result)
+        finally:
+            _end(stack)
+    if result["ok"]:
+        stack.layout.purge()
+    else:
+        result["logs"] = str(stack.layout.logs)
+    return result
+
+
+def _traffic(options: Options) -> Generated:
+    if options.input is None:
+        start = dt.datetime.now(dt.UTC).replace(microsecond=0)
+        return generate(Traffic(options.seed, start, options.seconds, options.rate))
+    rows = [(record.topic, record.key, record.value) for record in records_from(options.input)]
+    if not rows:
+        raise Refused(f"{options.input} holds no records")
+    return Generated(planned(rows, options.rate), 0)
+
+
+async def _play(stack: Stack, board: Board, options: Options, traffic: Generated) -> dict[str, Any]:
+    board.say("starting Kafka, PostgreSQL and the receiver (the first time fetches Kafka: about a minute)")
+    await asyncio.to_thread(stack.start_servers)
+    stack.remember_processes()
+    watcher = Watcher(stack, board)
+    script = Script(stack, board, watcher)
+    await script.prepare(options.rules)
+    stack.remember_processes()
+    watching = asyncio.create_task(watcher.run())
+    playing = asyncio.create_task(script.perform(traffic.records, NOISY_HOST if options.input is None else None))
+    try:
+        await asyncio.wait({watching, playing}, return_when=asyncio.FIRST_COMPLETED)
+        if watching.done():
+            watching.result()
+        await playing
+        board.say("drawing up the balance sheet")
+        figures = await _books(stack, board, options, traffic)
+    finally:
+        for task in (watching, playing):
+            task.cancel()
+        with suppress(asyncio.CancelledError):
+            await watching
+    return _result(options, board, script.happened, figures)
+
+
+async def _books(stack: Stack, board: Board, options: Options, traffic: Generated) -> dict[str, Any]:
+    async with log_reader(stack) as consumer:
+        ends = await log_ends(consumer)
+    known = options.input is None and options.rules is None
+    sides = books.Sides(
+        acknowledged=Counter(board.acknowledged),
+        ends=ends,
+        received=books.read_receiver(stack.sink_log),
+        rejected={reason.value: count for reason, count in traffic.rejected.items()} if options.input is None else None,
+        storms=traffic.storms if known else None,
+    )
+    connection = await connect(stack)
+    try:
+        return await books.balance(connection, sides)
+    finally:
+        await connection.close()
+
+
+def _result(options: Options, board: Board, happened: Happened, figures: dict[str, Any]) -> dict[str, Any]:
+    problems = list(happened.problems)
+    if happened.killed_pid is None:
+        problems.append("no worker was killed")
+    if options.input is None and not happened.most_pending:
+        problems.append("no alert waited during the outage")
+    if options.input is None and not happened.rejected:
+        problems.append("no alert was rejected")
+    if happened.replayed != happened.rejected:
+        problems.append(f"{happened.rejected} alerts were dead, {happened.replayed} were replayed")
+    script = {
+        "waited_in_outage": happened.most_pending, "killed": int(happened.killed_pid is not None),
+        "rejected": happened.rejected, "replayed": happened.replayed, "restarts": board.restarts,
+    }  # fmt: skip
+    ok = figures["balanced"] and not problems
+    return {"seed": options.seed, **figures, "script": script, "problems": problems, "ok": ok}
+
+
+# -- around it ------------------------------------------------------------------------------------------------------
+
+
+def _announcer(options: Options, console: Console) -> Any:
+    if options.live:
+        return lambda line: None
+    return lambda line: console.print(printable(line), markup=False, highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def _screen(options: Options, console: Console, board: Board) -> Iterator[None]:
+    if not options.live:
+        yield
+        return
+    with Live(get_renderable=lambda: screen.draw(board), console=console, refresh_per_second=DRAWN_PER_SECOND):
+        yield
+
+
+def _stay(stack: Stack, console: Console, result: dict[str, Any]) -> None:
+    """Shows the books and the addresses; returns at Ctrl-C."""
+    console.print(screen.sheet(result["checks"]))
+    settings = stack.settings
+    for name, address in (
+        ("API", f"http://127.0.0.1:{stack.api_port}/api/v1/audit-logs and /api/v1/slo, /health, /ready, /metrics"),
+        ("receiver", f"http://127.0.0.1:{stack.sink_port}/stats"),
+        ("Kafka", settings.kafka_bootstrap),
+        ("PostgreSQL", settings.database_url),
+        ("logs", str(stack.layout.logs)),
+    ):
+        console.print(f"{name:10} {address}", markup=False, highlight=False, soft_wrap=True)
+    console.print("Ctrl-C ends everything.")
+    with suppress(KeyboardInterrupt):
+        while True:
+            time.sleep(3600)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """SIGTERM ends the demonstration the way Ctrl-C does."""
+    before = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _end(stack: Stack) -> None:
+    """Ends every child; a second Ctrl-C does not leave some of them behind."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        stack.stop_all()
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _clear(home: Path) -> None:
+    """Removes what an earlier demonstration left, its processes first. Raises Refused while one still runs."""
+    layout = Layout(home)
+    state = layout.load()
+    owner = state.get("owner")
+    if owner and started_at(owner[0]) == owner[1]:
+        raise Refused(f"a demonstration already runs below {home} (pid {owner[0]})")
+    for pid, start in state.get("processes", {}).values():
+        end_pid(pid, start)
+    layout.purge()
+    layout.create()
+    layout.save({"owner": (os.getpid(), started_at(os.getpid()))})
