@@ -7,10 +7,11 @@ import json
 import uuid
 from typing import Any
 
+from schemas.alerts import Alert
 from schemas.config import DynamicConfig
 from schemas.dead_letters import DeadLetter, Reason
 from schemas.events import Event
-from schemas.rules import Handling, Rule, RuleSet
+from schemas.rules import AlertSeverity, Handling, Rule, RuleSet
 
 
 def event(**overrides: Any) -> Event:
@@ -54,3 +55,26 @@ def dead_letter(**overrides: Any) -> DeadLetter:
         "last_failed_at": dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC),
     }
     return DeadLetter(**defaults | overrides)
+
+
+def alert(**overrides: Any) -> Alert:
+    defaults: dict[str, Any] = {
+        "id": uuid.uuid4(),
+        "event_id": "mutt.ingest.syslog:0:7",
+        "topic": "mutt.ingest.syslog",
+        "partition": 0,
+        "offset": 7,
+        "hostname": "h1",
+        "severity": AlertSeverity.MAJOR,
+        "description": "link down",
+        "signature": "h1::1::",
+        "team": "netops",
+        "handling": "Page_and_ticket",
+        "rule_id": 1,
+        "rule_version": 1,
+        "ruleset_version": 1,
+        "correlation_id": "mutt.ingest.syslog:0:7",
+        "occurred_at": "2026-03-01T12:00:00Z",
+        "event": {"hostname": "h1", "message": "link down"},
+    }
+    return Alert(**defaults | overrides)

@@ -5,6 +5,10 @@ from __future__ import annotations
 from msgspec import Struct
 
 
+SHORTEST_WAIT_S = 0.001
+"""So that rounding never makes a wait too short to pass."""
+
+
 class RatePolicy(Struct, frozen=True):
     rate: float
     """Requests per period, above 0."""
@@ -40,4 +44,4 @@ class TokenBucket:
         if self._tokens >= 1.0:
             self._tokens -= 1.0
             return 0.0
-        return (1.0 - self._tokens) / self.policy.per_second
+        return max((1.0 - self._tokens) / self.policy.per_second, SHORTEST_WAIT_S)

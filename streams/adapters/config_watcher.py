@@ -1,0 +1,95 @@
+"""Keeps the dynamic configuration of a worker without rules current: heard at once, polled behind that."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import asyncpg
+import structlog
+
+from schemas.config import DynamicConfig, tolerant_snapshot
+from schemas.errors import StoreUnavailable
+from streams.adapters.faults import store_faults
+from streams.adapters.rule_watcher import CHANNEL
+
+log = structlog.get_logger()
+
+RETRY_S = 1.0
+PING_S = 15.0
+
+Connect = Callable[[], Awaitable[asyncpg.Connection]]
+
+
+class ConfigWatcher:
+    """Holds the configuration in force. A bad stored value keeps its default; a database that is away changes nothing."""
+
+    def __init__(self, pool: asyncpg.Pool, connect: Connect) -> None:
+        """`connect` opens the connection that listens."""
+        self._pool = pool
+        self._connect = connect
+        self._changed = asyncio.Event()
+        self._loaded = asyncio.Event()
+        self._problems: tuple[str, ...] = ()
+        self.current = DynamicConfig()
+
+    async def first(self) -> DynamicConfig:
+        """Waits until it is loaded; `run` must be running."""
+        await self._loaded.wait()
+        return self.current
+
+    async def run(self) -> None:
+        """Follows the database until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._listen(), name="config-listen")
+            tasks.create_task(self._follow(), name="config-follow")
+
+    async def refresh(self) -> None:
+        """Loads now. Raises StoreUnavailable."""
+        with store_faults():
+            rows = await self._pool.fetch("SELECT key, value FROM dynamic_config")
+        self.current, problems = tolerant_snapshot({row["key"]: row["value"] for row in rows})
+        if problems and problems != self._problems:
+            log.warning("stored configuration is refused, defaults stand", problems=problems)
+        self._problems = problems
+        self._loaded.set()
+
+    async def _follow(self) -> None:
+        while True:
+            self._changed.clear()
+            wait = float(self.current.cache_reload_interval)
+            try:
+                await self.refresh()
+            except StoreUnavailable as error:
+                log.warning("waiting", service="postgresql", error=str(error))
+                wait = RETRY_S
+            try:
+                async with asyncio.timeout(wait):
+                    await self._changed.wait()
+            except TimeoutError:
+                continue
+
+    async def _listen(self) -> None:
+        while True:
+            try:
+                with store_faults():
+                    await self._hear(await self._connect())
+            except StoreUnavailable as error:
+                log.warning("not listening for changes of configuration", error=str(error))
+            await asyncio.sleep(RETRY_S)
+
+    async def _hear(self, connection: asyncpg.Connection) -> None:
+        """Listens until the connection ends."""
+        ended = asyncio.Event()
+        try:
+            connection.add_termination_listener(lambda _: ended.set())
+            await connection.add_listener(CHANNEL, lambda *_: self._changed.set())
+            self._changed.set()  # what changed while nobody listened
+            while not ended.is_set():
+                try:
+                    async with asyncio.timeout(PING_S):
+                        await ended.wait()
+                except TimeoutError:
+                    await connection.execute("SELECT 1", timeout=5.0)
+        finally:
+            connection.terminate()

@@ -1,0 +1,129 @@
+"""The forward worker: configuration, forwarder, receiver and PostgreSQL, put together."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import asyncpg
+import structlog
+from aiokafka import AIOKafkaProducer
+
+from schemas.config import DynamicConfig
+from schemas.errors import StoreUnavailable
+from schemas.settings import Settings
+from schemas.topics import ALERTS, Topic
+from streams import metrics
+from streams.adapters.config_watcher import ConfigWatcher
+from streams.adapters.database import connect, create_pool
+from streams.adapters.deliveries import PostgresDeliveries
+from streams.adapters.publisher import KafkaOutbox, create_producer
+from streams.adapters.secrets import SecretSource
+from streams.adapters.webhook import WebhookSink, receiver_url
+from streams.agents.forward_alerts import Forwarder, forward_alerts
+from streams.app import WorkerApp, end_process
+from streams.clock import SystemClock
+from streams.driver import polled
+from streams.health import HealthServer
+from streams.tasks import Tasks, wait_for_start
+
+log = structlog.get_logger()
+
+SAMPLE_EVERY_S = 2.0
+CONNECTIONS = 4
+
+
+class ForwardRole:
+    """Implements Role: reads mutt.alerts.
+
+    Raises SettingsRefused when the receiver's address or the signing secret is not well formed.
+    """
+
+    name = "forward"
+    topics: tuple[Topic, ...] = (ALERTS,)
+
+    def __init__(self, settings: Settings, secrets: SecretSource) -> None:
+        self._settings = settings
+        self._secrets = secrets
+        self._clock = SystemClock()
+        self._sink = WebhookSink(
+            receiver_url(settings.webhook_url), secrets, self._clock, timeout_s=settings.webhook_timeout
+        )
+        self._tasks = Tasks(end_process)
+        self._health = HealthServer("forward", metrics.REGISTRY, self._not_ready)
+        self._pool: asyncpg.Pool
+        self._producer: AIOKafkaProducer
+        self._config: ConfigWatcher
+        self._forwarder: Forwarder | None = None
+
+    async def open(self, app: WorkerApp) -> None:
+        settings = self._settings
+        await self._health.start(settings.host, settings.forward_port)
+        self._pool = await create_pool(settings, self._secrets, size=CONNECTIONS)
+        self._config = ConfigWatcher(self._pool, lambda: connect(settings, self._secrets))
+        self._tasks.spawn(self._config.run(), "config")
+        await self._config.first()
+        self._producer = await wait_for_start(lambda: create_producer(settings.kafka_bootstrap))
+        await self._sink.__aenter__()
+        deliveries = PostgresDeliveries(self._pool)
+        self._forwarder = Forwarder(
+            sink=self._sink,
+            store=deliveries,
+            outbox=KafkaOutbox(self._pool, self._producer),
+            config=self._current,
+            clock=self._clock,
+            on_death=end_process,
+        )
+        self._tasks.spawn(self._forwarder.run(), "deliveries")
+        self._tasks.spawn(self._show_state(deliveries, self._forwarder), "gauges")
+
+    async def work(self, stream: Any) -> None:
+        await forward_alerts(stream, self._opened, polled)
+
+    def assigned(self, partitions: list[tuple[str, int]]) -> None:
+        metrics.PARTITIONS_ASSIGNED.set(len(partitions))
+        share = min(1.0, max(1, len(partitions)) / ALERTS.partitions)
+        self._opened.assign([partition for _, partition in partitions], share=share)
+
+    def revoked(self) -> None:
+        metrics.PARTITIONS_ASSIGNED.set(0)
+        self._opened.revoke_all()
+
+    async def drain(self, deadline_s: float) -> bool:
+        return await self._opened.drain(deadline_s)
+
+    async def close(self) -> None:
+        self._opened.revoke_all()
+        await self._tasks.close()
+        await self._sink.__aexit__()
+        await self._producer.stop()
+        self._pool.terminate()
+        await self._health.close()
+
+    @property
+    def _opened(self) -> Forwarder:
+        assert self._forwarder is not None
+        return self._forwarder
+
+    def _current(self) -> DynamicConfig:
+        return self._config.current
+
+    def _not_ready(self) -> dict[str, str]:
+        """An open breaker is the receiver's trouble, not ours: the worker waits as it should, and stays ready."""
+        if self._forwarder is None:
+            return {"configuration": "not loaded yet"}
+        problems = {f"halted {ALERTS.name}:{partition}": why for partition, why in self._forwarder.halted.items()}
+        if why := self._forwarder.stuck:
+            problems["postgresql"] = why
+        return problems
+
+    async def _show_state(self, deliveries: PostgresDeliveries, forwarder: Forwarder) -> None:
+        while True:
+            metrics.RECORDS_HELD.set(forwarder.held_records)
+            metrics.BYTES_HELD.set(forwarder.held_bytes)
+            metrics.PARTITIONS_PAUSED.labels("halted").set(len(forwarder.halted))
+            try:
+                metrics.ALERTS_PENDING.set(await deliveries.pending())
+            except StoreUnavailable as fault:
+                log.debug("pending alerts cannot be counted", error=str(fault))
+            await asyncio.sleep(SAMPLE_EVERY_S)
