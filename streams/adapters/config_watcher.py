@@ -22,7 +22,7 @@ Connect = Callable[[], Awaitable[asyncpg.Connection]]
 
 
 class ConfigWatcher:
-    """Holds the configuration in force. A bad stored value keeps its default; a database that is away changes nothing."""
+    """Holds the configuration in force. A bad stored value keeps its default."""
 
     def __init__(self, pool: asyncpg.Pool, connect: Connect) -> None:
         """`connect` opens the connection that listens."""

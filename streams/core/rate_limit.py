@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-
 SHORTEST_WAIT_S = 0.001
 """So that rounding never makes a wait too short to pass."""
 
