@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from ops.cli.exits import Exit, printable
+from ops.cli.exits import Exit, classify, printable
 from schemas.settings import Settings
 
 
@@ -22,10 +22,20 @@ def demo(
     duration: Annotated[float, typer.Option("--duration", min=8, max=3600, help="Seconds of traffic.")] = 26.0,
     rate: Annotated[float, typer.Option("--rate", min=20, max=20000, help="Events a second.")] = 300.0,
     input: Annotated[
-        Path | None, typer.Option("--input", metavar="FILE", help="Send this file's events instead of generated ones.")
+        Path | None,
+        typer.Option(
+            "--input",
+            metavar="FILE",
+            exists=True,
+            dir_okay=False,
+            help="Send this file's events instead of generated ones.",
+        ),
     ] = None,
     rules: Annotated[
-        Path | None, typer.Option("--rules", metavar="FILE", help="Rules to load instead of the sample rules.")
+        Path | None,
+        typer.Option(
+            "--rules", metavar="FILE", exists=True, dir_okay=False, help="Rules to load instead of the sample rules."
+        ),
     ] = None,
 ) -> None:
     """Traffic, a receiver outage, a killed worker, dead letters and their replay on real servers; then the books.
@@ -35,8 +45,7 @@ def demo(
     import orjson
     from rich.console import Console
 
-    from ops.demo import screen
-    from ops.demo.run import Options, run
+    from ops.demo.run import Options, run, show_books
 
     interactive = sys.stdout.isatty() and not (once or as_json)
     console = Console(stderr=as_json)
@@ -44,13 +53,17 @@ def demo(
         home=Settings.from_env(os.environ).home_path / "demo",
         seed=seed, seconds=duration, rate=rate, input=input, rules=rules, live=interactive, stay=interactive,
     )  # fmt: skip
-    result = run(options, console)
+    try:
+        result = run(options, console)
+    except Exception as error:
+        if not as_json:
+            raise
+        code, message = classify(error)
+        typer.echo(printable(orjson.dumps({"balanced": False, "ok": False, "error": message}).decode()))
+        raise typer.Exit(code) from error
     if as_json:
         typer.echo(printable(orjson.dumps(result).decode()))
     elif not interactive:
-        console.print(screen.sheet(result["checks"]))
-        for problem in result["problems"]:
-            console.print(printable(problem), markup=False)
-        typer.echo("the books balance" if result["balanced"] else "THE BOOKS DO NOT BALANCE")
+        show_books(console, result)
     if not result["ok"]:
         raise typer.Exit(Exit.CHECK_FAILED)

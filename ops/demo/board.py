@@ -50,7 +50,8 @@ class Board:
     began: float = field(default_factory=time.monotonic)
     acknowledged: Counter[tuple[str, int]] = field(default_factory=Counter)
     """Records the broker acknowledged to the producer, by topic and partition."""
-    workers: dict[str, bool] = field(default_factory=dict)
+    processes: dict[str, str] = field(default_factory=dict)
+    """By name: up, killed (by the script), DOWN."""
     restarts: int = 0
     _history: deque[tuple[float, int]] = field(default_factory=deque)
 

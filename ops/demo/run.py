@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from rich.console import Console
@@ -167,7 +168,7 @@ def _screen(options: Options, console: Console, board: Board) -> Iterator[None]:
 
 def _stay(stack: Stack, console: Console, result: dict[str, Any]) -> None:
     """Shows the books and the addresses; returns at Ctrl-C."""
-    console.print(screen.sheet(result["checks"]))
+    show_books(console, result)
     settings = stack.settings
     for name, address in (
         ("API", f"http://127.0.0.1:{stack.api_port}/api/v1/audit-logs and /api/v1/slo, /health, /ready, /metrics"),
@@ -175,12 +176,32 @@ def _stay(stack: Stack, console: Console, result: dict[str, Any]) -> None:
         ("Kafka", settings.kafka_bootstrap),
         ("PostgreSQL", settings.database_url),
         ("logs", str(stack.layout.logs)),
+        (
+            "settings",
+            f"set -a; . {quote(str(_environment_file(stack)))}; set +a   (then: mutt dlq list, mutt trace ...)",
+        ),
     ):
         console.print(f"{name:10} {address}", markup=False, highlight=False, soft_wrap=True)
     console.print("Ctrl-C ends everything.")
     with suppress(KeyboardInterrupt):
         while True:
             time.sleep(3600)
+
+
+def show_books(console: Console, result: dict[str, Any]) -> None:
+    """The balance sheet, what went wrong, and the verdict."""
+    console.print(screen.sheet(result["checks"]))
+    for problem in result["problems"]:
+        console.print(printable(problem), markup=False, style="red")
+    verdict = "the books balance" if result["balanced"] else "THE BOOKS DO NOT BALANCE"
+    console.print(verdict, style="bold green" if result["ok"] else "bold red")
+
+
+def _environment_file(stack: Stack) -> Path:
+    """The settings as a file to source, for `mutt` commands in another shell. It holds no secret."""
+    path = stack.layout.home / "env"
+    path.write_text("".join(f"{name}={quote(value)}\n" for name, value in stack.settings.to_env().items()))
+    return path
 
 
 @contextmanager

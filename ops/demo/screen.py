@@ -30,7 +30,7 @@ def draw(board: Board) -> RenderableType:
     fates = _table("dispositions", figures.dispositions.items())
     alerts = _table("alerts", [(state, figures.alerts.get(state, 0)) for state in ("pending", "delivered", "dead")])
     letters = _table("dead letters", sorted(figures.letters.items()))
-    workers = _table("processes", [(name, "up" if up else "DOWN") for name, up in sorted(board.workers.items())])
+    workers = _table("processes", sorted(board.processes.items()))
     return Panel(
         Group(Columns([flow, fates, alerts, letters, workers]), Text(), *_steps(board)),
         title="mutt: the main job on real servers",

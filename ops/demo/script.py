@@ -161,6 +161,7 @@ class Script:
         await asyncio.to_thread(victim.process.wait)
         self.happened.killed_pid = victim.pid
         self._stack.start_worker("match-3")
+        self._stack.remember_processes()
         self._board.say(f"killed match-1 (pid {victim.pid}) with -9; match-3 takes its place")
 
     async def _reject(self, host: str | None) -> None:
@@ -178,7 +179,7 @@ class Script:
         if host is None or not self.happened.rejected:
             return
         board.say(f"the receiver is fixed; mutt dlq replay sends {self.happened.rejected} dead alerts again")
-        done = await self._command("dlq", "replay", "--reason", "delivery", "--host", host, "--yes", "--json")
+        done = await self._command("dlq", "replay", "--reason", "delivery", f"--host={host}", "--yes", "--json")
         self.happened.replayed = done["sent"]
         await self._settle("the replayed alerts", lambda figures: not figures.alerts.get("dead", 0))
         board.say(f"replayed {self.happened.replayed}; dead alerts left: {board.figures.alerts.get('dead', 0)}")

@@ -12,7 +12,7 @@ import asyncpg
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from ops.demo.board import Board, Figures
-from ops.devstack.processes import StackFailed
+from ops.devstack.processes import Child, StackFailed
 from ops.devstack.stack import Stack
 from schemas.topics import INGEST
 from streams.adapters.secrets import DB_PASSWORD
@@ -101,7 +101,7 @@ class Watcher:
 
     def _look_at_workers(self) -> None:
         stack, board = self._stack, self._board
-        board.workers = {name: child.running for name, child in stack.processes().items()}
+        board.processes = {name: self._state(name, child) for name, child in stack.processes().items()}
         ended = [
             child for name, child in stack.children.items()
             if not child.running and name not in self.expected_dead and name not in ("api", "sink")
@@ -112,6 +112,10 @@ class Watcher:
                 raise StackFailed(f"workers keep ending; {child.name} last:\n{child.tail()}")
             board.say(f"{child.name} ended by itself ({child.process.returncode}); starting it again")
             stack.start_worker(child.name)
+            stack.remember_processes()
+
+    def _state(self, name: str, child: Child) -> str:
+        return "up" if child.running else "killed" if name in self.expected_dead else "DOWN"
 
 
 async def until(board: Board, condition: Any, what: str, deadline_s: float) -> bool:

@@ -1,0 +1,37 @@
+"""The demonstration, short: real servers, an outage, a killed worker, a replay, and books that balance."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.integration
+
+COMMAND = [sys.executable, "-c", "from ops.cli.muttdev import main; main()", "demo", "--once", "--json"]
+
+
+def test_the_books_of_a_short_demonstration_balance(tmp_path: Path) -> None:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MUTT_")}
+    done = subprocess.run(
+        [*COMMAND, "--duration", "8", "--rate", "100", "--seed", "5"],
+        env=environment | {"MUTT_HOME": str(tmp_path / "a home")},
+        capture_output=True,
+        text=True,
+        timeout=150,
+        check=False,
+    )
+    assert done.stdout, done.stderr
+    result = json.loads(done.stdout.splitlines()[-1])
+    assert result.get("problems") == [], done.stderr
+    assert [line for line in result["checks"] if not line["ok"]] == []
+    assert (done.returncode, result["balanced"], result["ok"]) == (0, True, True)
+    assert sum(result["dispositions"].values()) == result["produced"]["total"] > 800
+    assert result["alerts"]["committed"] == result["alerts"]["received"] > 0
+    assert result["script"]["replayed"] == result["script"]["rejected"] > 0
+    assert result["script"]["killed"] == 1
+    assert not (tmp_path / "a home" / "demo").exists()
