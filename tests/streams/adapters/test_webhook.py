@@ -244,7 +244,8 @@ def test_every_error_of_aiohttp_is_a_fault() -> None:
         each for _, each in inspect.getmembers(aiohttp, inspect.isclass) if issubclass(each, aiohttp.ClientError)
     ]
     assert len(classes) > 15
-    for each in [*classes, TimeoutError, OSError, ConnectionResetError, ssl.SSLError, ssl.SSLCertVerificationError]:
+    classes += [TimeoutError, OSError, ConnectionResetError, ssl.SSLError, ssl.SSLCertVerificationError]
+    for each in classes:
         wanted = Fault.TIMEOUT if issubclass(each, TimeoutError) else Fault.CONNECTION
         assert fault_of(each.__new__(each)) is wanted
     assert fault_of(KeyError("ours")) is None
