@@ -12,7 +12,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from aiokafka.partitioner import DefaultPartitioner
 
-from schemas.dead_letters import DeadLetter
+from schemas.dead_letters import DeadLetter, Reason
 from schemas.errors import BrokerUnavailable
 from schemas.rows import EPOCH
 from schemas.topics import ALERTS, DLQ
@@ -127,7 +127,7 @@ class KafkaOutbox:
 def _letter(row: Any) -> DeadLetter:
     return DeadLetter(
         id=row["id"],
-        reason=row["reason"],
+        reason=Reason(row["reason"]),
         detail=row["detail"],
         topic=row["topic"],
         partition=row["partition"],
