@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
 from typing import Any
 
 import asyncpg
 import structlog
 from aiokafka import AIOKafkaProducer
 
-from schemas.config import DynamicConfig
 from schemas.errors import StoreUnavailable
 from schemas.settings import Settings
 from schemas.topics import ALERTS, Topic
@@ -51,26 +51,32 @@ class ForwardRole:
         )
         self._tasks = Tasks(end_process)
         self._health = HealthServer("forward", metrics.REGISTRY, self._not_ready)
-        self._pool: asyncpg.Pool
-        self._producer: AIOKafkaProducer
+        self._opened_parts = AsyncExitStack()
         self._config: ConfigWatcher
         self._forwarder: Forwarder | None = None
 
     async def open(self, app: WorkerApp) -> None:
-        settings = self._settings
+        settings, parts = self._settings, self._opened_parts
         await self._health.start(settings.host, settings.forward_port)
-        self._pool = await create_pool(settings, self._secrets, size=CONNECTIONS)
-        self._config = ConfigWatcher(self._pool, lambda: connect(settings, self._secrets))
+        parts.push_async_callback(self._health.close)
+        pool = await create_pool(settings, self._secrets, size=CONNECTIONS)
+        parts.callback(pool.terminate)
+        parts.push_async_callback(self._tasks.close)
+        self._config = ConfigWatcher(pool, lambda: connect(settings, self._secrets))
         self._tasks.spawn(self._config.run(), "config")
         await self._config.first()
-        self._producer = await wait_for_start(lambda: create_producer(settings.kafka_bootstrap))
-        await self._sink.__aenter__()
-        deliveries = PostgresDeliveries(self._pool)
+        producer = await wait_for_start(lambda: create_producer(settings.kafka_bootstrap))
+        parts.push_async_callback(producer.stop)
+        await parts.enter_async_context(self._sink)
+        self._forward(pool, producer)
+
+    def _forward(self, pool: asyncpg.Pool, producer: AIOKafkaProducer) -> None:
+        deliveries = PostgresDeliveries(pool)
         self._forwarder = Forwarder(
             sink=self._sink,
             store=deliveries,
-            outbox=KafkaOutbox(self._pool, self._producer),
-            config=self._current,
+            outbox=KafkaOutbox(pool, producer),
+            config=lambda: self._config.current,
             clock=self._clock,
             on_death=end_process,
         )
@@ -93,20 +99,16 @@ class ForwardRole:
         return await self._opened.drain(deadline_s)
 
     async def close(self) -> None:
-        self._opened.revoke_all()
+        """Ends what was opened, last first; the worker may be told to stop while it still waits for a server."""
+        if self._forwarder is not None:
+            self._forwarder.revoke_all()
         await self._tasks.close()
-        await self._sink.__aexit__()
-        await self._producer.stop()
-        self._pool.terminate()
-        await self._health.close()
+        await self._opened_parts.aclose()
 
     @property
     def _opened(self) -> Forwarder:
         assert self._forwarder is not None
         return self._forwarder
-
-    def _current(self) -> DynamicConfig:
-        return self._config.current
 
     def _not_ready(self) -> dict[str, str]:
         """An open breaker is the receiver's trouble, not ours: the worker waits as it should, and stays ready."""

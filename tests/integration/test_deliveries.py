@@ -36,11 +36,8 @@ class InPostgres:
         return {row["id"] for row in await self.pool.fetch("SELECT id FROM dead_letters")}
 
     async def posts(self) -> tuple[int, int]:
-        query = (
-            "SELECT coalesce(sum(good), 0)::int, coalesce(sum(total), 0)::int FROM sli WHERE component = 'forwarder'"
-        )
-        row = await self.pool.fetchrow(query)
-        return row[0], row[1]
+        rows = await self.pool.fetch("SELECT good, total FROM sli WHERE component = 'forwarder'")
+        return sum(row["good"] for row in rows), sum(row["total"] for row in rows)
 
     async def row(self, one: Alert) -> asyncpg.Record:
         (row,) = await self.pool.fetch("SELECT * FROM alerts WHERE id = $1", one.id)

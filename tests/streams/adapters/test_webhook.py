@@ -9,6 +9,7 @@ import ssl
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import aiohttp
 import pytest
@@ -240,9 +241,8 @@ async def test_a_receiver_that_repeats_the_token_does_not_bring_it_into_our_tabl
 
 
 def test_every_error_of_aiohttp_is_a_fault() -> None:
-    classes = [
-        each for _, each in inspect.getmembers(aiohttp, inspect.isclass) if issubclass(each, aiohttp.ClientError)
-    ]
+    members = inspect.getmembers(aiohttp, inspect.isclass)
+    classes: list[Any] = [each for _, each in members if issubclass(each, aiohttp.ClientError)]
     assert len(classes) > 15
     classes += [TimeoutError, OSError, ConnectionResetError, ssl.SSLError, ssl.SSLCertVerificationError]
     for each in classes:
