@@ -206,12 +206,15 @@ def _environment_file(stack: Stack) -> Path:
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """SIGTERM ends the demonstration the way Ctrl-C does."""
-    before = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    """SIGTERM ends the demonstration the way Ctrl-C does, also where a shell started it with SIGINT ignored."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _end(stack: Stack) -> None:

@@ -144,14 +144,18 @@ class Script:
         await self._part(traffic, seconds)
         await until(board, lambda _: True, "figures", 5.0)
         watching.cancel()
+        self._note_pending()
         self._control()
         board.say(f"the receiver is back; {self.happened.most_pending} alerts waited")
 
     async def _most_pending(self) -> None:
         while True:
-            now = self._board.figures.alerts.get("pending", 0)
-            self.happened.most_pending = max(self.happened.most_pending, now)
+            self._note_pending()
             await asyncio.sleep(0.1)
+
+    def _note_pending(self) -> None:
+        now = self._board.figures.alerts.get("pending", 0)
+        self.happened.most_pending = max(self.happened.most_pending, now)
 
     async def _kill(self) -> None:
         """kill -9 for one match worker, and a new one in its place."""
