@@ -81,6 +81,10 @@ async def balance(connection: asyncpg.Connection, sides: Sides) -> dict[str, Any
     result = {
         "produced": _produced(sides, sheet),
         "dispositions": await _ledger(connection, sides, sheet),
+        "offsets": {
+            "log_end": sum(sides.ends.values()),
+            "accounted": await _number(connection, "SELECT sum(next_offset - first_offset) FROM ledger"),
+        },
         "audit": await _audit(connection, sheet),
         "alerts": await _alerts(connection, sides, sheet),
         "dead_letters": await _letters(connection, sides, sheet),
@@ -149,7 +153,7 @@ async def _audit(connection: asyncpg.Connection, sheet: Sheet) -> dict[str, int]
     sheet.equal("audit rows of logged events = the ledger's", found.get("logged", 0), logged)
     twice = 'SELECT count(*) FROM (SELECT 1 FROM audit GROUP BY topic, partition, "offset" HAVING count(*) > 1) twice'
     sheet.equal("events audited twice", await connection.fetchval(twice), 0)
-    return {**found, "total": total}
+    return {**found, "total": total, "ledger": audited}
 
 
 async def _alerts(connection: asyncpg.Connection, sides: Sides, sheet: Sheet) -> dict[str, int]:
