@@ -43,12 +43,12 @@ def demo(
     Exit 1 when the books do not balance. On a terminal it shows a live screen and stays up until Ctrl-C.
     """
     import orjson
-    from rich.console import Console
 
     from ops.demo.run import Options, run, show_books
+    from ops.demo.screen import Output
 
     interactive = sys.stdout.isatty() and not (once or as_json)
-    console = Console(stderr=as_json)
+    console = Output(stderr=as_json)
     options = Options(
         home=Settings.from_env(os.environ).home_path / "demo",
         seed=seed, seconds=duration, rate=rate, input=input, rules=rules, live=interactive, stay=interactive,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NoReturn
 
 from rich.columns import Columns
-from rich.console import Group, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
@@ -13,6 +14,13 @@ from rich.text import Text
 from ops.demo.board import Board
 
 STEPS_SHOWN = 8
+
+
+class Output(Console):
+    """A console whose closed pipe ends the command as every other command's does."""
+
+    def on_broken_pipe(self) -> NoReturn:
+        raise BrokenPipeError
 
 
 def draw(board: Board) -> RenderableType:
