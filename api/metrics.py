@@ -1,0 +1,89 @@
+"""Every metric of the API: what it means, and what to do when it moves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from time import perf_counter
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+
+_LATENCY = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+
+NO_ROUTE = "none"
+"""The endpoint of requests whose path is no route: what a stranger asks for is never a label."""
+
+
+class Reason(StrEnum):
+    """Why a request was not answered with what it asked for; empty where it was."""
+
+    NONE = ""
+    UNAUTHORIZED = "unauthorized"
+    NOT_FOUND = "not_found"
+    METHOD = "method"
+    VERSION = "version"
+    INVALID = "invalid"
+    UNAVAILABLE = "unavailable"
+    INTERNAL_ERROR = "internal_error"
+
+
+_REASONS = {
+    401: Reason.UNAUTHORIZED,
+    404: Reason.NOT_FOUND,
+    405: Reason.METHOD,
+    406: Reason.VERSION,
+    410: Reason.VERSION,
+    503: Reason.UNAVAILABLE,
+}
+
+
+def reason_of(status: int) -> Reason:
+    if status < 400:
+        return Reason.NONE
+    return _REASONS.get(status, Reason.INVALID if status < 500 else Reason.INTERNAL_ERROR)
+
+
+class ApiMetrics:
+    """The metrics of one API process."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        # Requests answered. internal_error: a defect, see the log by request id. unavailable: look at PostgreSQL.
+        # unauthorized rising: a client has an old key, or somebody tries keys.
+        self.requests = Counter(
+            "mutt_webui_api_requests_total",
+            "Requests answered, by route.",
+            ("endpoint", "status", "reason"),
+            registry=self.registry,
+        )
+        # Rising with the next one: PostgreSQL is slow. Rising alone: the process is short of CPU.
+        self.latency = Histogram(
+            "mutt_webui_api_latency_seconds",
+            "First byte of the request to the last of the answer.",
+            ("endpoint",),
+            buckets=_LATENCY,
+            registry=self.registry,
+        )
+        # Rising: look at pg_stat_activity; audit searches over long stretches are the usual cause.
+        self.db_latency = Histogram(
+            "mutt_webui_db_query_latency_seconds",
+            "What one request asks the database, failed or not.",
+            ("operation",),
+            buckets=_LATENCY,
+            registry=self.registry,
+        )
+
+    def answered(self, endpoint: str, status: int, seconds: float) -> None:
+        reason = reason_of(status)
+        self.requests.labels(endpoint, "fail" if reason else "success", reason.value).inc()
+        self.latency.labels(endpoint).observe(seconds)
+
+    @contextmanager
+    def timed(self, operation: str) -> Iterator[None]:
+        """Observes what runs inside as one database operation."""
+        started = perf_counter()
+        try:
+            yield
+        finally:
+            self.db_latency.labels(operation).observe(perf_counter() - started)

@@ -1,0 +1,80 @@
+"""Versions of the API: which one a path belongs to, what may ask for it, and when it ends."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from email.utils import format_datetime
+
+from starlette.datastructures import Headers, QueryParams
+
+from schemas.versions import API_CURRENT, API_V1, version_headers
+
+
+@dataclass(frozen=True, slots=True)
+class ApiVersion:
+    """One version: the paths it owns, the names it is asked for by, and its end where that is decided."""
+
+    name: str
+    prefixes: tuple[str, ...]
+    asked_as: frozenset[str]
+    deprecated: dt.datetime | None = None
+    sunset: dt.datetime | None = None
+    """From then on every path of this version answers 410. At least twelve months after the deprecation."""
+
+    def owns(self, path: str) -> bool:
+        return any(path == prefix or path.startswith(prefix + "/") for prefix in self.prefixes)
+
+    def is_over(self, now: dt.datetime) -> bool:
+        return self.sunset is not None and now >= self.sunset
+
+
+_V1_NAMES = frozenset({"1", "1.0", "2.0", "2.5", "v1", "v1.0", "v2.0", "v2.5"})
+
+V1 = ApiVersion(
+    API_V1,
+    ("/api/v1",),
+    _V1_NAMES,
+    deprecated=dt.datetime(2026, 7, 1, tzinfo=dt.UTC),
+    sunset=dt.datetime(2027, 7, 1, tzinfo=dt.UTC),
+)
+INGEST = ApiVersion(API_V1, ("/ingest",), _V1_NAMES)
+V2 = ApiVersion(API_CURRENT, ("/api/v2",), frozenset({"2", "2.0"}))
+UNVERSIONED = ApiVersion(API_CURRENT, (), frozenset())
+
+VERSIONS: tuple[ApiVersion, ...] = (V1, INGEST, V2)
+
+
+def version_of(path: str) -> ApiVersion:
+    """The version whose shape answers this path: the path alone decides."""
+    return next((version for version in VERSIONS if version.owns(path)), UNVERSIONED)
+
+
+def asked_version(headers: Headers, query: QueryParams) -> str | None:
+    """The version the caller names, or None: `Accept-Version`, then `X-API-Version`, then `?api_version=`."""
+    for asked in (headers.get("accept-version"), headers.get("x-api-version"), query.get("api_version")):
+        if asked is not None:
+            return asked.strip()
+    return None
+
+
+def accepts(version: ApiVersion, asked: str | None) -> bool:
+    """Whether a path of this version may answer who asked so. Paths without version answer everybody."""
+    return asked is None or version is UNVERSIONED or asked in version.asked_as
+
+
+def headers_of(version: ApiVersion, path: str) -> dict[str, str]:
+    """What every answer on this path says of versions (RFC 9745, RFC 8594, RFC 8288)."""
+    headers = version_headers(version.name) | {"X-API-Deprecated": "true" if version.deprecated else "false"}
+    if version.deprecated is not None:
+        headers["Deprecation"] = f"@{int(version.deprecated.timestamp())}"
+    if version.sunset is not None:
+        headers["Sunset"] = format_datetime(version.sunset, usegmt=True)
+        headers["Link"] = f'<{_successor(version, path)}>; rel="successor-version"'
+    return headers
+
+
+def _successor(version: ApiVersion, path: str) -> str:
+    rest = path.removeprefix(version.prefixes[0])
+    plain = all(char.isascii() and (char.isalnum() or char in "/-_.") for char in rest)
+    return "/api/v2" + (rest if plain else "")

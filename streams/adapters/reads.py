@@ -1,0 +1,141 @@
+"""The SQL behind the API: read-only, each question bounded in time."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from functools import cache
+from typing import Any
+
+import asyncpg
+
+from schemas.config import tolerant_snapshot
+from schemas.errors import MigrationRefused
+from streams.adapters.faults import store_faults
+from streams.adapters.migrations import Migration, packaged, pending
+from streams.core.reads import EXACT_TOTAL, AuditEntry, AuditPage, AuditQuery
+from streams.core.slo import Indicator
+
+ACQUIRE_S = 2.0
+"""How long a request waits for a connection before the caller is told to come again."""
+ANSWER_S = 8.0
+"""Bound on everything one request asks, below the driver's bound on one statement."""
+
+_SHOWN_TIME = "coalesce(event_time, broker_time)"
+_COLUMNS = (
+    f'topic, partition, "offset", {_SHOWN_TIME} AS shown_time, hostname, rule_id, handling, alert_id IS NOT NULL '
+    "AS alerted, raw"
+)
+_NEWEST_FIRST = 'broker_time DESC, "offset" DESC, topic, partition'
+
+_RECENT = (dt.timedelta(hours=1), dt.timedelta(days=1), dt.timedelta(days=7))
+"""Newest-first without host or rule has no index in that order; but a page that is full within a recent stretch of
+broker time (where the block ranges do help) is the page of the whole table too."""
+
+_INDICATORS = """
+    SELECT component, sum(good)::bigint AS good, sum(total)::bigint AS total FROM sli
+    WHERE minute >= now() - make_interval(hours => $1) GROUP BY component"""
+_WINDOW = "SELECT key, value FROM dynamic_config WHERE key = 'slo_window_hours'"
+
+
+class PostgresReads:
+    """Implements the Reads port on a pool."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+
+    async def audit_logs(self, query: AuditQuery) -> AuditPage:
+        where, values = _conditions(query)
+        async with self._snapshot() as connection:
+            total, estimated = await _total(connection, where, values)
+            if query.offset >= total and not estimated:
+                return AuditPage((), total)
+            rows = await _newest(connection, query, where, values)
+        return AuditPage(tuple(_entry(row) for row in rows), total, estimated)
+
+    async def indicators(self, hours: int) -> Mapping[str, Indicator]:
+        async with self._snapshot() as connection:
+            rows = await connection.fetch(_INDICATORS, hours)
+        return {row["component"]: Indicator(row["good"], row["total"]) for row in rows}
+
+    async def slo_window_hours(self) -> int:
+        async with self._snapshot() as connection:
+            rows = await connection.fetch(_WINDOW)
+        config, _ = tolerant_snapshot({row["key"]: row["value"] for row in rows})
+        return config.slo_window_hours
+
+    async def check_schema(self) -> None:
+        async with self._snapshot() as connection:
+            missing = await pending(connection, _migrations())
+        if missing:
+            raise MigrationRefused(f"{len(missing)} migrations are not applied; run: mutt migrate")
+
+    @asynccontextmanager
+    async def _snapshot(self) -> AsyncIterator[Any]:
+        """A connection in a read-only transaction of one snapshot. Every fault of the store is StoreUnavailable."""
+        with store_faults():
+            async with (
+                asyncio.timeout(ANSWER_S),
+                self._pool.acquire(timeout=ACQUIRE_S) as connection,
+                connection.transaction(isolation="repeatable_read", readonly=True),
+            ):
+                yield connection
+
+
+@cache
+def _migrations() -> tuple[Migration, ...]:
+    return packaged()
+
+
+def _conditions(query: AuditQuery) -> tuple[list[str], list[Any]]:
+    """The WHERE terms and their values, numbered from $1."""
+    asked = (
+        ("hostname = ${}", query.hostname),
+        ("rule_id = ${}", query.rule_id),
+        (f"{_SHOWN_TIME} >= ${{}}", query.start),
+        (f"{_SHOWN_TIME} <= ${{}}", query.end),
+    )
+    given = [(term, value) for term, value in asked if value is not None]
+    return [term.format(place) for place, (term, _) in enumerate(given, 1)], [value for _, value in given]
+
+
+def _from_audit(what: str, where: list[str]) -> str:
+    return f"SELECT {what} FROM audit WHERE {' AND '.join(where) or 'true'}"  # noqa: S608 (fixed terms; values are parameters)
+
+
+async def _total(connection: Any, where: list[str], values: list[Any]) -> tuple[int, bool]:
+    """How many rows there are, and whether that is an estimate."""
+    bounded = f"SELECT count(*) FROM ({_from_audit('1', where)} LIMIT {EXACT_TOTAL + 1}) counted"  # noqa: S608
+    counted: int = await connection.fetchval(bounded, *values)
+    if counted <= EXACT_TOTAL:
+        return counted, False
+    plan = json.loads(await connection.fetchval(f"EXPLAIN (FORMAT JSON) {_from_audit('1', where)}", *values))
+    return max(counted, int(plan[0]["Plan"]["Plan Rows"])), True
+
+
+async def _newest(connection: Any, query: AuditQuery, where: list[str], values: list[Any]) -> list[Any]:
+    ordered = f"ORDER BY {_NEWEST_FIRST} LIMIT {query.limit} OFFSET {query.offset}"
+    if query.hostname is None and query.rule_id is None:
+        within = [*where, f"broker_time >= now() - ${len(values) + 1}::interval"]
+        for stretch in _RECENT:
+            rows: list[Any] = await connection.fetch(f"{_from_audit(_COLUMNS, within)} {ordered}", *values, stretch)
+            if len(rows) == query.limit:
+                return rows
+    return list(await connection.fetch(f"{_from_audit(_COLUMNS, where)} {ordered}", *values))
+
+
+def _entry(row: Any) -> AuditEntry:
+    return AuditEntry(
+        topic=row["topic"],
+        partition=row["partition"],
+        offset=row["offset"],
+        time=row["shown_time"],
+        hostname=row["hostname"],
+        rule_id=row["rule_id"],
+        handling=row["handling"],
+        alerted=row["alerted"],
+        raw=row["raw"],
+    )
