@@ -1,0 +1,97 @@
+"""GET /health, /ready and /metrics: does the process live, can it work, what does it count."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from time import monotonic
+from typing import Any
+
+import structlog
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.metrics import ApiMetrics
+from api.problems import RETRY_AFTER_S, JsonResponse
+from schemas.errors import MigrationRefused, Unavailable
+from schemas.versions import MUTT_VERSION
+
+log = structlog.get_logger()
+
+Check = Callable[[], Awaitable[None]]
+"""Returns when the part works; raises Unavailable or MigrationRefused."""
+
+CHECK_S = 3.0
+FRESH_S = 5.0
+"""How long an answer of the checks holds, so that nobody can make the servers busy by asking."""
+
+SERVICE = "api"
+
+
+class State(StrEnum):
+    """Of a part the API needs. The reasons are for the log: they may name hosts and users."""
+
+    UP = "up"
+    DOWN = "down"
+    SCHEMA = "schema not current"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    state: State
+    latency_ms: float
+
+
+class Readiness:
+    """Asks every part at once, at most every few seconds, however many ask."""
+
+    def __init__(self, checks: Mapping[str, Check], clock: Callable[[], float] = monotonic) -> None:
+        self._checks = checks
+        self._clock = clock
+        self._asking = asyncio.Lock()
+        self._found: dict[str, Finding] = {}
+        self._at: float | None = None
+
+    async def findings(self) -> dict[str, Finding]:
+        async with self._asking:
+            if self._at is None or self._clock() - self._at >= FRESH_S:
+                found = await asyncio.gather(*(_look(name, check) for name, check in self._checks.items()))
+                self._found, self._at = dict(zip(self._checks, found, strict=True)), self._clock()
+            return self._found
+
+
+async def _look(name: str, check: Check) -> Finding:
+    started = monotonic()
+    state = State.UP
+    try:
+        async with asyncio.timeout(CHECK_S):
+            await check()
+    except (Unavailable, TimeoutError) as error:
+        log.warning("not ready", part=name, error=str(error) or type(error).__name__)
+        state = State.DOWN
+    except MigrationRefused as error:
+        log.warning("not ready", part=name, error=str(error))
+        state = State.SCHEMA
+    return Finding(state, round((monotonic() - started) * 1000, 1))
+
+
+class Health:
+    def __init__(self, readiness: Readiness, metrics: ApiMetrics) -> None:
+        self._readiness = readiness
+        self._metrics = metrics
+
+    async def health(self, _: Request) -> Response:
+        return JsonResponse({"status": "healthy", "service": SERVICE, "version": MUTT_VERSION})
+
+    async def ready(self, _: Request) -> Response:
+        found = await self._readiness.findings()
+        works = all(finding.state is State.UP for finding in found.values())
+        checks = {name: {"state": part.state.value, "latency_ms": part.latency_ms} for name, part in found.items()}
+        body: dict[str, Any] = {"status": "ready" if works else "not ready", "service": SERVICE, "checks": checks}
+        return JsonResponse(body, 200 if works else 503, headers={} if works else {"Retry-After": str(RETRY_AFTER_S)})
+
+    async def metrics(self, _: Request) -> Response:
+        return Response(generate_latest(self._metrics.registry), media_type=CONTENT_TYPE_LATEST)

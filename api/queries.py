@@ -1,0 +1,91 @@
+"""Query parameters to values: each given at most once, in bounds, or 422 with every fault at once."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Callable
+
+from starlette.datastructures import QueryParams
+
+from api.problems import Invalid
+
+_DIGITS = re.compile(r"[0-9]{1,100}")
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}(:\d{2}([.]\d{1,9})?)?([Zz]|[+-]\d{2}:?\d{2})?", re.ASCII)
+
+
+class QueryReader:
+    """Reads one request's parameters and remembers what is wrong; `finish` raises it."""
+
+    def __init__(self, query: QueryParams) -> None:
+        self._query = query
+        self._problems: list[str] = []
+
+    def whole(self, name: str, default: int, *, low: int = 1, high: int | None = None) -> int:
+        """A whole number of plain digits."""
+        value = self.optional_whole(name, low=low, high=high)
+        return default if value is None else value
+
+    def optional_whole(self, name: str, *, low: int = 1, high: int | None = None) -> int | None:
+        text = self._once(name)
+        if text is None:
+            return None
+        value = int(text) if _DIGITS.fullmatch(text) else -1
+        if value < low or (high is not None and value > high):
+            upper = f" to {high}" if high is not None else " or more"
+            self._problems.append(f"{name} must be a whole number, {low}{upper}")
+            return None
+        return value
+
+    def text(self, name: str, *, longest: int) -> str | None:
+        """A text that is not empty and holds no NUL, which PostgreSQL has no place for."""
+        text = self._once(name)
+        if text is not None and (not 0 < len(text) <= longest or "\0" in text):
+            self._problems.append(f"{name} must be 1 to {longest} characters without NUL")
+            return None
+        return text
+
+    def start(self, name: str) -> dt.datetime | None:
+        """An instant; a date alone is its first moment."""
+        return self._instant(name, lambda day: dt.datetime.combine(day, dt.time.min, dt.UTC))
+
+    def end(self, name: str) -> dt.datetime | None:
+        """An instant; a date alone is its last moment, since the bound is inclusive."""
+        return self._instant(name, lambda day: dt.datetime.combine(day, dt.time.max, dt.UTC))
+
+    def refuse(self, problem: str) -> None:
+        self._problems.append(problem)
+
+    def finish(self) -> None:
+        """Raises Invalid when anything was wrong."""
+        if self._problems:
+            raise Invalid(self._problems)
+
+    def _once(self, name: str) -> str | None:
+        given = self._query.getlist(name)
+        if len(given) > 1:
+            self._problems.append(f"{name} is given {len(given)} times")
+            return None
+        return given[0] if given else None
+
+    def _instant(self, name: str, of_day: Callable[[dt.date], dt.datetime]) -> dt.datetime | None:
+        text = self._once(name)
+        if text is None:
+            return None
+        try:
+            return _parse(text, of_day)
+        except (ValueError, OverflowError):
+            self._problems.append(f"{name} must be a date or time like 2026-03-01T12:00:00Z (without zone: UTC)")
+            return None
+
+
+def _parse(text: str, of_day: Callable[[dt.date], dt.datetime]) -> dt.datetime:
+    if _DATE.fullmatch(text):
+        return of_day(dt.date.fromisoformat(text))
+    # A `+` that the caller did not encode arrives as a space.
+    text = re.sub(r" (\d{2}:?\d{2})$", r"+\1", text) if text.count(":") > 1 else text
+    if not _TIME.fullmatch(text):
+        raise ValueError(text)
+    moment = dt.datetime.fromisoformat(text.upper())
+    return (moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)).astimezone(dt.UTC)
