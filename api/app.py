@@ -44,4 +44,4 @@ def create_app(
     ]
     app = Starlette(routes=routes, middleware=[Middleware(Gate, key=key, now=now)], exception_handlers=HANDLERS)
     app.router.redirect_slashes = False
-    return Envelope(app, metrics)
+    return Envelope(app, metrics, routes)

@@ -30,7 +30,7 @@ def _given(headers: Headers) -> bytes | None:
     """The one credential of the request; None where there is none, more than one, or not of our scheme."""
     keys, authorizations = headers.getlist("x-api-key"), headers.getlist("authorization")
     if keys:
-        return keys[0].encode("latin-1") if len(keys) == 1 else None
+        return keys[0].encode("latin-1") or None if len(keys) == 1 else None
     if len(authorizations) != 1:
         return None
     scheme, _, token = authorizations[0].partition(" ")

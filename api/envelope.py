@@ -5,12 +5,13 @@ from __future__ import annotations
 import datetime as dt
 import re
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from time import perf_counter
 from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders, QueryParams
 from starlette.responses import Response
+from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.auth import refusal
@@ -33,8 +34,9 @@ _SAFE = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
 class Envelope:
     """Outermost: puts ids and version headers on every answer, 500 included, and counts it."""
 
-    def __init__(self, app: ASGIApp, metrics: ApiMetrics) -> None:
+    def __init__(self, app: ASGIApp, metrics: ApiMetrics, routes: Sequence[Route]) -> None:
         self._app = app
+        self._endpoints = [(route.path, route.path_regex) for route in routes]
         self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -57,17 +59,17 @@ class Envelope:
         try:
             await self._app(scope, receive, answer)
         finally:
-            self._metrics.answered(_endpoint(scope), status, perf_counter() - started)
+            self._metrics.answered(self._endpoint(scope), status, perf_counter() - started)
+
+    def _endpoint(self, scope: Scope) -> str:
+        """The template of the route, for requests that the gate refused too."""
+        return next((path for path, pattern in self._endpoints if pattern.match(scope["path"])), NO_ROUTE)
 
 
 def correlation_id(headers: Headers) -> str:
     """The caller's id where it is 1 to 64 visible ASCII characters and given once, else a new one."""
     given = headers.getlist("x-correlation-id")
     return given[0] if len(given) == 1 and _CORRELATION.fullmatch(given[0]) else str(uuid.uuid4())
-
-
-def _endpoint(scope: Scope) -> str:
-    return getattr(scope.get("route"), "path", NO_ROUTE)
 
 
 class Gate:
