@@ -1,0 +1,79 @@
+"""The API on fakes: what the routes do without a server."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from starlette.testclient import TestClient
+
+from api.app import create_app
+from api.health import Check
+from schemas.secrets import Secret
+from streams.core.reads import AuditEntry, AuditPage, AuditQuery
+from streams.core.slo import Indicator
+
+KEY = "k3y-of-the-test"
+NOW = dt.datetime(2026, 9, 1, 12, tzinfo=dt.UTC)
+
+
+@dataclass
+class FakeReads:
+    """Implements the Reads port from memory; `fault` is raised by every question."""
+
+    entries: list[AuditEntry] = field(default_factory=list)
+    estimate: int | None = None
+    sums: dict[str, Indicator] = field(default_factory=dict)
+    window: int = 24
+    fault: Exception | None = None
+    asked: list[Any] = field(default_factory=list)
+
+    async def audit_logs(self, query: AuditQuery) -> AuditPage:
+        self._ask(query)
+        page = tuple(self.entries[query.offset : query.offset + query.limit])
+        return AuditPage(page, self.estimate or len(self.entries), self.estimate is not None)
+
+    async def indicators(self, hours: int) -> Mapping[str, Indicator]:
+        self._ask(hours)
+        return self.sums
+
+    async def slo_window_hours(self) -> int:
+        return self.window
+
+    async def check_schema(self) -> None:
+        self._ask("schema")
+
+    def _ask(self, question: Any) -> None:
+        self.asked.append(question)
+        if self.fault is not None:
+            raise self.fault
+
+
+def entry(**changes: Any) -> AuditEntry:
+    values: dict[str, Any] = {
+        "topic": "mutt.ingest.syslog",
+        "partition": 3,
+        "offset": 7,
+        "time": dt.datetime(2026, 3, 1, 12, 0, 0, 250_000, tzinfo=dt.UTC),
+        "hostname": "core-1",
+        "rule_id": 5,
+        "handling": "Page_only",
+        "alerted": True,
+        "raw": b'{"message":"link down"}',
+    }
+    return AuditEntry(**values | changes)
+
+
+def window(
+    reads: FakeReads | None = None,
+    *,
+    key: str | None = None,
+    now: dt.datetime = NOW,
+    checks: Mapping[str, Check] | None = None,
+    headers: dict[str, str] | None = None,
+) -> TestClient:
+    """A client of an API of its own; errors of the app come as answers, as they do from a server."""
+    app = create_app(reads or FakeReads(), checks or {}, key=Secret(key) if key else None, now=lambda: now)
+    return TestClient(app, raise_server_exceptions=False, headers=headers)
