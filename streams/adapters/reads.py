@@ -42,10 +42,15 @@ _WINDOW = "SELECT key, value FROM dynamic_config WHERE key = 'slo_window_hours'"
 
 
 class PostgresReads:
-    """Implements the Reads port on a pool."""
+    """Implements the Reads port on a pool.
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
+    `acquire_s` bounds the wait for a connection, `answer_s` everything that one question asks.
+    """
+
+    def __init__(self, pool: asyncpg.Pool, *, acquire_s: float = ACQUIRE_S, answer_s: float = ANSWER_S) -> None:
         self._pool = pool
+        self._acquire_s = acquire_s
+        self._answer_s = answer_s
 
     async def audit_logs(self, query: AuditQuery) -> AuditPage:
         where, values = _conditions(query)
@@ -78,11 +83,25 @@ class PostgresReads:
         """A connection in a read-only transaction of one snapshot. Every fault of the store is StoreUnavailable."""
         with store_faults():
             async with (
-                asyncio.timeout(ANSWER_S),
-                self._pool.acquire(timeout=ACQUIRE_S) as connection,
+                self._pool.acquire(timeout=self._acquire_s) as connection,
+                _deadline(connection, self._answer_s),
                 connection.transaction(isolation="repeatable_read", readonly=True),
             ):
+                await connection.execute(f"SET LOCAL statement_timeout = {round(self._answer_s * 1000)}")
                 yield connection
+
+
+@asynccontextmanager
+async def _deadline(connection: Any, seconds: float) -> AsyncIterator[None]:
+    """Cuts the connection at the deadline: a frozen server does not even answer a cancellation.
+
+    What a server that works still does for us then ends by its own statement timeout.
+    """
+    cut = asyncio.get_running_loop().call_later(seconds, connection.terminate)
+    try:
+        yield
+    finally:
+        cut.cancel()
 
 
 @cache
