@@ -17,6 +17,7 @@ import uvicorn
 
 from api.app import create_app
 from api.health import Check
+from api.protocol import MOST_READ, Protocol
 from schemas.errors import SettingsRefused
 from schemas.secrets import Secret
 from schemas.settings import Settings
@@ -88,6 +89,9 @@ async def serve(settings: Settings, secrets: SecretSource, key: Secret | None, l
     }
     config = uvicorn.Config(
         create_app(reads, checks, key=key),
+        http=Protocol,
+        h11_max_incomplete_event_size=MOST_READ,
+        ws="none",
         log_config=None,
         access_log=False,
         server_header=False,

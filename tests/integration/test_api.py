@@ -8,6 +8,7 @@ import http.client
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -263,6 +264,12 @@ def test_process_without_servers() -> None:
             503,
             {"postgresql": "down", "kafka": "down"},
         )
+        assert get(port, "/health", {"X-Large": "a" * 100_000})[0] == 431
+        assert get(port, "/health", {"Upgrade": "websocket", "Connection": "upgrade"})[0] == 200
+        for garbage in (b"\x16\x03\x01\x02\x00\x01\r\n\r\n", b"GET / HTTP/1.1\r\nno header\r\n\r\n", b"GET /\r\n\r\n"):
+            answer = exchange(port, garbage)
+            assert answer.startswith(b"HTTP/1.1 400 ")
+            assert all(name in answer.lower() for name in (b"x-api-version: 2.0", b"x-request-id:", b"problem+json"))
         started = time.monotonic()
         assert get(port, LOGS)[0] == 503
         assert time.monotonic() - started < 5
@@ -307,6 +314,14 @@ def answers(port: int) -> bool:
     except OSError:
         time.sleep(0.05)
         return False
+
+
+def exchange(port: int, request: bytes) -> bytes:
+    """What the server says to these bytes until it closes."""
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+        connection.sendall(request)
+        with connection.makefile("rb") as answer:
+            return answer.read()
 
 
 def get(port: int, path: str, headers: dict[str, str] | None = None) -> tuple[int, Any]:
