@@ -139,6 +139,8 @@ async def test_filters(client: httpx2.AsyncClient, database: Database) -> None:
     assert await offsets(client, end_date=second) == [3, 2, 1]
     assert await offsets(client, start_date=second, end_date=second) == [2]
     assert await offsets(client, start_date="2020-01-01", end_date="2020-01-01") == [3]
+    assert await offsets(client, start_date="0001-01-01", end_date="9999-12-31") == [4, 3, 2, 1]
+    assert await offsets(client, hostname="\ud7ff\ufffd%_", rule_id=2**31 - 1) == []
 
 
 async def test_pages_cover_everything_once_newest_first(client: httpx2.AsyncClient, database: Database) -> None:
