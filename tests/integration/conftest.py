@@ -78,12 +78,17 @@ class Database:
 
 @pytest_asyncio.fixture
 async def database(postgres: Stack) -> AsyncIterator[Database]:
-    name = await _fresh_database(postgres)
-    settings = replace(postgres.settings, database_url=postgres.settings.database_url.rpartition("/")[0] + f"/{name}")
+    fresh = await new_database(postgres)
+    yield fresh
+    fresh.pool.terminate()
+
+
+async def new_database(stack: Stack) -> Database:
+    """A fresh migrated database; its pool belongs to the loop that runs now."""
+    name = await _fresh_database(stack)
+    settings = replace(stack.settings, database_url=stack.settings.database_url.rpartition("/")[0] + f"/{name}")
     secrets = FileSecrets(settings.secrets_dir)
-    pool = await create_pool(settings, secrets, size=10)
-    yield Database(settings, secrets, pool)
-    pool.terminate()
+    return Database(settings, secrets, await create_pool(settings, secrets, size=10))
 
 
 async def _fresh_database(stack: Stack) -> str:
@@ -103,14 +108,29 @@ async def _fresh_database(stack: Stack) -> str:
 @pytest.fixture
 def broker(kafka: Stack) -> Stack:
     """Kafka with every topic of mutt new and empty, and no consumer group of mutt."""
+    empty_topics(kafka)
+    return kafka
+
+
+def empty_topics(kafka: Stack) -> None:
+    """Makes every topic of mutt anew and forgets its consumer groups."""
     admin = AdminClient({"bootstrap.servers": kafka.kafka.bootstrap})
     names = [topic.name for topic in TOPICS]
     _settle(admin.delete_topics(names, operation_timeout=30), "UNKNOWN_TOPIC_OR_PART")
-    _settle(admin.delete_consumer_groups(list(GROUPS)), "GROUP_ID_NOT_FOUND", "NON_EMPTY_GROUP")
+    _forget_groups(admin)
     wanted = [NewTopic(t.name, t.partitions, 1, config=t.config) for t in TOPICS]
     while _settle(admin.create_topics(wanted, operation_timeout=30), "TOPIC_ALREADY_EXISTS"):
         pass  # the broker is still deleting them
-    return kafka
+
+
+def _forget_groups(admin: AdminClient) -> None:
+    while True:
+        try:
+            _settle(admin.delete_consumer_groups(list(GROUPS)), "GROUP_ID_NOT_FOUND", "NON_EMPTY_GROUP")
+            return
+        except KafkaException as error:
+            if error.args[0].name() not in ("COORDINATOR_LOAD_IN_PROGRESS", "NOT_COORDINATOR"):
+                raise  # the broker has only just started
 
 
 def _settle(answers: Mapping[str, Future[object]], *tolerated: str) -> bool:
@@ -148,7 +168,12 @@ class System:
 @pytest_asyncio.fixture
 async def system(broker: Stack, database: Database) -> AsyncIterator[System]:
     yield System(broker, database)
-    for child in list(broker.children.values()):
+    end_workers(broker)
+
+
+def end_workers(stack: Stack) -> None:
+    """Ends what a test left running."""
+    for child in list(stack.children.values()):
         if child.running and child.name != "sink":
             child.process.kill()
             child.process.wait()

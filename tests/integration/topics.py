@@ -40,11 +40,10 @@ def read_all(bootstrap: str, topic: str) -> list[Message]:
     """Every record of a topic that is there now, partition by partition."""
     consumer = Consumer(
         {"bootstrap.servers": bootstrap, "group.id": "test-reader", "enable.auto.commit": False,
-         "fetch.message.max.bytes": 5_000_000}
+         "fetch.message.max.bytes": 5_000_000, "fetch.wait.max.ms": 10}
     )  # fmt: skip
     try:
-        partitions = consumer.list_topics(topic, 10).topics[topic].partitions
-        return [message for number in partitions for message in _read(consumer, TopicPartition(topic, number))]
+        return _read(consumer, topic)
     finally:
         consumer.close()
 
@@ -59,14 +58,18 @@ def end_offsets(bootstrap: str, topic: str) -> dict[int, int]:
         consumer.close()
 
 
-def _read(consumer: Consumer, at: TopicPartition) -> list[Message]:
-    low, high = consumer.get_watermark_offsets(at, 10)
+def _read(consumer: Consumer, topic: str) -> list[Message]:
+    """Asks for all bounds before the first fetch, which would hold them up."""
+    partitions = [TopicPartition(topic, number) for number in consumer.list_topics(topic, 10).topics[topic].partitions]
+    bounds = {at.partition: consumer.get_watermark_offsets(at, 10) for at in partitions}
+    todo = {number: high for number, (low, high) in bounds.items() if low < high}
+    consumer.assign([TopicPartition(topic, number, bounds[number][0]) for number in todo])
     found: list[Message] = []
-    consumer.assign([TopicPartition(at.topic, at.partition, low)])
-    position = low
-    while position < high:
-        for message in consumer.consume(1000, 5):
-            assert message.error() is None, message.error()
-            found.append(message)
-            position = message.offset() + 1
-    return found
+    while todo:
+        message = consumer.poll(10)
+        assert message is not None, f"{topic} gives nothing in 10 s; still wanted: {todo}"
+        assert message.error() is None, message.error()
+        found.append(message)
+        if message.offset() + 1 >= todo.get(message.partition(), -1):
+            todo.pop(message.partition(), None)
+    return sorted(found, key=lambda message: (message.partition(), message.offset()))
