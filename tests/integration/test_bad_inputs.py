@@ -1,0 +1,199 @@
+"""Bad input on the real path: Kafka, a running worker, the tables and mutt.dlq; each test is named by its row's id."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import cramjam
+import pytest
+from confluent_kafka.admin import AdminClient
+
+from ops.devstack.processes import Child
+from ops.devstack.stack import Stack
+from schemas.topics import TOPICS
+from tests.integration import checker
+from tests.integration.bad_inputs import ROWS, STORED, E, Row
+from tests.integration.conftest import System, empty_topics, end_workers, new_database
+from tests.integration.pipeline import add_rule, configure, settled
+from tests.integration.wire import CODECS, Broker, Read, Sent, batch, packed, record_bytes, varint
+
+TOPIC = "mutt.ingest.syslog"
+GOOD = E.replace(b'"m"', b'"link down"')
+MIB = 1024 * 1024
+BOMBS = ("zstd-1GiB", *CODECS)
+
+Place = tuple[int, int]
+
+
+class Bomb(NamedTuple):
+    place: Place
+    count: int
+    payload: bytes
+
+
+class Arrived(NamedTuple):
+    """What was sent where, and what became of it."""
+
+    places: dict[str, Place]
+    good: list[Place]
+    bombs: dict[str, Bomb]
+    large: dict[str, Place]
+    audit: dict[Place, Any]
+    letters: dict[Place, Any]
+    published: dict[str, Read]
+    ledger: dict[str, int]
+    worker: Child
+    survived: bool
+    anomalies: list[Any]
+    topics: set[str]
+
+
+@pytest.fixture(scope="module")
+def arrived(kafka: Stack, postgres: Stack) -> Iterator[Arrived]:
+    """All rows sent to one worker, each among good records; read back once."""
+    empty_topics(kafka)
+    yield asyncio.run(_run(kafka))
+    end_workers(kafka)
+
+
+async def _run(stack: Stack) -> Arrived:
+    database = await new_database(stack)
+    try:
+        return await _send_and_read_back(System(stack, database))
+    finally:
+        await database.pool.close()
+
+
+async def _send_and_read_back(system: System) -> Arrived:
+    pool, stack = system.database.pool, system.stack
+    await add_rule(pool, "link down")
+    await configure(pool, "audit_unhandled_events", "true")
+    worker = system.start("match-1")
+    places, good, bombs, large = await asyncio.to_thread(_send, stack.kafka.bootstrap)
+    await settled(pool, stack.kafka.bootstrap)
+    survived = worker.running
+    assert await asyncio.to_thread(worker.stop) == 0
+    arrived = await _read_back(stack, pool)
+    return Arrived(places, good, bombs, large, worker=worker, survived=survived, **arrived)
+
+
+def _send(bootstrap: str) -> tuple[dict[str, Place], list[Place], dict[str, Bomb], dict[str, Place]]:
+    places, good, bombs, large = {}, [], {}, {}
+    with Broker(bootstrap) as broker:
+        for number, row in enumerate(ROWS):
+            at = number % 8
+            good.append((at, broker.put(TOPIC, at, Sent(b"h1", GOOD))))
+            places[row.id] = (at, broker.put(TOPIC, at, Sent(row.key, row.value, row.headers)))
+        for at, name in enumerate(BOMBS):
+            payload, count, codec = bomb(name)
+            bombs[name] = Bomb((at, broker.send(TOPIC, at, packed(payload, count, codec))), count, payload)
+        for at, name in enumerate(CODECS):
+            records = [Sent(b"h1", b" " * (5 * MIB)), Sent(b"h1", GOOD), Sent(b"h1", b"x" * (2 * MIB))]
+            large[name] = (at, broker.send(TOPIC, at, batch(records, name)))
+        good += [(at, broker.put(TOPIC, at, Sent(b"h1", GOOD))) for at in range(8)]
+    return places, good, bombs, large
+
+
+def bomb(name: str) -> tuple[bytes, int, int]:
+    """A small payload that unpacks beyond the limit, its count of records and its codec."""
+    if name != "zstd-1GiB":
+        number, pack = CODECS[name]
+        records = b"".join(record_bytes(Sent(b"h1", b"\0" * (32 * MIB)), delta) for delta in (0, 1))
+        return bytes(pack(records)), 2, number
+    size = 1024 * MIB
+    head = b"\0" + varint(0) + varint(0) + varint(-1) + varint(size)
+    packer = cramjam.zstd.Compressor()
+    packer.compress(varint(len(head) + size + 1) + head)
+    for _ in range(1024):
+        packer.compress(b"\0" * MIB)
+    packer.compress(varint(0))
+    return bytes(packer.finish()), 1, CODECS["zstd"][0]
+
+
+async def _read_back(stack: Stack, pool: Any) -> dict[str, Any]:
+    audit = await pool.fetch("SELECT * FROM audit")
+    letters = await pool.fetch("SELECT * FROM dead_letters")
+    sums = ", ".join(f"sum({kind})::bigint AS {kind}" for kind in checker.KINDS)
+    with Broker(stack.kafka.bootstrap) as broker:
+        published = [(dict(record.headers)[b"mutt.dlq.id"].decode(), record) for record in broker.read("mutt.dlq")]  # type: ignore[union-attr]
+    assert len(published) == len(dict(published))
+    return {
+        "audit": {(row["partition"], row["offset"]): row for row in audit},
+        "letters": {(row["partition"], row["offset"]): row for row in letters},
+        "published": dict(published),
+        "ledger": dict(await pool.fetchrow(f"SELECT {sums} FROM ledger")),
+        "anomalies": await checker.books(pool, {}),
+        "topics": set(AdminClient({"bootstrap.servers": stack.kafka.bootstrap}).list_topics(timeout=10).topics),
+    }
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.id)
+def test_row(row: Row, arrived: Arrived) -> None:
+    place = arrived.places[row.id]
+    if row.want == STORED:
+        assert place not in arrived.letters, arrived.letters[place]["detail"]
+        stored = arrived.audit[place]
+        assert (stored["disposition"], stored["raw"]) == ("unhandled", row.value)
+        assert {name: stored[name] for name in row.columns} == row.columns
+    else:
+        assert place not in arrived.audit
+        letter = arrived.letters[place]
+        assert (letter["reason"], letter["stage"]) == (row.want, "decode"), letter["detail"]
+        _assert_byte_equal(row, letter, arrived.published[str(letter["id"])])
+
+
+def _assert_byte_equal(row: Row, letter: Any, published: Read) -> None:
+    """In the table, and on the topic with our headers last."""
+    headers = tuple(zip(letter["header_names"], letter["header_values"], strict=True))
+    assert (letter["key"], letter["value"], headers) == (row.key, row.value, row.headers)
+    ours = published.headers[len(row.headers) :]
+    assert (published.key, published.value) == (row.key, row.value)
+    assert published.headers[: len(row.headers)] == row.headers
+    assert dict(ours)[b"mutt.dlq.reason"] == row.want.encode()
+    assert dict(ours)[b"mutt.dlq.offset"] == b"%d" % letter["offset"]
+    assert all(name.startswith(b"mutt.dlq.") for name, _ in ours)
+
+
+def test_the_good_records_around_are_all_processed(arrived: Arrived) -> None:
+    assert {arrived.audit[place]["disposition"] for place in arrived.good} == {"alerted"}
+
+
+def test_the_worker_is_the_same_process_and_its_books_balance(arrived: Arrived) -> None:
+    assert arrived.survived
+    assert arrived.anomalies == []
+    assert arrived.ledger["missing"] == 0
+    assert arrived.ledger["alerted"] == len(arrived.good) + len(CODECS)
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_K14_a_bomb_is_one_letter_for_all_its_offsets(name: str, arrived: Arrived) -> None:
+    sent = arrived.bombs[name]
+    partition, first = sent.place
+    letter = arrived.letters[partition, first + sent.count - 1]
+    assert letter["reason"] == "too_large"
+    assert f"offsets {first} to {first + sent.count - 1} are one batch" in letter["detail"]
+    assert letter["value"][61:] == sent.payload  # the broker writes the 61 bytes before it anew
+    assert str(letter["id"]) in arrived.published
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_K14b_below_the_limit_each_record_is_judged_by_itself(codec: str, arrived: Arrived) -> None:
+    partition, first = arrived.large[codec]
+    fates = [arrived.letters.get((partition, first + delta)) for delta in (0, 2)]
+    assert [fate and fate["reason"] for fate in fates] == ["too_large", "too_large"]
+    assert [fate and len(fate["value"]) for fate in fates] == [5 * MIB, 2 * MIB]
+    assert arrived.audit[partition, first + 1]["disposition"] == "alerted"
+
+
+def test_K21_K22_the_log_is_one_JSON_object_a_line(arrived: Arrived) -> None:
+    log = arrived.worker.log.read_text(encoding="utf-8")
+    assert "\x1b" not in log
+    assert all(isinstance(json.loads(line), dict) for line in log.split("\n")[:-1])
+    assert "forged" not in log
+
+
+def test_H1_no_topic_came_to_be(arrived: Arrived) -> None:
+    assert {name for name in arrived.topics if not name.startswith("__")} == {topic.name for topic in TOPICS}
