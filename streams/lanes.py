@@ -29,10 +29,13 @@ class LaneWork(Protocol):
     """
 
     async def open(self) -> None:
-        """Called once, before the first batch; waits as long as what it needs is away."""
+        """Called before the first batch, and again when the place was lost; waits as long as it must."""
 
-    async def handle(self, batches: Sequence[PolledBatch]) -> None:
-        """Processes batches that follow each other and acknowledges them; waits as long as it must."""
+    async def handle(self, batches: Sequence[PolledBatch]) -> bool:
+        """Processes batches that follow each other and acknowledges them; waits as long as it must.
+
+        False when it lost its place (the partition halted): `open` is called before the next batch.
+        """
 
     def revoke(self) -> None:
         """The partition belongs to another worker now: finish nothing more, acknowledge nothing more."""
@@ -48,6 +51,7 @@ class Lane:
         self._queue: deque[tuple[PolledBatch, int]] = deque()
         self._wake = asyncio.Event()
         self.busy = False
+        self.opening = False
         self.revoked = False
 
     def append(self, batch: PolledBatch, size: int) -> None:
@@ -64,22 +68,30 @@ class Lane:
 
     @property
     def idle(self) -> bool:
-        return not self.busy and not self._queue
+        """Nothing in hand. A lane that still looks for its place, or halted, has not begun with what is queued."""
+        return self.opening or (not self.busy and not self._queue)
 
     async def run(self) -> None:
-        await self._work.open()
+        await self._open()
         while not self.revoked:
             await self._wake.wait()
             taken = self._take()
-            if not taken:
-                continue
-            self.busy = True
-            try:
-                await self._work.handle([batch for batch, _ in taken])
-            finally:
-                self.busy = False
-                for batch, size in taken:
-                    self._released(len(batch.records), size)
+            if taken and not await self._handle(taken):
+                await self._open()
+
+    async def _open(self) -> None:
+        self.opening = True
+        await self._work.open()
+        self.opening = False
+
+    async def _handle(self, taken: Sequence[tuple[PolledBatch, int]]) -> bool:
+        self.busy = True
+        try:
+            return await self._work.handle([batch for batch, _ in taken])
+        finally:
+            self.busy = False
+            for batch, size in taken:
+                self._released(len(batch.records), size)
 
     def _take(self) -> list[tuple[PolledBatch, int]]:
         """Everything queued, up to the batch limit, at least one polled batch."""

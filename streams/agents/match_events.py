@@ -20,7 +20,7 @@ from streams.core.ports import BatchStore, Clock, OutboxPublisher, PartitionLog
 from streams.core.progress import Behind, Progress, Todo, start_position, still_to_do
 from streams.core.signatures import SignatureBook
 from streams.lanes import Lanes
-from streams.pauses import Pauses, PauseReason
+from streams.pauses import PauseReason, Pauses
 
 log = structlog.get_logger()
 
@@ -100,14 +100,17 @@ class MatchLane:
         finally:
             pauses.release(self._id, PauseReason.LOCATING)
 
-    async def handle(self, batches: Sequence[PolledBatch]) -> None:
+    async def handle(self, batches: Sequence[PolledBatch]) -> bool:
         try:
-            await self._handle(batches)
+            try:
+                await self._handle(batches)
+                return True
+            except PartitionHalted as halted:
+                await self._halt(str(halted))
+                return False
         except _RevokedError:
             self._log.info("revoked with work in hand; it comes again to the new owner")
-        except PartitionHalted as halted:
-            await self._halt(str(halted))
-            await self.open()
+            return True
 
     # -- finding the place ------------------------------------------------------------------------------------
 
@@ -123,7 +126,9 @@ class MatchLane:
                 return True
             await self._halt(start)
         elif self._progress is not None or not self._shared.pauses.has(self._id, PauseReason.HALTED):
-            self._log.error("partition is halted", reason=progress.halted, hint="see: mutt ledger show, mutt ledger reset")
+            self._log.error(
+                "partition is halted", reason=progress.halted, hint="see: mutt ledger show, mutt ledger reset"
+            )
         self._progress = None
         self._shared.pauses.want(self._id, PauseReason.HALTED)
         return False

@@ -25,15 +25,17 @@ class Gate:
         self.open_gate.set()
         self.taken: list[list[int]] = []
         self.revoked = False
+        self.loses_its_place = False
         self.started = asyncio.Event()
 
     async def open(self) -> None:
         await self.open_gate.wait()
 
-    async def handle(self, batches: Sequence[PolledBatch]) -> None:
+    async def handle(self, batches: Sequence[PolledBatch]) -> bool:
         self.taken.append([batch.first for batch in batches])
         self.started.set()
         await self.let_through.wait()
+        return not self.loses_its_place
 
     def revoke(self) -> None:
         self.revoked = True
@@ -115,7 +117,7 @@ async def test_a_lane_that_dies_is_reported() -> None:
     world = World()
 
     class Broken(Gate):
-        async def handle(self, batches: Sequence[PolledBatch]) -> None:
+        async def handle(self, batches: Sequence[PolledBatch]) -> bool:
             raise ZeroDivisionError
 
     world._open = lambda topic, partition: Broken()  # type: ignore[assignment, method-assign]
@@ -134,3 +136,23 @@ async def test_drain_gives_up_at_its_deadline() -> None:
     await world.lanes.put(batch(0))
     await world.work[0].started.wait()
     assert not await world.lanes.drain(0.05)
+
+
+async def test_a_lane_that_lost_its_place_opens_again_and_holds_up_no_drain() -> None:
+    world = World()
+    world.lanes.assign([("t", 0)])
+    await world.lanes.put(batch(0))
+    work = world.work[0]
+    await work.started.wait()
+    work.loses_its_place = True
+    work.open_gate.clear()
+    work.let_through.set()
+    assert await world.lanes.drain(1.0)
+    assert world.lanes.held_records == 0
+    await world.lanes.put(batch(1))
+    assert await world.lanes.drain(0.1)
+    work.open_gate.set()
+    async with asyncio.timeout(5):
+        while len(work.taken) < 2:
+            await asyncio.sleep(0.01)
+    assert work.taken == [[0], [1]]

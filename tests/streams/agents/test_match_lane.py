@@ -16,7 +16,7 @@ from streams.core.batches import CorruptBatch, PlainRecord, PolledBatch, Record
 from streams.core.disposition import Decided, fingerprint
 from streams.core.matching import Knowledge
 from streams.core.progress import Progress
-from streams.pauses import Pauses, PauseReason
+from streams.pauses import PauseReason, Pauses
 from tests.builders import event_json, rule, rule_set
 from tests.fakes_match import FakeBatchStore, FakeLog, FakeOutbox, FixedClock
 
@@ -78,8 +78,8 @@ async def eventually(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.01)
 
 
-async def until_halted(world: World, lane: MatchLane, *batches: PolledBatch) -> asyncio.Task[None]:
-    """Runs the lane into a halt; it then waits for an operator, so the task goes on."""
+async def until_halted(world: World, lane: MatchLane, *batches: PolledBatch) -> asyncio.Task[bool]:
+    """Runs the lane into a halt."""
     task = asyncio.ensure_future(lane.handle(list(batches)))
     await eventually(lambda: world.halted is not None)
     return task
@@ -226,7 +226,7 @@ async def test_the_same_log_goes_on() -> None:
 async def test_K15_a_corrupt_batch_halts_after_what_was_good(good: int) -> None:
     world = World()
     lane = await world.lane()
-    records = [*(record(at) for at in range(good)), CorruptBatch(good, 0, "its checksum is wrong")]
+    records: list[Record] = [*(record(at) for at in range(good)), CorruptBatch(good, 0, "its checksum is wrong")]
     task = await until_halted(world, lane, world.batch(0, *records))
     assert world.audited == list(range(good))
     assert world.acked == []
