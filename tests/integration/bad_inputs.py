@@ -102,13 +102,15 @@ SHAPES = [
     *many("K11", [with_(name, f'"{bad}"') for name in ("message", "hostname") for bad in
                   ("\\ud800", "\\udc00", "\\ud800\\u0041")] + [plus('"x":"\\ud800"'), plus('"\\ud800":1')], "json"),
     *many("K11-bytes", [with_("message", b'"\xed\xa0\x80"'), plus(b'"x":"\xed\xa0\x80"')], "encoding"),
-    *many("K12", [with_("message", b'"caf\xe9"'), with_("message", b'"\xc0\xaf"'), E.decode().encode("utf-16")], "encoding"),
+    *many("K12", [with_("message", b'"caf\xe9"'), with_("message", b'"\xc0\xaf"'),
+                   E.decode().encode("utf-16")], "encoding"),
     *many("K12-json", [E.decode().encode("utf-16-le"), b"\xef\xbb\xbf" * 2 + E], "json"),
     Row("K12-bom", b"\xef\xbb\xbf" + E, STORED),
 ]  # fmt: skip
 
 TEXTS = [
-    Row("K10-message", with_("message", '"a\\u0000b"'), STORED, columns={"message": "a\u2400b", "flags": ["nul_shown"]}),
+    Row("K10-message", with_("message", '"a\\u0000b"'), STORED,
+        columns={"message": "a\u2400b", "flags": ["nul_shown"]}),
     Row("K10-hostname", with_("hostname", '"a\\u0000b"'), STORED, key=b"a\0b", columns={"hostname": "a\u2400b"}),
     *many("K10", [plus(_OID % '"a\\u0000"'), plus('"a\\u0000":1')], STORED),
     *many("K13", [text("message", "a" * size) for size in (0, 1, 65_536)], STORED, columns={"raw_sha256": None}),
@@ -124,7 +126,8 @@ TEXTS = [
         "K20",
         ["<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "javascript:alert(1)", "{{7*7}}", "${7*7}"],
     ),
-    *stored_text("K21", ["\x1b]0;x\x07", "\x1b[2J", "\x1b]8;;http://x\x07y", "\x1b]52;c;eA==\x07", "\x9b2J", "ok\rforged"]),
+    *stored_text("K21", ["\x1b]0;x\x07", "\x1b[2J", "\x1b]8;;http://x\x07y", "\x1b]52;c;eA==\x07", "\x9b2J",
+                         "ok\rforged"]),
     *stored_text("K22", ['x\n{"event": "forged", "level": "error"}', "a\r\nb", "a\u2028b"]),
     *stored_text("K23", ["a\u202eb", "a\u200bb\ufeffc", "e" + "\u0301" * 5000]),
     *stored_text("K24", ["=cmd|' /C calc'!A0", "+1", "-1", "@x", "\tx", "\rx"]),
@@ -150,11 +153,13 @@ FIELDS = [
     Row("K19-key", text("hostname", "-"), STORED, key=b"fromkey", columns={"hostname": "fromkey", "flags": None}),
     Row("K19-none", text("hostname", "-"), "missing_field", key=None),
     *[
-        Row(f"K19-odd-{n}", text("hostname", host), STORED, key=host.encode(), columns={"hostname": host, "flags": None})
+        Row(f"K19-odd-{n}", text("hostname", host), STORED, key=host.encode(),
+            columns={"hostname": host, "flags": None})
         for n, host in enumerate(("../../etc", "fe80::1%eth0", "ä" * 255))
     ],
     *many("K26", [plus('"__faust":{"ns":"x"}'), plus('"__proto__":{}', '"$ref":"x"', '"@type":"x"')], STORED),
-    *many("K27", [codec.encode(alert()), b'{"source":"mutt","signature":"x","severity":5,"description":"d"}'], "missing_field"),
+    *many("K27", [codec.encode(alert()), b'{"source":"mutt","signature":"x","severity":5,"description":"d"}'],
+          "missing_field"),
     *[
         Row(f"K29-{name}", E, STORED, key=key, columns={"hostname": "h1", "flags": flags})
         for name, key, flags in (
@@ -169,7 +174,8 @@ FIELDS = [
     ),
     Row("K31", plus('"varbinds":{' + ",".join(f'"1.3.{n}":1' for n in range(1001)) + "}"), "too_large"),
     *many("K31-bad", [plus(_OID % "{}"), plus(_OID % "[]"), plus('"varbinds":{"name":1}')], "field"),
-    Row("K31-just", plus('"varbinds":{' + ",".join(f'"1.3.{n}":{("1", "null", "true")[n % 3]}' for n in range(1000)) + "}"),
+    Row("K31-just",
+        plus('"varbinds":{' + ",".join(f'"1.3.{n}":{("1", "null", "true")[n % 3]}' for n in range(1000)) + "}"),
         STORED),
     Row("K32", plus('"structured_data":5'), "field"),
     *many("K32-ok", [plus('"structured_data":"[a@1 b=\\"c\\"]"'), plus('"structured_data":"-"'),
@@ -178,7 +184,8 @@ FIELDS = [
 
 _ODD: Headers = (
     *((b"n%d" % number, b"v") for number in range(1000)),
-    (b"big", b"b" * 1_000_000), (b"null", None), (b"twice", b"1"), (b"twice", b"2"), (b"n\xff\xfe", b"\xff"), (b"", b""),
+    (b"big", b"b" * 1_000_000), (b"null", None), (b"twice", b"1"), (b"twice", b"2"),
+    (b"n\xff\xfe", b"\xff"), (b"", b""),
 )  # fmt: skip
 _FORGED: Headers = (
     (b"mutt.dlq.id", b"6f1d4c1e-6a53-5b8e-9b57-0c6d75747421"),

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
+import urllib.request
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import cramjam
 import pytest
+from aiokafka.record.util import calc_crc32c
 from confluent_kafka.admin import AdminClient
 
+from ops.devstack.layout import free_port
 from ops.devstack.processes import Child
 from ops.devstack.stack import Stack
+from schemas import codec
 from schemas.topics import TOPICS
+from tests.builders import alert, event_json
 from tests.integration import checker
 from tests.integration.bad_inputs import ROWS, STORED, E, Row
 from tests.integration.conftest import System, empty_topics, end_workers, new_database
-from tests.integration.pipeline import add_rule, configure, settled
+from tests.integration.pipeline import add_rule, configure, settled, until
+from tests.integration.topics import produce
 from tests.integration.wire import CODECS, Broker, Read, Sent, batch, packed, record_bytes, varint
 
 TOPIC = "mutt.ingest.syslog"
@@ -30,7 +36,7 @@ Place = tuple[int, int]
 
 class Bomb(NamedTuple):
     place: Place
-    count: int
+    records: int
     payload: bytes
 
 
@@ -88,8 +94,8 @@ def _send(bootstrap: str) -> tuple[dict[str, Place], list[Place], dict[str, Bomb
             good.append((at, broker.put(TOPIC, at, Sent(b"h1", GOOD))))
             places[row.id] = (at, broker.put(TOPIC, at, Sent(row.key, row.value, row.headers)))
         for at, name in enumerate(BOMBS):
-            payload, count, codec = bomb(name)
-            bombs[name] = Bomb((at, broker.send(TOPIC, at, packed(payload, count, codec))), count, payload)
+            payload, count, number = bomb(name)
+            bombs[name] = Bomb((at, broker.send(TOPIC, at, packed(payload, count, number))), count, payload)
         for at, name in enumerate(CODECS):
             records = [Sent(b"h1", b" " * (5 * MIB)), Sent(b"h1", GOOD), Sent(b"h1", b"x" * (2 * MIB))]
             large[name] = (at, broker.send(TOPIC, at, batch(records, name)))
@@ -172,9 +178,9 @@ def test_the_worker_is_the_same_process_and_its_books_balance(arrived: Arrived) 
 def test_K14_a_bomb_is_one_letter_for_all_its_offsets(name: str, arrived: Arrived) -> None:
     sent = arrived.bombs[name]
     partition, first = sent.place
-    letter = arrived.letters[partition, first + sent.count - 1]
+    letter = arrived.letters[partition, first + sent.records - 1]
     assert letter["reason"] == "too_large"
-    assert f"offsets {first} to {first + sent.count - 1} are one batch" in letter["detail"]
+    assert f"offsets {first} to {first + sent.records - 1} are one batch" in letter["detail"]
     assert letter["value"][61:] == sent.payload  # the broker writes the 61 bytes before it anew
     assert str(letter["id"]) in arrived.published
 
@@ -197,3 +203,143 @@ def test_K21_K22_the_log_is_one_JSON_object_a_line(arrived: Arrived) -> None:
 
 def test_H1_no_topic_came_to_be(arrived: Arrived) -> None:
     assert {name for name in arrived.topics if not name.startswith("__")} == {topic.name for topic in TOPICS}
+
+
+async def test_K28_one_event_ten_thousand_times_and_twenty_thousand_hosts(system: System) -> None:
+    """Each is counted; what is remembered of them, and the metric's series, stay bounded."""
+    pool, bootstrap, port = system.database.pool, system.stack.kafka.bootstrap, free_port()
+    await add_rule(pool, "link down", "Ignore")
+    worker = system.start("match-1", match_port=port)
+    hosts = [(b"x%d" % n, event_json(hostname=f"x{n}", message="odd")) for n in range(200)]
+    await asyncio.to_thread(produce, bootstrap, TOPIC, [(b"h1", GOOD), *hosts, *hosts])
+    await settled(pool, bootstrap)
+    series = await asyncio.to_thread(_series, port)
+    await asyncio.to_thread(produce, bootstrap, TOPIC, [(b"h1", GOOD)] * 9_999)
+    more = [(b"y%d" % n, event_json(hostname=f"y{n}", message="odd")) for n in range(20_000)]
+    await asyncio.to_thread(produce, bootstrap, TOPIC, [*more, *more])
+    await settled(pool, bootstrap)
+    counted = await pool.fetchrow("SELECT sum(ignored)::int AS same, sum(unhandled)::int AS hosts FROM ledger")
+    assert counted is not None
+    assert dict(counted) == {"same": 10_000, "hosts": 40_400}
+    rows = await pool.fetch("SELECT count(*) AS n FROM unhandled_signatures GROUP BY topic, partition")
+    assert 0 < max(row["n"] for row in rows) <= 2000
+    assert await asyncio.to_thread(_series, port) == series
+    assert await asyncio.to_thread(worker.stop) == 0
+
+
+def _series(port: int) -> set[str]:
+    """Names and labels of every series a worker exports."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+        lines = answer.read().decode().splitlines()
+    return {line.rpartition(" ")[0] for line in lines if not line.startswith("#")}
+
+
+CONNECT = (b"__connect.errors.topic", b"t"), (b"__connect.errors.partition", b"1"), (b"__connect.errors.offset", b"abc")
+SPRING = (
+    (b"kafka_dlt-original-topic", b"s"),
+    (b"kafka_dlt-original-partition", b"abc"),
+    (b"kafka_dlt-original-offset", b"\0" * 8),
+)
+STREAMS = ((b"__streams.errors.topic", b"u"), (b"__streams.errors.partition", b"2"), (b"__streams.errors.offset", b"7"))
+
+
+async def test_H5_letters_of_other_tools_are_kept_as_foreign_and_flagged(system: System) -> None:
+    families = {"connect": CONNECT, "spring": SPRING, "all": (*CONNECT, *SPRING, *STREAMS)}
+    worker = system.start("dead-letters-1")
+    with Broker(system.stack.kafka.bootstrap) as broker:
+        for name, headers in families.items():
+            broker.put("mutt.dlq", 0, Sent(name.encode(), b"value", headers))
+    found: dict[str, Any] = {}
+
+    async def indexed() -> bool:
+        rows = await system.database.pool.fetch("SELECT * FROM dead_letters")
+        found.update({row["key"].decode(): row for row in rows})
+        return len(found) == len(families)
+
+    await until(indexed, "all letters are in the table")
+    for name, headers in families.items():
+        row = found[name]
+        assert (row["reason"], row["stage"], row["value"]) == ("foreign", "other", b"value")
+        assert tuple(zip(row["header_names"], row["header_values"], strict=True)) == headers
+        assert "headers that cannot be read" in row["detail"]
+    assert (found["all"]["topic"], found["all"]["partition"], found["all"]["offset"]) == ("u", 2, 7)
+    assert worker.running
+    assert await asyncio.to_thread(worker.stop) == 0
+
+
+async def test_K33_what_no_row_explains_is_never_delivered(system: System) -> None:
+    system.stack.start_sink()
+    before = len(system.stack.sink_log.read_bytes()) if system.stack.sink_log.exists() else 0
+    ghost = codec.encode(alert())
+    worker = system.start("forward-1")
+    with Broker(system.stack.kafka.bootstrap) as broker:
+        for value in (b"garbage", None, ghost):
+            broker.put("mutt.alerts", 0, Sent(b"h1", value))
+    found: list[Any] = []
+
+    async def refused() -> bool:
+        found[:] = await system.database.pool.fetch('SELECT reason, value FROM dead_letters ORDER BY "offset"')
+        return len(found) == 3
+
+    await until(refused, "each is a dead letter")
+    assert [(row["reason"], row["value"]) for row in found] == [("foreign", v) for v in (b"garbage", None, ghost)]
+    assert await asyncio.to_thread(worker.stop) == 0
+    assert len(system.stack.sink_log.read_bytes() if system.stack.sink_log.exists() else b"") == before
+
+
+async def test_K15_damage_on_the_broker_s_disk_halts_that_partition_only(system: System) -> None:
+    """A wrong checksum, an unknown codec and a payload that is no snappy, in three partitions; a fourth goes on."""
+    kafka, pool = system.stack.kafka, system.database.pool
+    with Broker(kafka.bootstrap) as broker:
+        for partition in range(4):
+            broker.put(TOPIC, partition, Sent(b"h1", GOOD))
+            broker.send(TOPIC, partition, batch([Sent(b"h1", GOOD)], "snappy"))
+            broker.put(TOPIC, partition, Sent(b"h1", GOOD))
+    await asyncio.to_thread(kafka.stop)
+    for partition, damage in enumerate((_flip, _other_codec, _no_snappy)):
+        _damage(system.stack, partition, damage)
+    await asyncio.to_thread(kafka.start)
+    worker = system.start("match-1")
+    damaged = {0: "its checksum is wrong", 1: "unknown compression codec 6", 2: "cannot be decompressed"}
+
+    async def halted() -> bool:
+        rows = await pool.fetch("SELECT partition, halted_reason FROM partition_progress WHERE halted_at IS NOT NULL")
+        reasons.update({row["partition"]: row["halted_reason"] for row in rows})
+        return len(reasons) == len(damaged)
+
+    reasons: dict[int, str] = {}
+    await until(halted, "three partitions halt")
+    await settled(pool, kafka.bootstrap, but=frozenset((TOPIC, partition) for partition in damaged))
+    assert all(text in reasons[partition] and "batch at 1" in reasons[partition] for partition, text in damaged.items())
+    rows = await pool.fetch("SELECT partition, next_offset FROM partition_progress WHERE topic = $1 ORDER BY 1", TOPIC)
+    assert [row["next_offset"] for row in rows[:4]] == [1, 1, 1, 3]
+    assert worker.running
+    assert await asyncio.to_thread(worker.stop) == 0
+
+
+def _damage(stack: Stack, partition: int, damage: Callable[[bytearray, int, int], None]) -> None:
+    """Changes the second batch of a partition's log as it lies on disk."""
+    (segment,) = (stack.layout.home / "kafka" / "logs" / f"{TOPIC}-{partition}").glob("*.log")
+    data = bytearray(segment.read_bytes())
+    at = 12 + int.from_bytes(data[8:12])
+    end = at + 12 + int.from_bytes(data[at + 8 : at + 12])
+    damage(data, at, end)
+    segment.write_bytes(data)
+
+
+def _flip(data: bytearray, at: int, end: int) -> None:
+    data[end - 1] ^= 1
+
+
+def _other_codec(data: bytearray, at: int, end: int) -> None:
+    data[at + 22] = data[at + 22] & ~7 | 6
+    _right_checksum(data, at, end)
+
+
+def _no_snappy(data: bytearray, at: int, end: int) -> None:
+    data[at + 61 : end] = b"\xff" * (end - at - 61)
+    _right_checksum(data, at, end)
+
+
+def _right_checksum(data: bytearray, at: int, end: int) -> None:
+    data[at + 17 : at + 21] = calc_crc32c(bytes(data[at + 21 : end])).to_bytes(4)

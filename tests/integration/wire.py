@@ -34,6 +34,7 @@ CODECS: dict[str, tuple[int, Callable[[bytes], Any]]] = {
 """Number and packer by name."""
 
 _PRODUCE, _FETCH = (0, 7), (1, 4)
+_NO_LEADER_YET = (3, 5, 6)
 _HEAD = struct.Struct(">qiibI")
 _BODY = struct.Struct(">hiqqqhii")
 
@@ -117,11 +118,9 @@ class Broker:
     def send(self, topic: str, partition: int, data: bytes) -> int:
         """Appends a batch; returns its first offset. AssertionError with Kafka's error code when it is refused."""
         body = struct.pack(">hhi", -1, -1, 30_000) + _array_of_one(topic, partition) + _bytes(data)
-        answer = self._ask(_PRODUCE, body)
         at = 4 + 2 + len(topic) + 4
-        _, error, offset = struct.unpack_from(">ihq", answer, at)
-        assert error == 0, f"Kafka error {error}"
-        return int(offset)
+        answer = self._ask_leader(_PRODUCE, body, at)
+        return int(struct.unpack_from(">q", answer, at + 6)[0])
 
     def put(self, topic: str, partition: int, record: Sent) -> int:
         return self.send(topic, partition, batch([record]))
@@ -145,13 +144,23 @@ class Broker:
         limit = 16 * 1024 * 1024
         wanted = struct.pack(">qi", offset, limit)
         body = struct.pack(">iiiib", -1, 500, 1, limit, 0) + _array_of_one(topic, partition) + wanted
-        answer = self._ask(_FETCH, body)
         at = 4 + 4 + 2 + len(topic) + 4
-        _, error, end, _, aborted = struct.unpack_from(">ihqqi", answer, at)
-        assert error == 0, f"Kafka error {error}"
+        answer = self._ask_leader(_FETCH, body, at)
+        end, _, aborted = struct.unpack_from(">qqi", answer, at + 6)
         at += 26 + 16 * max(0, aborted)
         (size,) = struct.unpack_from(">i", answer, at)
         return int(end), answer[at + 4 : at + 4 + max(0, size)]
+
+    def _ask_leader(self, api: tuple[int, int], body: bytes, at: int) -> bytes:
+        """The answer, asked for again while a new topic's leaders are still being elected."""
+        deadline = time.monotonic() + 20
+        while True:
+            answer = self._ask(api, body)
+            _, error = struct.unpack_from(">ih", answer, at)
+            if error == 0:
+                return answer
+            assert error in _NO_LEADER_YET and time.monotonic() < deadline, f"Kafka error {error}"  # noqa: PT018
+            time.sleep(0.05)
 
     def _ask(self, api: tuple[int, int], body: bytes) -> bytes:
         request = struct.pack(">hhih", *api, 1, 4) + b"test" + body
