@@ -106,7 +106,7 @@ class SignatureDraft:
             seen.count, seen.started, seen.alerted = 0, at, False
         seen.count += 1
         seen.last = at
-        if seen.count == 2 or not seen.template and seen.stored:
+        if seen.count == 2 or (not seen.template and seen.stored):
             seen.template = mask(message)
             seen.sample = message[:200]
         if seen.count >= policy.threshold and not seen.alerted:
