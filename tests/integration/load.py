@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import threading
 import time
@@ -39,12 +40,13 @@ def record(number: int, hosts: int = 60) -> tuple[str, bytes, bytes]:
 
 
 class Load:
-    """Publishes `count` records, `rate` a second, in a thread of its own."""
+    """Publishes at least `count` records, `rate` a second, in a thread of its own; goes on while it is `held`."""
 
-    def __init__(self, bootstrap: str, count: int, rate: float) -> None:
+    def __init__(self, bootstrap: str, count: int, rate: float, *, held: bool = False) -> None:
         self.acked: dict[tuple[str, int], list[int]] = defaultdict(list)
         self.failed: list[str] = []
         self.sent = 0
+        self.held = held
         self._count, self._rate = count, rate
         self._producer = Producer({"bootstrap.servers": bootstrap, "acks": "all", "linger.ms": 20})
         self._thread = threading.Thread(target=self._run)
@@ -53,17 +55,16 @@ class Load:
         self._thread.start()
 
     def join(self) -> None:
+        self.held = False
         self._thread.join()
         assert not self.failed, self.failed[:3]
-        assert sum(map(len, self.acked.values())) == self._count
-
-    @property
-    def running(self) -> bool:
-        return self._thread.is_alive()
+        assert sum(map(len, self.acked.values())) == self.sent >= self._count
 
     def _run(self) -> None:
         begun = time.monotonic()
-        for number in range(self._count):
+        for number in itertools.count():
+            if number >= self._count and not self.held:
+                break
             topic, key, value = record(number)
             self._producer.produce(topic, value, key=key, on_delivery=self._answered)
             self.sent = number + 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+import urllib.request
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -65,3 +66,13 @@ async def settled(
         await until(done, "everything is processed", within=within)
     except AssertionError as late:
         raise AssertionError(f"{late}; behind: {behind}") from None
+
+
+def gauge(port: int, name: str) -> float:
+    """A gauge of a running worker, 0 while it does not answer yet."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+            lines = answer.read().decode().splitlines()
+    except OSError:
+        return 0.0
+    return next((float(line.split()[-1]) for line in lines if line.startswith(f"{name} ")), 0.0)

@@ -1,18 +1,20 @@
-"""Workers killed with work in hand: nothing lost, nothing twice, no ghosts, order kept (I1 to I4)."""
+"""Workers killed or frozen with work in hand: nothing lost, nothing twice, no ghosts, order kept (I1 to I4)."""
 
 from __future__ import annotations
 
 import asyncio
+import signal
 import time
 
 import pytest
 
+from ops.devstack.layout import free_port
 from tests.integration.checker import anomalies
 from tests.integration.conftest import System
 from tests.integration.load import Load, rules_for_load
-from tests.integration.pipeline import settled
+from tests.integration.pipeline import gauge, settled, until
 
-EVENTS, RATE = 20_000, 500.0
+EVENTS, RATE = 20_000, 600.0
 KILLS = 8
 WORKERS = ("match-1", "match-2")
 
@@ -35,7 +37,7 @@ async def test_kill_9_with_work_in_hand_loses_and_repeats_nothing(system: System
     await rules_for_load(system.database.pool)
     for name in WORKERS:
         system.start(name)
-    load = Load(system.stack.kafka.bootstrap, EVENTS, RATE)
+    load = Load(system.stack.kafka.bootstrap, EVENTS, RATE, held=True)
     load.start()
     done, killed = 0, []
     for number in range(KILLS):
@@ -45,10 +47,8 @@ async def test_kill_9_with_work_in_hand_loses_and_repeats_nothing(system: System
         victim.process.kill()
         victim.process.wait()
         system.start(victim.name)
-    in_time = load.running
-    load.join()
+    await asyncio.to_thread(load.join)
     await settled(system.database.pool, system.stack.kafka.bootstrap, within=90)
-    assert in_time, "the last kills met no new records"
     assert all(running for _, running, _ in killed), killed
     rows = await system.database.pool.fetch("SELECT disposition, count(*) AS n FROM audit GROUP BY disposition")
     counted = {row["disposition"]: row["n"] for row in rows}
@@ -56,3 +56,31 @@ async def test_kill_9_with_work_in_hand_loses_and_repeats_nothing(system: System
     for name in WORKERS:
         assert system.stack.children[name].stop() == 0
     assert await anomalies(system.database.dsn, system.stack.kafka.bootstrap, load.acked) == []
+
+
+async def test_a_frozen_worker_that_comes_back_writes_nothing_of_its_own(system: System) -> None:
+    """Its partitions belong to another by then: the compare-and-set fences what it had in hand."""
+    await rules_for_load(system.database.pool)
+    port = free_port()
+    frozen = system.start("match-1")
+    load = Load(system.stack.kafka.bootstrap, 3000, 400.0, held=True)
+    load.start()
+    await work_in_flight(system, load, 200)
+    frozen.process.send_signal(signal.SIGSTOP)
+    try:
+        system.start("match-2", match_port=port)
+        await work_in_flight(system, load, await processed(system) + 1000)
+    finally:
+        frozen.process.send_signal(signal.SIGCONT)
+    await until(lambda: _shared(port), "the frozen worker is a member again")
+    await asyncio.to_thread(load.join)
+    await settled(system.database.pool, system.stack.kafka.bootstrap)
+    for worker in (frozen, system.stack.children["match-2"]):
+        assert worker.running
+        assert await asyncio.to_thread(worker.stop) == 0
+    assert await anomalies(system.database.dsn, system.stack.kafka.bootstrap, load.acked) == []
+
+
+async def _shared(port: int) -> bool:
+    """Whether the worker has some of the 24 partitions, not all."""
+    return 0 < await asyncio.to_thread(gauge, port, "mutt_partitions_assigned") < 24
