@@ -6,6 +6,7 @@ import asyncio
 import json
 import urllib.request
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import cramjam
@@ -53,6 +54,7 @@ class Arrived(NamedTuple):
     ledger: dict[str, int]
     worker: Child
     survived: bool
+    peak_mib: int
     anomalies: list[Any]
     topics: set[str]
 
@@ -80,10 +82,16 @@ async def _send_and_read_back(system: System) -> Arrived:
     worker = system.start("match-1")
     places, good, bombs, large = await asyncio.to_thread(_send, stack.kafka.bootstrap)
     await settled(pool, stack.kafka.bootstrap)
-    survived = worker.running
+    survived, peak = worker.running, _peak_mib(worker)
     assert await asyncio.to_thread(worker.stop) == 0
     arrived = await _read_back(stack, pool)
-    return Arrived(places, good, bombs, large, worker=worker, survived=survived, **arrived)
+    return Arrived(places, good, bombs, large, worker=worker, survived=survived, peak_mib=peak, **arrived)
+
+
+def _peak_mib(worker: Child) -> int:
+    """The most memory the process ever held."""
+    status = Path(f"/proc/{worker.pid}/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) // 1024
 
 
 def _send(bootstrap: str) -> tuple[dict[str, Place], list[Place], dict[str, Bomb], dict[str, Place]]:
@@ -183,6 +191,10 @@ def test_K14_a_bomb_is_one_letter_for_all_its_offsets(name: str, arrived: Arrive
     assert f"offsets {first} to {first + sent.records - 1} are one batch" in letter["detail"]
     assert letter["value"][61:] == sent.payload  # the broker writes the 61 bytes before it anew
     assert str(letter["id"]) in arrived.published
+
+
+def test_K14_bombs_of_more_than_a_GiB_together_fit_in_memory(arrived: Arrived) -> None:
+    assert 0 < arrived.peak_mib < 400
 
 
 @pytest.mark.parametrize("codec", CODECS)
