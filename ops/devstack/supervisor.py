@@ -19,6 +19,9 @@ from ops.devstack.stack import WORKERS, Stack
 CHECK_EVERY_S = 0.5
 RESTART_AFTER_S = 1.0
 
+_KEPT = ("ports", "outside", "failed")
+"""What stays in the state file when the stack is down."""
+
 
 def main(home: Path) -> None:
     stack = Stack(home)
@@ -33,7 +36,7 @@ def main(home: Path) -> None:
         raise
     finally:
         stack.stop_all()
-        stack.layout.save({key: value for key, value in stack.layout.load().items() if key in ("ports", "outside")})
+        stack.layout.save({key: value for key, value in stack.layout.load().items() if key in _KEPT})
 
 
 class _Ending:
