@@ -124,7 +124,7 @@ def _month_after(first: dt.date, months: int) -> dt.date:
 async def _locked(connection: asyncpg.Connection) -> Any:
     try:
         async with asyncio.timeout(LOCK_DEADLINE_S):
-            while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", LOCK_KEY):
+            while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", LOCK_KEY):  # noqa: ASYNC110
                 await asyncio.sleep(LOCK_POLL_S)
     except TimeoutError as error:
         raise StoreUnavailable("another migration is running and does not finish; see pg_stat_activity") from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Iterable
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -33,8 +33,10 @@ async def reader(bootstrap: str) -> AsyncIterator[AIOKafkaConsumer]:
 
 async def log_bounds(bootstrap: str, partitions: Collection[PartitionId]) -> dict[PartitionId, LogBounds]:
     """Bounds of the partitions that exist. Raises aiokafka's errors when no broker answers."""
+    there = await _existing(bootstrap, partitions)
+    if not there:
+        return {}
     async with reader(bootstrap) as consumer:
-        there = await _existing(consumer, partitions)
         begin = await consumer.beginning_offsets(there)
         end = await consumer.end_offsets(there)
     return {(tp.topic, tp.partition): LogBounds(begin[tp], end[tp]) for tp in there}
@@ -50,16 +52,23 @@ async def first_timestamp_from(bootstrap: str, partition: PartitionId, timestamp
 
 async def committed_offsets(bootstrap: str, group: str) -> dict[PartitionId, int]:
     """What the group committed, where it did."""
+    async with _admin(bootstrap) as admin:
+        committed = await admin.list_consumer_group_offsets(group)
+    return {(tp.topic, tp.partition): at.offset for tp, at in committed.items() if at.offset >= 0}
+
+
+@asynccontextmanager
+async def _admin(bootstrap: str) -> AsyncIterator[AIOKafkaAdminClient]:
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, client_id="mutt")
     try:
         await admin.start()
-        committed = await admin.list_consumer_group_offsets(group)
-        return {(tp.topic, tp.partition): at.offset for tp, at in committed.items() if at.offset >= 0}
+        yield admin
     finally:
         await admin.close()
 
 
-async def _existing(consumer: AIOKafkaConsumer, partitions: Iterable[PartitionId]) -> list[TopicPartition]:
-    known = await consumer.topics()
-    wanted = [TopicPartition(topic, number) for topic, number in partitions if topic in known]
-    return [tp for tp in wanted if tp.partition in (consumer.partitions_for_topic(tp.topic) or ())]
+async def _existing(bootstrap: str, partitions: Collection[PartitionId]) -> list[TopicPartition]:
+    async with _admin(bootstrap) as admin:
+        topics = await admin.describe_topics(sorted({topic for topic, _ in partitions})) if partitions else []
+    known = {(topic["topic"], found["partition"]) for topic in topics for found in topic["partitions"]}
+    return [TopicPartition(*place) for place in partitions if place in known]
