@@ -1,0 +1,67 @@
+"""Runs `mutt` as a person does, against the servers of a test, and reads topics with a client that is not mutt's."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+from msgspec.structs import replace
+
+
+def mutt(database: Any, broker: Any, *arguments: str) -> subprocess.CompletedProcess[str]:
+    settings = replace(database.settings, kafka_bootstrap=broker.kafka.bootstrap)
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("MUTT_")}
+    command = [sys.executable, "-c", "from ops.cli.mutt import main; main()", *arguments]
+    return subprocess.run(
+        command,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        env=environ | settings.to_env(),
+        timeout=60,
+        check=False,
+    )
+
+
+def log_end(broker: Any, topic: str, partition: int) -> int:
+    consumer = Consumer({"bootstrap.servers": broker.kafka.bootstrap, "group.id": "tests"})
+    deadline = time.monotonic() + 20
+    try:
+        while True:
+            try:
+                return int(consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=10)[1])
+            except KafkaException:  # a new topic's leaders are still being elected
+                if time.monotonic() > deadline:
+                    raise
+    finally:
+        consumer.close()
+
+
+def read_from(broker: Any, topic: str, partition: int, offset: int) -> list[tuple[Any, Any, Any]]:
+    """Key, value and headers of all records from `offset` on."""
+    end = log_end(broker, topic, partition)
+    consumer = Consumer({"bootstrap.servers": broker.kafka.bootstrap, "group.id": "tests", "enable.auto.commit": False})
+    consumer.assign([TopicPartition(topic, partition, offset)])
+    records: list[tuple[Any, Any, Any]] = []
+    try:
+        while offset + len(records) < end:
+            message = consumer.poll(10)
+            assert message is not None, f"{topic}:{partition} gives nothing at {offset + len(records)}"
+            assert message.error() is None, message.error()
+            records.append((message.key(), message.value(), message.headers()))
+    finally:
+        consumer.close()
+    return records
+
+
+def produce(broker: Any, topic: str, partition: int, *values: bytes) -> int:
+    """Puts records on the partition; returns the offset after the last."""
+    producer = Producer({"bootstrap.servers": broker.kafka.bootstrap})
+    for value in values:
+        producer.produce(topic, value, b"h1", partition)
+    assert producer.flush(30) == 0
+    return log_end(broker, topic, partition)
