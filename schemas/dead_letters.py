@@ -11,7 +11,7 @@ from msgspec import Struct
 
 HEADER_PREFIX = "mutt.dlq."
 REPLAY_HEADER = "mutt.dlq.id"
-"""On a replayed record: the id of the letter it comes from. It counts only while that letter's replay is in progress."""
+"""On a replayed record: the id of its letter. It counts only while that letter's replay is in progress."""
 
 Headers = tuple[tuple[bytes, bytes | None], ...]
 """Record headers byte for byte and in order: names may repeat, values may be null."""
@@ -104,9 +104,7 @@ FACTS: dict[Reason, ReasonFacts] = {
     Reason.DELIVERY_EXPIRED: ReasonFacts(
         Stage.DELIVER, Replayable.YES, "older than moog_retry_max_age", "owner of the receiver"
     ),
-    Reason.FOREIGN: ReasonFacts(
-        Stage.OTHER, Replayable.BY_CHOICE, "put there by another tool", "owner of that tool"
-    ),
+    Reason.FOREIGN: ReasonFacts(Stage.OTHER, Replayable.BY_CHOICE, "put there by another tool", "owner of that tool"),
 }
 
 

@@ -1,19 +1,19 @@
 """The error tree: a leaf says what failed, its branch says how to treat it.
 
-    MuttError
-    ├── Unavailable            wait and try again: the fault lies outside the record (I7)
-    │   ├── StoreUnavailable       PostgreSQL
-    │   ├── BrokerUnavailable      Kafka
-    │   └── ReceiverUnavailable    the webhook receiver
-    ├── RecordRejected         dead-letter: the record's own fault, with a closed reason
-    ├── RowRefused             dead-letter: the database refuses the value of one row
-    ├── Fenced                 give the work up: another owner moved the partition's progress
-    ├── PartitionHalted        stop this partition until an operator acts; others go on
-    └── Refused                tell the caller: what was asked for is wrong
-        ├── SettingsRefused        environment or settings
-        ├── ConfigRefused          a dynamic configuration key
-        ├── RuleRefused            a rule or a rules file
-        └── MigrationRefused       the schema's history
+MuttError
+├── Unavailable            wait and try again: the fault lies outside the record (I7)
+│   ├── StoreUnavailable       PostgreSQL
+│   ├── BrokerUnavailable      Kafka
+│   └── ReceiverUnavailable    the webhook receiver
+├── RecordRejected         dead-letter: the record's own fault, with a closed reason
+├── RowRefused             dead-letter: the database refuses the value of one row
+├── Fenced                 give the work up: another owner moved the partition's progress
+├── PartitionHalted        stop this partition until an operator acts; others go on
+└── Refused                tell the caller: what was asked for is wrong
+    ├── SettingsRefused        environment or settings
+    ├── ConfigRefused          a dynamic configuration key
+    ├── RuleRefused            a rule or a rules file
+    └── MigrationRefused       the schema's history
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ Varbind = str | int | float | bool | None
 
 
 class Event(Struct, gc=False, kw_only=True, omit_defaults=True):
-    """One syslog message or SNMP trap, after decoding (DESIGN section 5). Field names are RFC 5424's where it has them."""
+    """One syslog message or SNMP trap, decoded (DESIGN section 5), with RFC 5424's field names where it has them."""
 
     timestamp: str | None
     """As the producer wrote it; None only for raw lines that carry no time."""
@@ -100,7 +100,7 @@ _NAMESPACE = uuid.UUID("6f1d4c1e-6a53-5b8e-9b57-0c6d75747421")
 
 
 def derived_id(kind: str, position: Position) -> uuid.UUID:
-    """The id of an alert or dead letter that comes from this record: a version 5 UUID (RFC 9562), equal on every redelivery.
+    """The id of an alert or dead letter that this record makes: a version 5 UUID (RFC 9562), equal on every redelivery.
 
     The broker's time is part of it, because offsets are used again when a topic is recreated.
     """

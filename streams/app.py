@@ -23,7 +23,7 @@ log = structlog.get_logger()
 
 EXIT_INTERNAL = 70
 STOP_GRACE_S = 10.0
-"""Seconds beyond the drain deadline after which a stop that hangs is cut: what is in hand comes again, nothing is lost."""
+"""Seconds beyond the drain deadline after which a stop that hangs is cut; what is in hand comes again."""
 
 
 class Role(Protocol):
@@ -59,7 +59,7 @@ class WorkerApp(faust.App):  # type: ignore[misc]
         await super().on_first_start()
 
     async def on_stop(self) -> None:
-        """Take no more, finish what is in hand, commit, then let Faust stop. Bounded by a timer that ends the process."""
+        """Takes no more, finishes and commits what is in hand, then lets Faust stop; a timer cuts a stop that hangs."""
         deadline = self.settings.drain_timeout
         timer = threading.Timer(deadline + STOP_GRACE_S, os._exit, args=(1,))
         timer.daemon = True
@@ -134,13 +134,15 @@ def run_worker(settings: Settings, role: Role) -> None:
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     app = create_app(settings, role, loop)
-    worker = faust.Worker(app, loop=loop, loglevel=settings.log_level, override_logging=False, redirect_stdouts=False, quiet=True)
+    worker = faust.Worker(
+        app, loop=loop, loglevel=settings.log_level, override_logging=False, redirect_stdouts=False, quiet=True
+    )
     worker.spinner = None
     worker.execute_from_commandline()
 
 
 def end_process(error: BaseException) -> None:
-    """A defect in a lane or a background task: say it and end; the supervisor starts the worker again, offsets intact."""
+    """A defect in a lane or a background task: say it and end. The supervisor restarts the worker, offsets intact."""
     log.critical("ends on a defect", error=repr(error), traceback="".join(traceback.format_exception(error)))
     os._exit(EXIT_INTERNAL)
 

@@ -1,4 +1,4 @@
-"""Lanes: one per assigned partition, in order, taking whatever is queued as one batch; a cap on what all of them hold."""
+"""Lanes: one per assigned partition, in order, taking what is queued as one batch; a cap on what all of them hold."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ class Lanes:
         """Waits until nothing is queued or in hand; False when the deadline came first."""
         try:
             async with asyncio.timeout(deadline_s):
-                while not self.idle:
+                while not self.idle:  # noqa: ASYNC110
                     await asyncio.sleep(0.02)
         except TimeoutError:
             return False

@@ -40,8 +40,10 @@ ALERTS_COMMITTED = _counter("mutt_alerter_alerts_forwarded_total", "Alerts commi
 # Storms of unmatched events. Each is an alert that names the host: write a rule for it.
 META_ALERTS = _counter("mutt_alerter_unhandled_meta_alerts_total", "Meta-alerts about unmatched events.")
 
-# Offsets the log no longer had when mutt came to read them. Any increase: retention is too short or a topic is compacted.
-OFFSETS_MISSING = _counter("mutt_ledger_offsets_missing_total", "Offsets that were gone from the log before they were read.")
+# Offsets gone from the log before mutt read them. Any increase: retention is too short or a topic is compacted.
+OFFSETS_MISSING = _counter(
+    "mutt_ledger_offsets_missing_total", "Offsets that were gone from the log before they were read."
+)
 
 # Broker time to commit. Rising with lag: more workers or partitions; rising without lag: PostgreSQL is slow.
 PROCESSING_LATENCY = Histogram(
@@ -86,7 +88,8 @@ CACHE_TEAMS = _gauge("mutt_alerter_cache_teams_count", "Hosts with a team in for
 # Alerts pending fleet-wide, sampled by forwarders. Rising: the receiver is slow or down.
 ALERTS_PENDING = _gauge("mutt_alerter_queue_depth", "Alerts pending delivery, fleet-wide.")
 
-# Posts made. fail by reason: http (5xx and refusals), rate_limit (429), auth (401, 403: check MOOG_API_KEY), timeout, connection.
+# Posts made. fail by reason: http (5xx and refusals), rate_limit (429), auth (401, 403: check MOOG_API_KEY),
+# timeout, connection.
 MOOG_REQUESTS = _counter("mutt_moog_requests_total", "Posts to the receiver, by outcome.", ("status", "reason"))
 MOOG_LATENCY = Histogram(
     "mutt_moog_request_latency_seconds",
@@ -111,9 +114,7 @@ BREAKER_CHANGES = _counter(
 # Letters other tools put on mutt.dlq.
 LETTERS_INDEXED = _counter("mutt_dead_letters_indexed_total", "Letters found on mutt.dlq and added to the table.")
 
-_PROCESSED = {
-    name: EVENTS_PROCESSED.labels("success" if name in _GOOD else "fail", name.value) for name in Disposition
-}
+_PROCESSED = {name: EVENTS_PROCESSED.labels("success" if name in _GOOD else "fail", name.value) for name in Disposition}
 _SETTLED = {reason: INGEST_REQUESTS.labels("fail", reason.value) for reason in Reason}
 _SETTLED_WELL = INGEST_REQUESTS.labels("success", "")
 _SETTLED_MISSING = INGEST_REQUESTS.labels("fail", "missing")

@@ -27,7 +27,7 @@ class PauseReason(StrEnum):
 
 
 class PausableConsumer(Protocol):
-    """What the controller asks of the consumer; runs on the consumer's thread, waits at most for one turn of its loop."""
+    """What the controller asks of the consumer; runs on its thread, waits at most for one turn of its loop."""
 
     async def pause_exactly(self, wanted: frozenset[PartitionId]) -> None: ...
 

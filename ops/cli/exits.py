@@ -45,7 +45,7 @@ def fail(code: Exit, message: str) -> NoReturn:
 
 
 def printable(text: str) -> str:
-    """The text with control characters shown as escapes, so that event text cannot drive a terminal (BAD-INPUTS K21)."""
+    """The text with control characters as escapes, so that event text cannot drive a terminal (BAD-INPUTS K21)."""
     return "".join(char if char.isprintable() or char == "\t" else _escape(char) for char in text)
 
 

@@ -188,7 +188,8 @@ async def _write(connection: Any, decided: Decided, progress: Progress) -> Progr
     await _keep_signatures(connection, decided)
     if decided.replayed:
         await connection.execute(
-            "UPDATE dead_letters SET state = 'replayed', replayed_at = now() WHERE id = ANY($1) AND state = 'replaying'",
+            "UPDATE dead_letters SET state = 'replayed', replayed_at = now()"
+            " WHERE id = ANY($1) AND state = 'replaying'",
             decided.replayed,
         )
     return Progress(
@@ -222,7 +223,7 @@ async def _keep_books(connection: Any, decided: Decided, progress: Progress, min
             good + decided.our_failures,
             progress.extends(minute, rules.version),
             rules.digest,
-        )  # fmt: skip
+        )
     )
 
 

@@ -1,4 +1,4 @@
-"""Puts committed alerts and dead letters on their topics, then marks them published: the tables are their own outbox."""
+"""Puts committed alerts and dead letters on their topics and marks them published: the tables are the outbox."""
 
 from __future__ import annotations
 
@@ -40,7 +40,9 @@ def create_producer(bootstrap: str) -> AIOKafkaProducer:
 class KafkaOutbox:
     """Implements the OutboxPublisher port."""
 
-    def __init__(self, pool: asyncpg.Pool, producer: AIOKafkaProducer, *, deadline_s: float = PUBLISH_DEADLINE_S) -> None:
+    def __init__(
+        self, pool: asyncpg.Pool, producer: AIOKafkaProducer, *, deadline_s: float = PUBLISH_DEADLINE_S
+    ) -> None:
         self._pool = pool
         self._producer = producer
         self._deadline_s = deadline_s

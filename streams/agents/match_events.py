@@ -85,7 +85,7 @@ class MatchLane:
         self._revoked = True
 
     async def open(self) -> None:
-        """Finds the partition's place: what the database says, checked against the log; publishes what was left over."""
+        """Finds the partition's place in the database, checks it against the log and publishes what was left over."""
         shared, pauses = self._shared, self._shared.pauses
         pauses.want(self._id, PauseReason.LOCATING)
         try:
@@ -183,7 +183,7 @@ class MatchLane:
         assert progress is not None
         if self._verify and todo.previous is not None and fingerprint(todo.previous) != progress.last_sha256:
             raise PartitionHalted(
-                f"the record at offset {progress.next_offset - 1} is not the one that was processed: the log was replaced"
+                f"the record at offset {progress.next_offset - 1} is not the one processed before: the log was replaced"
             )
         self._verify = False
 

@@ -81,7 +81,7 @@ _GOOD = (Disposition.ALERTED, Disposition.LOGGED, Disposition.IGNORED, Dispositi
 
 
 def fingerprint(record: Record) -> bytes:
-    """SHA-256 of a record's key, a NUL and its value: tells whether a log was replaced by another (DESIGN section 4)."""
+    """SHA-256 of a record's key, a NUL and its value: tells whether a log was replaced (DESIGN section 4)."""
     return hashlib.sha256((record.key or b"") + b"\0" + (record.value or b"")).digest()
 
 
@@ -212,12 +212,29 @@ class _Decision:
         visible = codec.visible if Flag.NUL_SHOWN in decoded.flags else str
         self.out.audit.append(
             (
-                self.work.topic.name, self.work.partition, record.offset, self._broker_time(record),
-                decoded.event_time, visible(event.hostname), event.source and codec.visible(event.source),
-                event.syslog_severity, disposition.value, rule and rule.id, rule and rule.version, self.version,
-                rule and judgement.handling.value, judgement.team, alert_id, replay_of, event.correlation_id,
-                event.trap_oid, visible(message), flags or None, record.value, raw_sha256,
-            )  # fmt: skip
+                self.work.topic.name,
+                self.work.partition,
+                record.offset,
+                self._broker_time(record),
+                decoded.event_time,
+                visible(event.hostname),
+                event.source and codec.visible(event.source),
+                event.syslog_severity,
+                disposition.value,
+                rule and rule.id,
+                rule and rule.version,
+                self.version,
+                rule and judgement.handling.value,
+                judgement.team,
+                alert_id,
+                replay_of,
+                event.correlation_id,
+                event.trap_oid,
+                visible(message),
+                flags or None,
+                record.value,
+                raw_sha256,
+            )
         )
 
     def _reject(self, record: Record, reason: Reason, detail: str) -> None:

@@ -28,7 +28,7 @@ class Progress(Struct, frozen=True, kw_only=True):
     last_row: LedgerRow | None = None
 
     def extends(self, minute: dt.datetime, ruleset_version: int) -> int | None:
-        """The first offset of the ledger row that a batch of this minute and rule set extends, or None for a new row."""
+        """First offset of the ledger row that a batch of this minute and rule set extends, or None for a new row."""
         row = self.last_row
         same = row is not None and row.minute == minute and row.ruleset_version == ruleset_version
         return row.first_offset if row is not None and same else None
@@ -78,7 +78,8 @@ def still_to_do(batches: Sequence[PolledBatch], expected: int) -> Todo | Behind 
     Offsets below `expected` are redeliveries and have no effect (I2). A batch that was read from above `expected`
     is no gap: those records were never read, so they are not missing.
     """
-    position, records, previous, halt = expected, [], None, None
+    records: list[Record] = []
+    position, previous, halt = expected, None, None
     for batch in batches:
         if batch.rewound:
             return f"the log went back: offset {batch.records[0].offset} came after {position - 1} was read"

@@ -96,7 +96,7 @@ class SignatureDraft:
         self.changed: dict[int, Seen] = {}
 
     def observe(self, key: int, hostname: str, message: str, at: int, policy: SignaturePolicy) -> Seen | None:
-        """Counts one event at `at` (ms). Returns the signature when this event is the one that crosses the threshold."""
+        """Counts one event at `at` (ms). Returns the signature when this event crosses the threshold."""
         seen = self.changed.get(key)
         if seen is None:
             known = self._book.entries.get(key)
@@ -128,4 +128,6 @@ class SignatureDraft:
 
     def deletions(self) -> list[int]:
         """Stored signatures to delete."""
-        return [key for key in self.evicted() if (seen := self._book.entries.get(key)) and (seen.stored or seen.alerted)]
+        return [
+            key for key in self.evicted() if (seen := self._book.entries.get(key)) and (seen.stored or seen.alerted)
+        ]

@@ -40,7 +40,7 @@ async def load(database: Any, rules: list[Any], **who: Any) -> Any:
 
 async def until(condition: Callable[[], object], seconds: float) -> None:
     async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110 - polls
+        while not condition():
             await asyncio.sleep(0.01)
 
 
@@ -67,7 +67,7 @@ async def listeners(database: Any) -> int:
 
 async def until_listening(database: Any) -> None:
     async with asyncio.timeout(10):
-        while not await listeners(database):  # noqa: ASYNC110 - polls the server
+        while not await listeners(database):
             await asyncio.sleep(0.02)
 
 

@@ -50,7 +50,7 @@ async def running(stored: Stored) -> AsyncIterator[tuple[RuleWatcher, list[Knowl
 
 async def until_seen(seen: list[Knowledge], count: int) -> None:
     async with asyncio.timeout(5):
-        while len(seen) < count:  # noqa: ASYNC110 - polls
+        while len(seen) < count:
             await asyncio.sleep(0.01)
 
 

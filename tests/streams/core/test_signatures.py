@@ -36,7 +36,6 @@ def test_the_host_counts() -> None:
     assert signature("h1", "m") != signature("h2", "m")
 
 
-
 @pytest.mark.parametrize(
     ("message", "masked"),
     [
