@@ -13,9 +13,9 @@ import asyncpg
 import msgspec
 
 from schemas.config import DynamicConfig
-from schemas.dead_letters import DeadLetter, LetterState, Reason
+from schemas.dead_letters import DeadLetter, LetterState
 from schemas.errors import Refused
-from schemas.rows import DEAD_LETTERS, Row
+from schemas.rows import DEAD_LETTERS, EPOCH, instant, letter_row, plain_uuid, row_letter
 from streams.adapters.faults import store_faults
 from streams.core.replay import LetterFilter, Refusal, ReplayPolicy, StoredLetter, refusal
 
@@ -33,8 +33,7 @@ _MATCHES = """
 _ORDER = '(d.topic, d.partition, d.broker_time, d."offset", d.id)'
 _AFTER = f"{_ORDER} > ($9::text, $10::integer, $11::timestamptz, $12::bigint, $13::uuid)"
 _BY_ORIGIN = 'ORDER BY d.topic, d.partition, d.broker_time, d."offset", d.id'
-_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-_START = ("", -1, _EPOCH, -1, uuid.UUID(int=0))
+_START = ("", -1, EPOCH, -1, uuid.UUID(int=0))
 
 Place = tuple[str, int, dt.datetime, int, uuid.UUID]
 """Where a letter stands in the order of replay: of its origin, so that records of one key stay in order."""
@@ -239,32 +238,6 @@ class DeadLetters:
         return [_stored(row) for row in rows]
 
 
-def letter_row(letter: DeadLetter, state: LetterState = LetterState.OPEN) -> Row:
-    """The letter as a row of dead_letters: values for the columns schemas.rows.DEAD_LETTERS, in their order."""
-    return (
-        letter.id,
-        letter.stage.value,
-        letter.reason.value,
-        _text(letter.detail),
-        letter.topic,
-        letter.partition,
-        letter.offset,
-        _instant(letter.timestamp),
-        letter.key,
-        letter.value,
-        [name for name, _ in letter.headers],
-        [value for _, value in letter.headers],
-        None if letter.hostname is None else _text(letter.hostname),
-        letter.rule_id,
-        letter.alert_id,
-        state.value,
-        letter.attempts,
-        letter.replays,
-        letter.first_failed_at,
-        letter.last_failed_at,
-    )
-
-
 async def _take(connection: Any, replay_id: uuid.UUID, claim: Claim) -> None:
     taken = [stored.letter.id for stored in claim.letters]
     alerts = [stored.letter.alert_id for stored in claim.letters if stored.letter.alert_id is not None]
@@ -301,7 +274,7 @@ def _judge(found: list[StoredLetter], chosen: LetterFilter, policy: ReplayPolicy
 
 def _place(stored: StoredLetter) -> Place:
     letter = stored.letter
-    return letter.topic, letter.partition, _instant(letter.timestamp), letter.offset, letter.id
+    return letter.topic, letter.partition, instant(letter.timestamp), letter.offset, letter.id
 
 
 def _values(chosen: LetterFilter) -> tuple[Any, ...]:
@@ -318,30 +291,10 @@ def _values(chosen: LetterFilter) -> tuple[Any, ...]:
 
 
 def _stored(row: Any) -> StoredLetter:
-    whole = "key" in row.keys()  # noqa: SIM118 - an asyncpg.Record iterates over its values
-    letter = DeadLetter(
-        id=uuid.UUID(int=row["id"].int),
-        reason=Reason(row["reason"]),
-        detail=row["detail"],
-        topic=row["topic"],
-        partition=row["partition"],
-        offset=row["offset"],
-        timestamp=_milliseconds(row["broker_time"]),
-        key=row["key"] if whole else None,
-        value=row["value"] if whole else None,
-        headers=tuple(zip(row["header_names"], row["header_values"], strict=True)) if whole else (),
-        hostname=row["hostname"],
-        rule_id=row["rule_id"],
-        alert_id=row["alert_id"] and uuid.UUID(int=row["alert_id"].int),
-        attempts=row["attempts"],
-        first_failed_at=row["first_failed_at"],
-        last_failed_at=row["last_failed_at"],
-        replays=row["replays"],
-    )
     return StoredLetter(
-        letter=letter,
+        letter=row_letter(row),
         state=LetterState(row["state"]),
-        replay_id=row["replay_id"] and uuid.UUID(int=row["replay_id"].int),
+        replay_id=row["replay_id"] and plain_uuid(row["replay_id"]),
         replayed_at=row["replayed_at"],
         published_at=row["published_at"],
         has_alert=row["has_alert"],
@@ -351,7 +304,7 @@ def _stored(row: Any) -> StoredLetter:
 
 def _replay(row: Any) -> Replay:
     return Replay(
-        id=uuid.UUID(int=row["id"].int),
+        id=plain_uuid(row["id"]),
         actor=row["actor"],
         reason=row["reason"],
         chosen=msgspec.convert(json.loads(row["filter"]), LetterFilter),
@@ -361,16 +314,3 @@ def _replay(row: Any) -> Replay:
         refused=row["refused"],
         finished_at=row["finished_at"],
     )
-
-
-def _instant(milliseconds: int) -> dt.datetime:
-    return _EPOCH + dt.timedelta(milliseconds=milliseconds)
-
-
-def _milliseconds(instant: dt.datetime) -> int:
-    return (instant - _EPOCH) // dt.timedelta(milliseconds=1)
-
-
-def _text(text: str) -> str:
-    """Text that PostgreSQL takes: NUL visible, no lone surrogates."""
-    return text.replace("\0", "\u2400").encode("utf-8", "backslashreplace").decode()

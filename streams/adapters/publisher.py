@@ -12,9 +12,9 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from aiokafka.partitioner import DefaultPartitioner
 
-from schemas.dead_letters import DeadLetter, Reason
+from schemas.dead_letters import DeadLetter
 from schemas.errors import BrokerUnavailable
-from schemas.rows import EPOCH
+from schemas.rows import row_letter
 from schemas.topics import ALERTS, DLQ
 from streams.adapters.exact_producer import producer_options, send_exact
 from streams.adapters.faults import store_faults
@@ -116,7 +116,7 @@ class KafkaOutbox:
                 partition,
                 PENDING_AT_ONCE,
             )
-        return [_letter(row) for row in rows]
+        return [row_letter(row) for row in rows]
 
     async def _mark(self, alerts: Sequence[uuid.UUID], letters: Sequence[uuid.UUID]) -> None:
         with store_faults():
@@ -124,25 +124,3 @@ class KafkaOutbox:
                 await self._pool.execute("UPDATE alerts SET published_at = now() WHERE id = ANY($1)", alerts)
             if letters:
                 await self._pool.execute("UPDATE dead_letters SET published_at = now() WHERE id = ANY($1)", letters)
-
-
-def _letter(row: Any) -> DeadLetter:
-    return DeadLetter(
-        id=row["id"],
-        reason=Reason(row["reason"]),
-        detail=row["detail"],
-        topic=row["topic"],
-        partition=row["partition"],
-        offset=row["offset"],
-        timestamp=round((row["broker_time"] - EPOCH).total_seconds() * 1000),
-        key=row["key"],
-        value=row["value"],
-        headers=tuple(zip(row["header_names"], row["header_values"], strict=True)),
-        hostname=row["hostname"],
-        rule_id=row["rule_id"],
-        alert_id=row["alert_id"],
-        attempts=row["attempts"],
-        first_failed_at=row["first_failed_at"],
-        last_failed_at=row["last_failed_at"],
-        replays=row["replays"],
-    )

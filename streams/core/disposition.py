@@ -14,7 +14,7 @@ from schemas.alerts import Alert
 from schemas.dead_letters import REPLAY_HEADER, DeadLetter, LetterState, Reason
 from schemas.errors import RecordRejected
 from schemas.events import MESSAGE_LIMIT, Decoded, Disposition, Flag, Position, derived_id
-from schemas.rows import EPOCH, Row
+from schemas.rows import EPOCH, Row, instant
 from schemas.rules import Handling
 from schemas.topics import Topic
 from streams.core.alerting import alert_for_event, alert_for_signature, alert_row
@@ -282,7 +282,7 @@ class _Decision:
         """Records of one producer batch share their time: compute it once."""
         if record.timestamp != self._time_ms:
             self._time_ms = record.timestamp
-            self._time = EPOCH + dt.timedelta(milliseconds=record.timestamp)
+            self._time = instant(record.timestamp)
         return self._time
 
     def _occurred_at(self, record: Record, decoded: Decoded) -> dt.datetime:
