@@ -1,7 +1,8 @@
 -- What operators and remediation do with dead letters beside replaying them: park, edit, purge; who did what, and why.
 
 ALTER TABLE dead_letters
-    ADD COLUMN edits               integer NOT NULL DEFAULT 0,  -- each edit and the value before it are in letter_log
+    ADD COLUMN edits               integer NOT NULL DEFAULT 0,  -- how often it was edited; each is in letter_log
+    ADD COLUMN edited_value        bytea,                       -- what a replay sends instead of value, which stays
     ADD COLUMN replay_of           uuid,                        -- the letter whose replay failed again and left this one
     ADD COLUMN parked_at           timestamptz,
     ADD COLUMN parked_published_at timestamptz,                 -- null until its record is on mutt.dlq.parked
@@ -13,7 +14,7 @@ CREATE INDEX dead_letters_parked_unpublished ON dead_letters (parked_at)
     WHERE state = 'parked' AND parked_published_at IS NULL;
 CREATE INDEX dead_letters_replay_of ON dead_letters (replay_of) WHERE replay_of IS NOT NULL;
 
--- The history of a letter: who did what to it. An edit keeps the value before and after it.
+-- The history of a letter: who did what to it, and what an edit made of its value.
 CREATE TABLE letter_log (
     id        bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     letter_id uuid        NOT NULL REFERENCES dead_letters (id) ON DELETE CASCADE,
@@ -22,9 +23,8 @@ CREATE TABLE letter_log (
     action    text        NOT NULL CHECK (action IN ('replayed', 'parked', 'unparked', 'edited', 'purged')),
     note      text,
     replay_id uuid,
-    old_value bytea,
-    new_value bytea,
-    diff      text
+    value     bytea,      -- as an edit left it
+    diff      text        -- between the value before that edit and after
 );
 CREATE INDEX letter_log_letter ON letter_log (letter_id, id);
 
