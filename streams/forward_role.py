@@ -121,8 +121,8 @@ class ForwardRole:
 
     async def _show_state(self, deliveries: PostgresDeliveries, forwarder: Forwarder) -> None:
         while True:
-            metrics.RECORDS_HELD.set(forwarder.held_records)
-            metrics.BYTES_HELD.set(forwarder.held_bytes)
+            metrics.RECORDS_HELD.set(forwarder.hold.records)
+            metrics.BYTES_HELD.set(forwarder.hold.bytes)
             metrics.PARTITIONS_PAUSED.labels("halted").set(len(forwarder.halted))
             try:
                 metrics.ALERTS_PENDING.set(await deliveries.pending())

@@ -16,7 +16,8 @@ from schemas.alerts import Alert, AlertState
 from schemas.config import DynamicConfig
 from schemas.dead_letters import REPLAY_HEADER, Reason
 from schemas.errors import BrokerUnavailable, StoreUnavailable
-from streams.agents.forward_alerts import Forwarder, HeldCaps
+from streams.agents.delivery_hold import HeldCaps
+from streams.agents.forward_alerts import Forwarder
 from streams.core.batches import CorruptBatch, OversizedBatch, PlainRecord, PolledBatch, Record
 from streams.core.delivery import Fault
 from tests.builders import alert
@@ -102,7 +103,7 @@ async def test_an_alert_is_posted_settled_and_acknowledged_once() -> None:
         assert world.state(one) is AlertState.DELIVERED
         assert world.acked == [first]
         assert (world.store.good[0], world.store.total[0]) == (1, 1)
-        assert world.forwarder.held_records == 0
+        assert world.forwarder.hold.records == 0
 
 
 async def test_a_hosts_alerts_go_in_order_and_other_hosts_go_on() -> None:
