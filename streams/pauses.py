@@ -22,6 +22,8 @@ class PauseReason(StrEnum):
     """Its position is being read from the database."""
     SINK = "sink"
     """PostgreSQL or the alert topic cannot be written."""
+    BREAKER = "breaker"
+    """The receiver failed too often: nothing is posted before the breaker lets a probe through."""
     HALTED = "halted"
     """Its log or our own code cannot be trusted; an operator must act."""
 

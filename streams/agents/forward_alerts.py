@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-
 from schemas.config import DynamicConfig
 from streams import metrics
 from streams.agents.delivery_books import DeliveryBooks
