@@ -18,6 +18,7 @@ from schemas.settings import Settings
 
 if TYPE_CHECKING:
     from ops.devstack.inputs import OutRecord
+    from ops.devstack.publishing import Sent
 
 READY_WITHIN_S = 180.0
 
@@ -87,6 +88,7 @@ def status(as_json: Json = False) -> None:
         "receiver": f"http://127.0.0.1:{ports.get('sink')}/stats",
         "api": f"http://127.0.0.1:{ports.get('api')}/ready",
     }
+    environment = _write_environment() if alive else None
     if as_json:
         _print_json({"up": alive, "parts": parts, "addresses": addresses if alive else {}, "ok": alive})
     elif not alive:
@@ -96,7 +98,7 @@ def status(as_json: Json = False) -> None:
             typer.echo(f"{'up' if running else 'DOWN':5} {name}")
         for name, address in addresses.items():
             typer.echo(f"{name:9} {address}")
-        typer.echo(f"settings  set -a; . '{_write_environment()}'; set +a")
+        typer.echo(f"settings  set -a; . '{environment}'; set +a")
     if not alive:
         raise typer.Exit(Exit.CHECK_FAILED)
 
@@ -108,7 +110,10 @@ def send(
     rate: Annotated[float, typer.Option(min=0, help="Records a second; 0 is as fast as Kafka takes them.")] = 0,
     as_json: Json = False,
 ) -> None:
-    """Publish syslog lines, traps or files to the running stack, and wait until Kafka has them."""
+    """Publish syslog lines, traps or files to the running stack, and wait until Kafka has them.
+
+    Ends with the commands that trace the first of them.
+    """
     from ops.devstack.inputs import records_from, records_of
 
     records: Iterator[OutRecord]
@@ -120,16 +125,17 @@ def send(
         records = records_of((line.encode() for line in text), topic)
     else:
         fail(Exit.USAGE, "nothing to send; give a line, or --file FILE")
-    counts = asyncio.run(_publish(records, rate, show=not as_json and sys.stderr.isatty()))
+    sent = asyncio.run(_publish(records, rate, show=not as_json and sys.stderr.isatty()))
     if as_json:
-        _print_json({"sent": sum(counts.values()), "topics": counts, "ok": True})
-    else:
-        typer.echo(
-            f"sent {sum(counts.values())}: " + (", ".join(f"{n} to {t}" for t, n in counts.items()) or "nothing")
-        )
+        _print_json({"sent": sent.topics.total(), "topics": sent.topics, "first": sent.ids, "ok": True})
+        return
+    counts = ", ".join(f"{number} to {topic}" for topic, number in sent.topics.items())
+    typer.echo(f"sent {sent.topics.total()}: {counts or 'nothing'}")
+    for event in sent.ids:
+        typer.echo(f"mutt trace {event}")
 
 
-async def _publish(records: Iterator[OutRecord], rate: float, *, show: bool) -> dict[str, int]:
+async def _publish(records: Iterator[OutRecord], rate: float, *, show: bool) -> Sent:
     from ops.devstack.publishing import publish
 
     return await publish(_settings().kafka_bootstrap, records, rate=rate, show=show)

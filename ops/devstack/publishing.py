@@ -6,23 +6,39 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
+from aiokafka.structs import RecordMetadata
 from rich.console import Console
 from rich.progress import Progress
 
 from ops.devstack.inputs import OutRecord
 from schemas.errors import BrokerUnavailable
+from schemas.events import event_id
 from streams.adapters.exact_producer import producer_options
 
 IN_FLIGHT = 5000
+IDS = 10
+"""Event ids remembered, of the first records sent."""
 
 
-async def publish(
-    bootstrap: str, records: Iterator[OutRecord], *, rate: float = 0, show: bool = False
-) -> dict[str, int]:
-    """Counts by topic of what the broker acknowledged. Raises BrokerUnavailable."""
+@dataclass(slots=True)
+class Sent:
+    """What the broker acknowledged: counts by topic, and the ids of the first events."""
+
+    topics: Counter[str] = field(default_factory=Counter)
+    ids: list[str] = field(default_factory=list)
+
+    def add(self, answers: list[RecordMetadata]) -> None:
+        self.topics.update(answer.topic for answer in answers)
+        for answer in answers[: IDS - len(self.ids)]:
+            self.ids.append(event_id(answer.topic, answer.partition, answer.offset))
+
+
+async def publish(bootstrap: str, records: Iterator[OutRecord], *, rate: float = 0, show: bool = False) -> Sent:
+    """Publishes them all. Raises BrokerUnavailable."""
     producer = AIOKafkaProducer(**producer_options(bootstrap), linger_ms=5, compression_type="lz4")
     try:
         await producer.start()
@@ -34,21 +50,18 @@ async def publish(
         await producer.stop()
 
 
-async def _send_all(
-    producer: AIOKafkaProducer, records: Iterator[OutRecord], rate: float, progress: Progress
-) -> dict[str, int]:
+async def _send_all(producer: AIOKafkaProducer, records: Iterator[OutRecord], rate: float, progress: Progress) -> Sent:
     task = progress.add_task("sending", total=None)
-    counts: Counter[str] = Counter()
-    waiting: list[asyncio.Future[object]] = []
+    sent = Sent()
+    waiting: list[asyncio.Future[RecordMetadata]] = []
     began = time.monotonic()
     for number, record in enumerate(records):
         if rate and (ahead := number / rate - (time.monotonic() - began)) > 0.01:
             await asyncio.sleep(ahead)
         waiting.append(await producer.send(record.topic, record.value, record.key))
-        counts[record.topic] += 1
         progress.advance(task)
         if len(waiting) >= IN_FLIGHT:
-            await asyncio.gather(*waiting)
+            sent.add(await asyncio.gather(*waiting))
             waiting.clear()
-    await asyncio.gather(*waiting)
-    return dict(counts)
+    sent.add(await asyncio.gather(*waiting))
+    return sent
