@@ -18,6 +18,7 @@ from schemas.rows import EPOCH, Row, instant
 from schemas.rules import Handling
 from schemas.topics import Topic
 from streams.core.alerting import alert_for_event, alert_for_signature, alert_row
+from streams.core.backpressure import PressurePolicy, severity_cut, shed_severity
 from streams.core.batches import CorruptBatch, OversizedBatch, Record
 from streams.core.letters import header_names
 from streams.core.matching import Judgement, Knowledge
@@ -45,6 +46,8 @@ class Work(Struct, kw_only=True):
     """Letters named by replay headers in this batch, and their state."""
     refused: Mapping[int, str] = {}
     """Offsets whose row the database refused, and its words: they become dead letters."""
+    depth: int = 0
+    """Alerts that waited for delivery when the batch came to its turn."""
 
 
 class Decided(Struct, kw_only=True):
@@ -99,6 +102,7 @@ class _Decision:
         self.config = rules.config
         self.version = rules.version
         self.policy = SignaturePolicy(self.config.unhandled_threshold, self.config.unhandled_expiry_seconds)
+        self.pressure = PressurePolicy.of(self.config)
         self.counts = dict.fromkeys(Disposition, 0)
         self.failures_in_a_row = 0
         self.out = Decided(work=work, counts=self.counts, missing=0, signatures=work.book.draft())
@@ -157,6 +161,11 @@ class _Decision:
             self._audit(record, decoded, judgement, Disposition.LOGGED, None, replay_of)
             self.counts[Disposition.LOGGED] += 1
             return
+        if (why := self._sheds(decoded, judgement)) is not None:
+            self._audit(record, decoded, judgement, Disposition.SHED, None, replay_of)
+            self._letter(record, Reason.SHED, why, judgement)
+            self.counts[Disposition.SHED] += 1
+            return
         position = self._position(record)
         alert = alert_for_event(
             position, event, judgement, ruleset_version=self.version, occurred_at=self._occurred_at(record, decoded)
@@ -164,6 +173,16 @@ class _Decision:
         self._audit(record, decoded, judgement, Disposition.ALERTED, alert.id, replay_of)
         self._raise(alert, record)
         self.counts[Disposition.ALERTED] += 1
+
+    def _sheds(self, decoded: Decoded, judgement: Judgement) -> str | None:
+        """Why this alert is one too many, None if it is not. A meta-alert never is: it stands for a whole storm."""
+        depth = self.work.depth + len(self.out.alerts)
+        if self.pressure.defers or (cut := severity_cut(depth, self.pressure)) is None:
+            return None
+        severity = shed_severity(decoded.event.syslog_severity, judgement.severity)
+        return (
+            f"{depth} alerts waited: severity {cut} and less is shed, this is {severity}" if severity >= cut else None
+        )
 
     def _unhandled(self, record: Record, decoded: Decoded, judgement: Judgement, replay_of: uuid.UUID | None) -> None:
         event = decoded.event
@@ -239,6 +258,9 @@ class _Decision:
 
     def _reject(self, record: Record, reason: Reason, detail: str) -> None:
         self.counts[Disposition.REJECTED] += 1
+        self._letter(record, reason, detail)
+
+    def _letter(self, record: Record, reason: Reason, detail: str, judgement: Judgement | None = None) -> None:
         self.out.letters.append(
             DeadLetter(
                 id=derived_id("letter", self._position(record)),
@@ -252,6 +274,7 @@ class _Decision:
                 value=record.value,
                 headers=header_names(record.headers),
                 hostname=_hostname(record.key),
+                rule_id=judgement.rule.id if judgement is not None and judgement.rule is not None else None,
                 first_failed_at=self.work.now,
                 last_failed_at=self.work.now,
             )

@@ -8,12 +8,13 @@ from typing import Any
 
 import orjson
 import pytest
+from msgspec import structs
 
 from schemas.config import DynamicConfig
 from schemas.dead_letters import LetterState, Reason
 from schemas.events import Disposition, Position, derived_id
 from schemas.rows import AUDIT
-from schemas.rules import Handling
+from schemas.rules import AlertSeverity, Handling
 from schemas.topics import SYSLOG
 from streams.core.batches import OversizedBatch, PlainRecord, Record
 from streams.core.disposition import HALT_AFTER, Decided, Work, decide, fingerprint
@@ -222,3 +223,53 @@ def test_the_same_input_gives_the_same_answer() -> None:
     records = [record(at, message=f"link down {at}") for at in range(5)]
     one, two = decided(*records), decided(*records)
     assert (one.audit, one.alert_rows) == (two.audit, two.alert_rows)
+
+
+PRESSURE = DynamicConfig(alerter_queue_warn_threshold=5, alerter_queue_shed_threshold=10, alerter_queue_hard_limit=100)
+
+
+def test_I6_under_pressure_the_least_severe_alerts_are_shed_and_explained() -> None:
+    records = [record(at, message="link down", syslog_severity=at) for at in range(8)]
+    out = decided(*records, config=PRESSURE, depth=20)
+    assert [alert.offset for alert in out.alerts] == [0, 1, 2]
+    assert [(letter.offset, letter.reason, letter.rule_id) for letter in out.letters] == [
+        (at, Reason.SHED, 1) for at in range(3, 8)
+    ]
+    assert (out.counts[Disposition.ALERTED], out.counts[Disposition.SHED]) == (3, 5)
+    assert [audit(out, at)["disposition"] for at in range(8)] == ["alerted"] * 3 + ["shed"] * 5
+    assert audit(out, 7)["alert_id"] is None
+    assert (out.good, out.our_failures) == (3, 5)
+
+
+def test_I6_what_raises_no_alert_is_processed_as_ever_and_a_storm_still_has_its_meta_alert() -> None:
+    config = structs.replace(PRESSURE, unhandled_threshold=2)
+    messages = ("config saved", "heartbeat", "odd", "odd")
+    records = [record(at, message=text, syslog_severity=7) for at, text in enumerate(messages)]
+    out = decided(*records, config=config, depth=10**6)
+    assert (out.counts[Disposition.SHED], out.letters) == (0, [])
+    assert [alert.offset for alert in out.alerts] == [3]
+
+
+def test_I6_the_depth_grows_with_every_alert_of_the_batch() -> None:
+    records = [record(at, message="link down", syslog_severity=7) for at in range(6)]
+    out = decided(*records, config=PRESSURE, depth=7)
+    assert [alert.offset for alert in out.alerts] == [0, 1, 2]
+    assert out.counts[Disposition.SHED] == 3
+
+
+def test_I6_deferring_sheds_nothing() -> None:
+    config = structs.replace(PRESSURE, alerter_shed_mode="defer")
+    out = decided(record(0, message="link down", syslog_severity=7), config=config, depth=10**6)
+    assert out.counts[Disposition.ALERTED] == 1
+
+
+def test_I6_a_rule_that_says_critical_is_obeyed() -> None:
+    knowledge = Knowledge.of(rule_set(rule(alert_severity=AlertSeverity.CRITICAL), config=PRESSURE))
+    records = [record(0, message="link down", syslog_severity=7)]
+    out = decide(
+        Work(
+            topic=SYSLOG, partition=3, first=0, after=1, records=records, knowledge=knowledge, book=SignatureBook(),
+            now=NOW, depth=10**6,
+        )
+    )  # fmt: skip
+    assert out.counts[Disposition.ALERTED] == 1
