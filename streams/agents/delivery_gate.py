@@ -121,4 +121,4 @@ def _breaker_policy(config: DynamicConfig) -> BreakerPolicy:
 
 
 def _rate_policy(config: DynamicConfig, share: float) -> RatePolicy:
-    return RatePolicy(config.moog_rate_limit * share, config.moog_rate_period)
+    return RatePolicy(config.moog_rate_limit, config.moog_rate_period, share)

@@ -1,4 +1,4 @@
-"""The token bucket: so many requests per period, evenly, and how long the next one waits."""
+"""The token bucket: a worker's share of so many requests per period, evenly, and how long the next one waits."""
 
 from __future__ import annotations
 
@@ -9,18 +9,26 @@ SHORTEST_WAIT_S = 0.001
 
 
 class RatePolicy(Struct, frozen=True):
+    """The fleet's rate, and one worker's part of it."""
+
     rate: float
-    """Requests per period, above 0."""
+    """Requests per period of all workers together, above 0."""
     period_s: float
+    share: float = 1.0
+    """This worker's part, 0 to 1; the parts of all workers add up to 1."""
 
     @property
     def per_second(self) -> float:
-        return self.rate / self.period_s
+        return self.rate * self.share / self.period_s
 
     @property
     def burst(self) -> float:
-        """Tokens a full bucket holds: one second's worth, at least one, at most `rate`."""
-        return max(1.0, min(self.per_second, self.rate))
+        """Tokens a full bucket holds, at least one: one second's worth, at most `rate`, for a worker that is alone.
+
+        With the square of the share all buckets of a fleet together hold no more than one second's worth of its
+        largest worker, because the squares of shares that add up to 1 add up to the largest share at most.
+        """
+        return max(1.0, min(self.rate / self.period_s, self.rate) * self.share**2)
 
 
 class TokenBucket:
@@ -35,12 +43,26 @@ class TokenBucket:
         self._at: float | None = None
 
     def take(self, now: float) -> float:
-        """0.0 when a request may go out now (its token is taken); else the seconds after which to ask again."""
+        """0.0 when a request may go out now (its token is taken); else the seconds after which to ask again.
+
+        Without a share that is never: infinity.
+        """
+        per_second = self.policy.per_second
         if self._at is not None:
-            self._tokens += max(0.0, now - self._at) * self.policy.per_second
+            self._tokens += max(0.0, now - self._at) * per_second
         self._at = now if self._at is None else max(now, self._at)
         self._tokens = min(self._tokens, self.policy.burst)
+        if per_second <= 0.0:
+            return float("inf")
         if self._tokens >= 1.0:
             self._tokens -= 1.0
             return 0.0
-        return max((1.0 - self._tokens) / self.policy.per_second, SHORTEST_WAIT_S)
+        return max((1.0 - self._tokens) / per_second, SHORTEST_WAIT_S)
+
+
+def share_of(assigned: int, partitions: int) -> float:
+    """A worker's part of the fleet's rate: that of the topic's partitions which are assigned to it.
+
+    `partitions` may lag behind a topic that grew.
+    """
+    return assigned / max(partitions, assigned) if assigned > 0 else 0.0

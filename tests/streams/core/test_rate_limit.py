@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.core.rate_limit import RatePolicy, TokenBucket
+from streams.core.rate_limit import RatePolicy, TokenBucket, share_of
 
 
 def taken_at(bucket: TokenBucket, moments: list[float]) -> list[float]:
@@ -21,6 +23,71 @@ def test_a_full_bucket_holds_a_seconds_worth(policy: RatePolicy, burst: float) -
     bucket = TokenBucket(policy)
     bucket.take(0.0)
     assert len(taken_at(bucket, [10_000.0] * 1000)) == burst
+
+
+@pytest.mark.parametrize(
+    ("assigned", "partitions", "share"),
+    [(8, 8, 1.0), (3, 8, 0.375), (1, 8, 0.125), (0, 8, 0.0), (0, 0, 0.0), (5, 3, 1.0), (2, 0, 1.0)],
+)
+def test_a_share_is_that_of_the_partitions(assigned: int, partitions: int, share: float) -> None:
+    assert share_of(assigned, partitions) == share
+
+
+@pytest.mark.parametrize(
+    ("policy", "per_second", "burst"),
+    [
+        (RatePolicy(60, 1, 1 / 3), 20, 60 / 9),
+        (RatePolicy(60, 1, 0.5), 30, 15),
+        (RatePolicy(600, 60, 0.5), 5, 2.5),
+        (RatePolicy(60, 1, 1 / 8), 7.5, 1),
+        (RatePolicy(1, 60, 0.5), 1 / 120, 1),
+        (RatePolicy(50, 1, 0.0), 0, 1),
+    ],
+)
+def test_a_share_takes_its_part_of_rate_and_burst(policy: RatePolicy, per_second: float, burst: float) -> None:
+    assert (policy.per_second, policy.burst) == (pytest.approx(per_second), pytest.approx(burst))
+
+
+def test_without_a_share_nothing_goes_out_and_nothing_saved_up_is_lost() -> None:
+    bucket = TokenBucket(RatePolicy(50, 1, 0.0))
+    assert [bucket.take(0.0), bucket.take(1e6)] == [float("inf")] * 2
+    bucket.policy = RatePolicy(50, 1, 0.5)
+    assert bucket.take(1e6) == 0.0
+
+
+def partitions_of(counts: list[int]) -> list[float]:
+    return [share_of(count, sum(counts)) for count in counts]
+
+
+@given(counts=st.lists(st.integers(1, 8), min_size=1, max_size=8), rate=st.floats(0.1, 1e5), period=st.floats(1, 3600))
+def test_a_fleet_saves_up_no_more_than_a_second_of_its_largest_worker(
+    counts: list[int], rate: float, period: float
+) -> None:
+    policies = [RatePolicy(rate, period, share) for share in partitions_of(counts)]
+    assert sum(policy.per_second for policy in policies) == pytest.approx(rate / period)
+    saved_up = sum(policy.burst for policy in policies if policy.burst > 1.0)
+    assert saved_up <= max(policy.per_second for policy in policies) + 1e-6
+
+
+@given(
+    counts=st.lists(st.integers(1, 8), min_size=1, max_size=5),
+    rate=st.floats(1, 100),
+    pauses=st.lists(st.floats(0, 2), min_size=1, max_size=30),
+)
+def test_a_fleet_stays_within_its_rate_in_any_window(counts: list[int], rate: float, pauses: list[float]) -> None:
+    policies = [RatePolicy(rate, 1.0, share) for share in partitions_of(counts)]
+    buckets, went, now = [TokenBucket(policy) for policy in policies], [(-1.0, 0)], 0.0
+    for pause in pauses:
+        now += pause
+        went.append((now, went[-1][1] + sum(all_taken(bucket, now) for bucket in buckets)))
+    burst = sum(policy.burst for policy in policies)
+    for before, (start, _) in itertools.pairwise(went):
+        for end, total in went:
+            assert end < start or total - before[1] <= rate * (end - start) + burst + 1e-6
+
+
+def all_taken(bucket: TokenBucket, now: float) -> int:
+    return sum(1 for _ in iter(lambda: bucket.take(now) == 0.0, False))
 
 
 def test_it_does_not_start_full() -> None:
