@@ -75,7 +75,7 @@ class RuleWatcher:
         try:
             rule_set = await self._source.load()
             version = rule_set.version
-            knowledge = await asyncio.to_thread(Knowledge.of, rule_set)
+            knowledge = await asyncio.to_thread(self.current.follow if self.current else Knowledge.of, rule_set)
         except RuleRefused:
             self._refused_version = version  # compiling it again would fail again, and cost as much
             raise

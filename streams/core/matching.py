@@ -168,5 +168,10 @@ class Knowledge:
         """Compiles the rule set; see `compile_rules` for its cost and errors."""
         return cls(rule_set, compile_rules(rule_set))
 
+    def follow(self, rule_set: RuleSet) -> Knowledge:
+        """The knowledge of the next rule set; nothing is compiled where only hosts, teams or configuration changed."""
+        same = rule_set.rules == self.rule_set.rules
+        return Knowledge(rule_set, self.matcher) if same else Knowledge.of(rule_set)
+
     def judge(self, event: Event) -> Judgement:
         return judge(self.matcher, self.rule_set, event)

@@ -76,3 +76,20 @@ async def test_the_same_version_is_not_loaded_twice() -> None:
     watcher = RuleWatcher(stored, no_listening)
     assert [await watcher.refresh() for _ in range(3)] == [True, False, False]
     assert stored.loads == 1
+
+
+async def test_a_change_of_configuration_alone_compiles_nothing() -> None:
+    stored = Stored()
+    stored.rule_set = rule_set(rule(), version=1)
+    watcher = RuleWatcher(stored, no_listening)
+    await watcher.refresh()
+    first = watcher.current
+    stored.rule_set = rule_set(rule(), version=2, config=DynamicConfig(alerter_shed_mode="defer"))
+    await watcher.refresh()
+    assert first is not None
+    assert watcher.current is not None
+    assert watcher.current.matcher is first.matcher
+    assert watcher.current.rule_set.config.alerter_shed_mode == "defer"
+    stored.rule_set = rule_set(rule(match_string="other"), version=3)
+    await watcher.refresh()
+    assert watcher.current.matcher is not first.matcher
