@@ -9,6 +9,7 @@ from typing import Any
 import asyncpg
 import structlog
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
 
 from schemas.errors import StoreUnavailable
 from schemas.settings import Settings
@@ -23,6 +24,7 @@ from streams.adapters.webhook import WebhookSink, receiver_url
 from streams.agents.forward_alerts import Forwarder, forward_alerts
 from streams.app import WorkerApp, end_process
 from streams.clock import SystemClock
+from streams.core.rate_limit import share_of
 from streams.driver import polled
 from streams.health import HealthServer
 from streams.tasks import Tasks, wait_for_start
@@ -54,6 +56,8 @@ class ForwardRole:
         self._opened_parts = AsyncExitStack()
         self._config: ConfigWatcher
         self._forwarder: Forwarder | None = None
+        self._assigned = 0
+        self._partitions = ALERTS.partitions
 
     async def open(self, app: WorkerApp) -> None:
         settings, parts = self._settings, self._opened_parts
@@ -82,16 +86,18 @@ class ForwardRole:
         )
         self._tasks.spawn(self._forwarder.run(), "deliveries")
         self._tasks.spawn(self._show_state(deliveries, self._forwarder), "gauges")
+        self._tasks.spawn(self._follow_topic(producer, self._forwarder), "share")
 
     async def work(self, stream: Any) -> None:
         await forward_alerts(stream, self._opened, polled)
 
     def assigned(self, partitions: list[tuple[str, int]]) -> None:
+        self._assigned = len(partitions)
         metrics.PARTITIONS_ASSIGNED.set(len(partitions))
-        share = min(1.0, max(1, len(partitions)) / ALERTS.partitions)
-        self._opened.assign([partition for _, partition in partitions], share=share)
+        self._opened.assign([partition for _, partition in partitions], share=self._share())
 
     def revoked(self) -> None:
+        self._assigned = 0
         metrics.PARTITIONS_ASSIGNED.set(0)
         self._opened.revoke_all()
 
@@ -118,6 +124,21 @@ class ForwardRole:
         if why := self._forwarder.stuck:
             problems["postgresql"] = why
         return problems
+
+    def _share(self) -> float:
+        share = share_of(self._assigned, self._partitions)
+        metrics.MOOG_RATE_SHARE.set(share)
+        return share
+
+    async def _follow_topic(self, producer: AIOKafkaProducer, forwarder: Forwarder) -> None:
+        """A topic that was given more partitions than it began with changes everybody's share."""
+        while True:
+            try:
+                self._partitions = len(await producer.partitions_for(ALERTS.name))
+                forwarder.gate.share = self._share()
+            except KafkaError as fault:
+                log.debug("partitions cannot be counted", topic=ALERTS.name, error=str(fault))
+            await asyncio.sleep(SAMPLE_EVERY_S)
 
     async def _show_state(self, deliveries: PostgresDeliveries, forwarder: Forwarder) -> None:
         while True:

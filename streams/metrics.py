@@ -104,6 +104,9 @@ MOOG_ALERTS = _counter("mutt_moog_alerts_processed_total", "Alerts settled, by o
 # Alerts that waited for the rate limit. Rising for long: raise moog_rate_limit with the receiver's owner.
 MOOG_RATE_LIMITED = _counter("mutt_moog_rate_limit_hits_total", "Alerts that waited for the rate limit.")
 
+# This worker's part of moog_rate_limit. The workers' shares add up to 1; less: partitions of mutt.alerts have no owner.
+MOOG_RATE_SHARE = _gauge("mutt_moog_rate_share_ratio", "Part of the fleet's rate limit that this worker may use.")
+
 # 0 closed, 1 half-open, 2 open. Open: the receiver failed many times in a row; alerts wait, nothing is lost.
 BREAKER_STATE = _gauge("mutt_circuit_breaker_state", "State of a circuit breaker.", ("name",))
 BREAKER_FAILURES = _gauge("mutt_circuit_breaker_failures", "Failures in a row that a breaker has seen.", ("name",))
