@@ -21,6 +21,20 @@ def produce(bootstrap: str, topic: str, records: Iterable[tuple[bytes | None, by
     assert not failed
 
 
+def produce_partitions(bootstrap: str, topic: str, records: Iterable[tuple[int, bytes, bytes]]) -> None:
+    """Publishes (partition, key, value) and waits until the broker has them all."""
+    producer = Producer({"bootstrap.servers": bootstrap, "acks": "all", "linger.ms": 5})
+    failed: list[KafkaError] = []
+    for partition, key, value in records:
+        producer.produce(
+            topic, value, key=key, partition=partition,
+            on_delivery=lambda error, _: failed.append(error) if error else None,
+        )  # fmt: skip
+        producer.poll(0)
+    assert producer.flush(60) == 0
+    assert not failed
+
+
 def produce_one(
     bootstrap: str, topic: str, value: bytes | None, *, key: bytes | None = None, partition: int = 0,
     headers: Headers = (),
