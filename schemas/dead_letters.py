@@ -109,12 +109,13 @@ FACTS: dict[Reason, ReasonFacts] = {
 
 
 class LetterState(StrEnum):
-    """A letter waits, is being replayed, was judged again, or is parked."""
+    """A letter waits, is being replayed, was judged again, is parked, or is only a row without its bytes."""
 
     OPEN = "open"
     REPLAYING = "replaying"
     REPLAYED = "replayed"
     PARKED = "parked"
+    PURGED = "purged"
 
 
 class DeadLetter(Struct, frozen=True, kw_only=True):

@@ -24,10 +24,13 @@ from ops.cli.letter_options import (
     TopicOption,
     letter_filter,
     letter_id,
+    shown_states,
 )
-from ops.cli.letter_views import letter_json, letter_lines, time_text
+from ops.cli.letter_views import group_json, group_lines, letter_json, letter_lines, time_text
 from schemas.errors import Refused
-from streams.adapters.dead_letters import Count, DeadLetters
+from streams.adapters.dead_letters import DeadLetters
+from streams.adapters.letter_groups import letter_groups
+from streams.core.letter_groups import Group, GroupBy
 from streams.core.replay import LetterFilter, StoredLetter
 
 app = typer.Typer(help="Dead letters: list, inspect and replay.", no_args_is_help=True)
@@ -44,24 +47,23 @@ def stats(
     until: ToOption = None,
     ids: IdOption = None,
     state: StateOption = None,
+    by: Annotated[GroupBy, typer.Option("--by", help="What to group them by.")] = GroupBy.REASON,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many groups, the largest.")] = 100,
     as_json: JsonOption = False,
 ) -> None:
-    """Counts dead letters by reason and state."""
+    """Groups dead letters by cause: how many, since when, and one of them as an example.
+
+    --by detail shows details without their numbers, ids and host names, so that one cause is one group.
+    """
     chosen = letter_filter(
         reason=reason, stage=stage, host=host, topic=topic, since=since, until=until, ids=ids, state=state
     )
-    counts = asyncio.run(_counts(chosen))
+    groups = asyncio.run(_groups(shown_states(chosen), by))
     if as_json:
-        typer.echo(json.dumps({"counts": [_count_json(count) for count in counts]}))
-        return
-    if not counts:
-        typer.echo("no dead letters")
-        return
-    typer.echo(f"{'reason':<17} {'stage':<8} {'state':<10} {'letters':>9}  oldest")
-    for count in counts:
-        typer.echo(
-            f"{count.reason:<17} {count.stage:<8} {count.state:<10} {count.letters:>9}  {time_text(count.oldest)}"
-        )
+        body = {"by": by.value, "groups": [group_json(group) for group in groups[:limit]], "more": len(groups[limit:])}
+        typer.echo(json.dumps(body))
+    else:
+        typer.echo("\n".join(group_lines(groups, by, limit)) if groups else "no dead letters")
 
 
 @app.command("list")
@@ -83,7 +85,7 @@ def list_letters(
     )
     if not 1 <= limit <= 100_000:
         raise Refused(f"--limit {limit} is not between 1 and 100000")
-    letters = asyncio.run(_newest(chosen, limit))
+    letters = asyncio.run(_newest(shown_states(chosen), limit))
     if as_json:
         typer.echo(json.dumps({"letters": [letter_json(stored) for stored in letters]}))
         return
@@ -108,9 +110,9 @@ def show(
     typer.echo(json.dumps(letter_json(stored, whole=True)) if as_json else "\n".join(letter_lines(stored)))
 
 
-async def _counts(chosen: LetterFilter) -> list[Count]:
+async def _groups(chosen: LetterFilter, by: GroupBy) -> list[Group]:
     async with database(settings_from_environment()) as pool:
-        return await DeadLetters(pool).counts(chosen)
+        return await letter_groups(pool, chosen, by)
 
 
 async def _newest(chosen: LetterFilter, limit: int) -> list[StoredLetter]:
@@ -121,14 +123,3 @@ async def _newest(chosen: LetterFilter, limit: int) -> list[StoredLetter]:
 async def _get(letter: uuid.UUID) -> StoredLetter | None:
     async with database(settings_from_environment()) as pool:
         return await DeadLetters(pool).get(letter)
-
-
-def _count_json(count: Count) -> dict[str, object]:
-    return {
-        "reason": count.reason,
-        "stage": count.stage,
-        "state": count.state,
-        "letters": count.letters,
-        "oldest": time_text(count.oldest),
-        "newest": time_text(count.newest),
-    }

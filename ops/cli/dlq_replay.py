@@ -38,8 +38,9 @@ from ops.cli.letter_views import letter_json
 from schemas.dead_letters import LetterState
 from schemas.errors import BrokerUnavailable, Refused
 from schemas.settings import Settings
-from streams.adapters.dead_letters import DeadLetters, Replay
+from streams.adapters.dead_letters import DeadLetters
 from streams.adapters.exact_producer import producer_options
+from streams.adapters.replay_claims import Replay, Replays
 from streams.adapters.replays import Outcome, Pace, Replayer
 from streams.core.replay import LetterFilter, Refusal, refusal
 
@@ -142,9 +143,9 @@ async def _rehearse(plan: Plan) -> dict[str, Any]:
     refused: Counter[Refusal] = Counter()
     sendable = 0
     async with database(settings_from_environment()) as pool:
-        letters = DeadLetters(pool)
-        policy = await letters.policy()
-        async for chosen, stored in _candidates(letters, plan):
+        replays = Replays(pool)
+        policy = await replays.policy()
+        async for chosen, stored in _candidates(DeadLetters(pool), replays, plan):
             why = refusal(stored, chosen, policy) if chosen is not None else None
             if why is not None:
                 refused[why] += 1
@@ -155,11 +156,13 @@ async def _rehearse(plan: Plan) -> dict[str, Any]:
     return {"dry_run": True, "would_send": sendable, "refused": _refused_json(refused), "letters": listed}
 
 
-async def _candidates(letters: DeadLetters, plan: Plan) -> AsyncIterator[tuple[LetterFilter | None, Any]]:
+async def _candidates(
+    letters: DeadLetters, replays: Replays, plan: Plan
+) -> AsyncIterator[tuple[LetterFilter | None, Any]]:
     """Letters with the filter that named them; None for those that a resumed replay holds already."""
     if plan.resume is not None:
-        replayed = await letters.replay(plan.resume)
-        async for stored in letters.held(replayed.id):
+        replayed = await replays.replay(plan.resume)
+        async for stored in replays.held(replayed.id):
             yield None, stored
         async for stored in letters.candidates(_still_open(replayed)):
             yield replayed.chosen, stored
@@ -177,12 +180,12 @@ async def _perform(plan: Plan) -> tuple[list[uuid.UUID], Outcome]:
     settings = settings_from_environment()
     done: list[uuid.UUID] = []
     async with database(settings) as pool:
-        letters = DeadLetters(pool)
-        policy = await letters.policy()
-        again = await letters.replay(plan.resume) if plan.resume is not None else None
+        replays = Replays(pool)
+        policy = await replays.policy()
+        again = await replays.replay(plan.resume) if plan.resume is not None else None
         async with _producer(settings) as producer, _progress() as advance:
-            replayer = Replayer(letters, producer, plan.pace)
-            async for record in _replays(letters, plan, again):
+            replayer = Replayer(replays, producer, plan.pace)
+            async for record in _replays(replays, plan, again):
                 done.append(record.id)
                 try:
                     if again is not None:
@@ -193,15 +196,15 @@ async def _perform(plan: Plan) -> tuple[list[uuid.UUID], Outcome]:
                 except asyncio.CancelledError:
                     typer.echo(f"mutt: stopped; go on with: mutt dlq replay --resume {record.id}", err=True)
                     raise
-                await letters.finish(record.id)
+                await replays.finish(record.id)
             return done, replayer.outcome
 
 
-async def _replays(letters: DeadLetters, plan: Plan, again: Replay | None) -> AsyncIterator[Replay]:
+async def _replays(replays: Replays, plan: Plan, again: Replay | None) -> AsyncIterator[Replay]:
     if again is not None:
         yield again
     for chosen in plan.selections():
-        yield await letters.begin(uuid.uuid4(), user_name(), plan.reason, chosen)
+        yield await replays.begin(uuid.uuid4(), user_name(), plan.reason, chosen)
 
 
 @asynccontextmanager

@@ -14,6 +14,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Annotated, TypeVar
 
+import msgspec
 import typer
 
 from ops.cli.exits import Exit, fail
@@ -32,7 +33,7 @@ FromOption = Annotated[
 ]
 ToOption = Annotated[str | None, typer.Option("--to", help="Failed before this time: RFC 3339.")]
 IdOption = Annotated[list[str] | None, typer.Option("--id", help="Only the letter of this id (repeatable).")]
-StateOption = Annotated[list[str] | None, typer.Option("--state", help="open, replaying, replayed or parked.")]
+StateOption = Annotated[list[str] | None, typer.Option("--state", help="open, replaying, replayed, parked or purged.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d(?:[Tt ]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[+-]\d\d:\d\d))?", re.ASCII)
@@ -78,6 +79,13 @@ def letter_filter(
     if problems:
         raise Refused(problems)
     return chosen
+
+
+def shown_states(chosen: LetterFilter) -> LetterFilter:
+    """The filter, without purged letters where no state is asked for: only their rows are left."""
+    if chosen.states:
+        return chosen
+    return msgspec.structs.replace(chosen, states=tuple(one for one in LetterState if one is not LetterState.PURGED))
 
 
 def moment(option: str, text: str) -> dt.datetime:

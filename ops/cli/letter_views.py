@@ -7,6 +7,7 @@ from typing import Any
 
 from ops.cli.exits import printable
 from schemas.dead_letters import FACTS
+from streams.core.letter_groups import Group, GroupBy
 from streams.core.replay import StoredLetter
 
 SHOWN_BYTES = 4096
@@ -77,6 +78,39 @@ def bytes_text(data: bytes | None, limit: int = SHOWN_BYTES) -> str:
 
 def time_text(instant: dt.datetime | None) -> str | None:
     return None if instant is None else instant.astimezone(dt.UTC).isoformat().replace("+00:00", "Z")
+
+
+def group_json(group: Group) -> dict[str, Any]:
+    return {
+        "value": group.value,
+        "letters": group.letters,
+        "states": group.states,
+        "first_seen": time_text(group.first_seen),
+        "last_seen": time_text(group.last_seen),
+        "example": str(group.example),
+    }
+
+
+def group_lines(groups: list[Group], by: GroupBy, limit: int) -> list[str]:
+    """A table of the largest groups; details stand last in their line, for they are long."""
+    values = ["-" if group.value is None else printable(group.value[:200]) for group in groups[:limit]]
+    width = max([len(by.value), *(len(value) for value in values)]) if by is not GroupBy.DETAIL else 0
+    layout = f"{{0:<{width}}}  {{1}}" if width else "{1}  {0}"
+    facts = "{:>9} {:>9} {:>9}  {:<20}  {:<20}  {:<36}".format
+    lines = [layout.format(by.value, facts("letters", "open", "parked", "first seen", "last seen", "example"))]
+    for value, group in zip(values, groups, strict=False):
+        counts = (group.letters, group.states.get("open", 0), group.states.get("parked", 0))
+        lines.append(
+            layout.format(value, facts(*counts, short(group.first_seen), short(group.last_seen), str(group.example)))
+        )
+    if len(groups) > limit:
+        lines.append(f"… and {len(groups) - limit} more groups")
+    return [line.rstrip() for line in lines]
+
+
+def short(instant: dt.datetime) -> str:
+    """A time to the second."""
+    return instant.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def text_or_none(value: object) -> str | None:

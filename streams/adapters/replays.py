@@ -13,10 +13,10 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
 from schemas.errors import BrokerUnavailable
-from streams.adapters.dead_letters import Claim, DeadLetters, Place, Replay
 from streams.adapters.exact_producer import send_exact
-from streams.core.letters import replay_record
-from streams.core.replay import Refusal, ReplayPolicy, StoredLetter, destination
+from streams.adapters.letter_filters import Place
+from streams.adapters.replay_claims import Claim, Replay, Replays
+from streams.core.replay import Refusal, ReplayPolicy, StoredLetter, destination, replay_record
 
 CHUNK = 100
 """Letters claimed at once, at most: each may hold a few MiB."""
@@ -54,8 +54,8 @@ class Replayer:
     a resume sends them again; a second copy has no effect.
     """
 
-    def __init__(self, letters: DeadLetters, producer: AIOKafkaProducer, pace: Pace) -> None:
-        self._letters = letters
+    def __init__(self, replays: Replays, producer: AIOKafkaProducer, pace: Pace) -> None:
+        self._replays = replays
         self._producer = producer
         self._pace = pace
         self._next_send = 0.0
@@ -65,7 +65,7 @@ class Replayer:
         """Sends once more what this replay took before and nobody has judged since."""
 
         async def unsettled(after: Place | None, limit: int) -> Claim:
-            return await self._letters.unsettled(replay, after, limit)
+            return await self._replays.unsettled(replay, after, limit)
 
         await self._run(replay, unsettled, on_progress)
 
@@ -73,7 +73,7 @@ class Replayer:
         """Claims and sends until the filter names no open letter, or the limit is reached."""
 
         async def claim(after: Place | None, limit: int) -> Claim:
-            return await self._letters.claim(replay, policy, after, limit)
+            return await self._replays.claim(replay, policy, after, limit)
 
         await self._run(replay, claim, on_progress)
 
@@ -102,15 +102,15 @@ class Replayer:
                 sent.append(stored)
             else:
                 self.outcome.refused[why] += 1
-                await self._letters.release(replay.id, stored.letter.id)
-        await self._letters.mark_sent(replay.id, sent)
+                await self._replays.release(replay.id, stored.letter.id)
+        await self._replays.mark_sent(replay.id, sent)
         self.outcome.sent += len(sent)
 
     async def _queue(self, stored: StoredLetter) -> asyncio.Future[Any] | Refusal:
         await self._wait_turn()
         topic, partition = destination(stored.letter)
         try:
-            return await send_exact(self._producer, topic, partition, replay_record(stored.letter))
+            return await send_exact(self._producer, topic, partition, replay_record(stored))
         except ValueError:
             return Refusal.NO_PARTITION
         except MessageSizeTooLargeError:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from schemas.dead_letters import HEADER_PREFIX, REPLAY_HEADER, DeadLetter, Headers, Reason
+from schemas.dead_letters import HEADER_PREFIX, DeadLetter, Headers, Reason
 from schemas.events import Position, derived_id
 
 RECORD_LIMIT = 2 * 1024 * 1024
@@ -77,11 +77,6 @@ def to_record(letter: DeadLetter) -> LetterRecord:
         headers = ()
     detail = clean_detail(f"{CUT_MARK} {', '.join(cuts)}; {letter.detail}")
     return key, value, headers + _our_headers(letter, detail)
-
-
-def replay_record(letter: DeadLetter) -> LetterRecord:
-    """What a replay sends: the original bytes, and as last header the letter's id."""
-    return letter.key, letter.value, (*letter.headers, (REPLAY_HEADER.encode(), str(letter.id).encode()))
 
 
 def from_record(position: Position, key: bytes | None, value: bytes | None, headers: Headers) -> DeadLetter:

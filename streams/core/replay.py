@@ -10,9 +10,9 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from schemas.dead_letters import FACTS, DeadLetter, LetterState, Reason, Replayable, Stage
+from schemas.dead_letters import FACTS, REPLAY_HEADER, DeadLetter, LetterState, Reason, Replayable, Stage
 from schemas.topics import ALERTS, BY_NAME
-from streams.core.letters import is_cut
+from streams.core.letters import LetterRecord, is_cut
 
 
 class LetterFilter(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -47,6 +47,12 @@ class StoredLetter(Struct, frozen=True, kw_only=True):
     published_at: dt.datetime | None = None
     value_size: int | None = None
     """Bytes of the value; None for a null value."""
+    parked_at: dt.datetime | None = None
+    edits: int = 0
+    edited_value: bytes | None = None
+    """What a replay sends instead of the letter's value, once it was edited."""
+    replay_of: uuid.UUID | None = None
+    """The letter whose replay failed again and left this one."""
     has_alert: bool = False
     """Whether the alert that a `deliver` letter stands for still has its row."""
 
@@ -71,7 +77,7 @@ class Refusal(StrEnum):
 
 
 _MEANS = {
-    Refusal.NOT_OPEN: "another replay has it, or it was replayed or parked before",
+    Refusal.NOT_OPEN: "another replay has it, or it was replayed, parked or purged before",
     Refusal.NEVER: "the same bytes can only fail again; its producer must send something else",
     Refusal.NEEDS_EDIT: "the same bytes can only fail again; its value must be edited first",
     Refusal.CUT: "only a cut copy of the value is left",
@@ -104,6 +110,17 @@ def destination(letter: DeadLetter) -> tuple[str, int | None]:
     return letter.topic, letter.partition
 
 
+def current_value(stored: StoredLetter) -> bytes | None:
+    """The value a replay sends: the original's, or what the last edit made of it."""
+    return stored.edited_value if stored.edits else stored.letter.value
+
+
+def replay_record(stored: StoredLetter) -> LetterRecord:
+    """What a replay sends: the original key and headers, the value, and as last header the letter's id."""
+    letter = stored.letter
+    return letter.key, current_value(stored), (*letter.headers, (REPLAY_HEADER.encode(), str(letter.id).encode()))
+
+
 def _replayable(stored: StoredLetter) -> Replayable:
     return FACTS[stored.letter.reason].replayable
 
@@ -116,7 +133,7 @@ def _has_origin(letter: DeadLetter) -> bool:
 _CHECKS: tuple[tuple[Refusal, Callable[[StoredLetter, LetterFilter, ReplayPolicy], bool]], ...] = (
     (Refusal.NOT_OPEN, lambda stored, _, __: stored.state is not LetterState.OPEN),
     (Refusal.NEVER, lambda stored, _, __: _replayable(stored) is Replayable.NO),
-    (Refusal.NEEDS_EDIT, lambda stored, _, __: _replayable(stored) is Replayable.AFTER_EDIT),
+    (Refusal.NEEDS_EDIT, lambda stored, _, __: _replayable(stored) is Replayable.AFTER_EDIT and not stored.edits),
     (Refusal.CUT, lambda stored, _, __: is_cut(stored.letter)),
     (
         Refusal.BY_CHOICE,

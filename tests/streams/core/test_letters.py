@@ -18,7 +18,6 @@ from streams.core.letters import (
     from_record,
     header_names,
     is_cut,
-    replay_record,
     to_record,
 )
 from tests.builders import dead_letter
@@ -182,15 +181,6 @@ def test_names_come_as_text_or_bytes_and_leave_as_bytes() -> None:
         ("é".encode(), b""),
     )
     assert header_names(None) == ()
-
-
-def test_a_replay_is_the_original_and_one_last_header() -> None:
-    letter = dead_letter(headers=((b"a", b"1"), (b"a", None)))
-    assert replay_record(letter) == (
-        letter.key,
-        letter.value,
-        ((b"a", b"1"), (b"a", None), (b"mutt.dlq.id", str(letter.id).encode())),
-    )
 
 
 def test_details_are_printable_bounded_and_storable() -> None:

@@ -11,14 +11,16 @@ import pytest
 
 from schemas.dead_letters import FACTS, LetterState, Reason, Replayable, Stage
 from streams.core.letters import CUT_MARK
-from streams.core.replay import LetterFilter, Refusal, ReplayPolicy, StoredLetter, destination, refusal
+from streams.core.replay import LetterFilter, Refusal, ReplayPolicy, StoredLetter, destination, refusal, replay_record
 from tests.builders import dead_letter
 
 EVERYTHING_OF_A_TOPIC = LetterFilter(topics=("mutt.ingest.syslog",))
 
 
-def stored(state: LetterState = LetterState.OPEN, *, has_alert: bool = False, **overrides: Any) -> StoredLetter:
-    return StoredLetter(letter=dead_letter(**overrides), state=state, has_alert=has_alert)
+def stored(
+    state: LetterState = LetterState.OPEN, *, has_alert: bool = False, edits: int = 0, **overrides: Any
+) -> StoredLetter:
+    return StoredLetter(letter=dead_letter(**overrides), state=state, has_alert=has_alert, edits=edits)
 
 
 @pytest.mark.parametrize(
@@ -29,7 +31,10 @@ def stored(state: LetterState = LetterState.OPEN, *, has_alert: bool = False, **
         (stored(reason=Reason.DATABASE_VALUE), None),
         (stored(reason=Reason.TOMBSTONE), Refusal.NEVER),
         (stored(reason=Reason.JSON), Refusal.NEEDS_EDIT),
+        (stored(reason=Reason.JSON, edits=1), None),
+        (stored(reason=Reason.TOMBSTONE, edits=1), Refusal.NEVER),
         (stored(reason=Reason.FOREIGN), Refusal.BY_CHOICE),
+        (stored(LetterState.PURGED), Refusal.NOT_OPEN),
         (stored(LetterState.REPLAYING), Refusal.NOT_OPEN),
         (stored(LetterState.REPLAYED), Refusal.NOT_OPEN),
         (stored(LetterState.PARKED), Refusal.NOT_OPEN),
@@ -74,6 +79,14 @@ def test_every_refusal_says_what_it_means() -> None:
 )
 def test_a_replay_goes_where_the_record_came_from(overrides: dict[str, Any], place: tuple[str, int | None]) -> None:
     assert destination(dead_letter(**overrides)) == place
+
+
+def test_a_replay_is_the_original_and_one_last_header() -> None:
+    letter = dead_letter(headers=((b"a", b"1"), (b"a", None)))
+    headers = ((b"a", b"1"), (b"a", None), (b"mutt.dlq.id", str(letter.id).encode()))
+    assert replay_record(StoredLetter(letter=letter)) == (letter.key, letter.value, headers)
+    edited = StoredLetter(letter=letter, edits=1, edited_value=b"other")
+    assert replay_record(edited) == (letter.key, b"other", headers)
 
 
 @pytest.mark.parametrize(
