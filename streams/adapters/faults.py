@@ -15,6 +15,9 @@ _COPY_LINE = re.compile(r"COPY (\w+), line (\d+)")
 DRIVER_VALUE_ERRORS = (asyncpg.exceptions.DataError, UnicodeEncodeError, OverflowError)
 """What asyncpg raises when a value cannot be sent as its column's type."""
 
+_BROKEN_CONNECTION = (asyncpg.InterfaceError, asyncpg.InternalClientError)
+"""The latter comes when a connection is cut within a COPY and its pool then wants to reset it."""
+
 
 @contextmanager
 def store_faults(table: str | None = None) -> Iterator[None]:
@@ -36,7 +39,7 @@ def store_faults(table: str | None = None) -> Iterator[None]:
         if state[:2] == "23":
             raise PartitionHalted(f"the database refuses the batch as inconsistent: {error}") from error
         raise StoreUnavailable(f"PostgreSQL: {error} ({state})") from error
-    except (asyncpg.InterfaceError, OSError, TimeoutError) as error:
+    except (*_BROKEN_CONNECTION, OSError, TimeoutError) as error:
         raise StoreUnavailable(f"PostgreSQL: {error or type(error).__name__}") from error
 
 
