@@ -14,7 +14,9 @@ from schemas.errors import Fenced, RowRefused
 from schemas.events import Disposition
 from schemas.rows import ALERTS, AUDIT, DEAD_LETTERS, Row, letter_row
 from streams.adapters.faults import store_faults
+from streams.adapters.letter_log import COME_BACK
 from streams.core.disposition import Decided
+from streams.core.letters import named_letter
 from streams.core.progress import LedgerRow, Progress
 from streams.core.signatures import Seen
 
@@ -186,18 +188,27 @@ async def _write(connection: Any, decided: Decided, progress: Progress) -> Progr
     minute = work.now.replace(second=0, microsecond=0)
     first_offset = await _keep_books(connection, decided, progress, minute)
     await _keep_signatures(connection, decided)
-    if decided.replayed:
-        await connection.execute(
-            "UPDATE dead_letters SET state = 'replayed', replayed_at = now()"
-            " WHERE id = ANY($1) AND state = 'replaying'",
-            decided.replayed,
-        )
+    await _end_replays(connection, decided)
     return Progress(
         next_offset=work.after,
         epoch=progress.epoch,
         last_sha256=decided.last_sha256,
         last_row=LedgerRow(first_offset, minute, work.knowledge.rule_set.version),
     )
+
+
+async def _end_replays(connection: Any, decided: Decided) -> None:
+    """Letters whose replay was judged are done; one that failed again knows where it came from, and how often."""
+    if not decided.replayed:
+        return
+    await connection.execute(
+        "UPDATE dead_letters SET state = 'replayed', replayed_at = now() WHERE id = ANY($1) AND state = 'replaying'",
+        decided.replayed,
+    )
+    judged = set(decided.replayed)
+    again = [(letter.id, named) for letter in decided.letters if (named := named_letter(letter.headers)) in judged]
+    if again:
+        await connection.execute(COME_BACK, [new for new, _ in again], [old for _, old in again])
 
 
 async def _keep_books(connection: Any, decided: Decided, progress: Progress, minute: dt.datetime) -> int:

@@ -14,6 +14,7 @@ from schemas.dead_letters import DeadLetter
 from schemas.rows import DEAD_LETTERS, letter_row
 from schemas.topics import ALERTS
 from streams.adapters.faults import store_faults
+from streams.adapters.letter_log import COME_BACK
 from streams.core.delivery import Settlement, Standing
 
 _LOAD = """
@@ -39,12 +40,6 @@ _SETTLE = """
 _COLUMNS = ", ".join(f'"{name}"' for name in DEAD_LETTERS)
 _PLACES = ", ".join(f"${number}" for number in range(1, len(DEAD_LETTERS) + 1))
 _INSERT_LETTER = f"INSERT INTO dead_letters ({_COLUMNS}) VALUES ({_PLACES}) ON CONFLICT (id) DO NOTHING"  # noqa: S608
-
-# An alert that dies again after a replay keeps the count of its replays, so that it is parked in the end.
-_COUNT_REPLAYS = """
-    UPDATE dead_letters d SET replays = o.replays
-    FROM unnest($1::uuid[], $2::uuid[]) AS n (id, replay_of) JOIN dead_letters o ON o.id = n.replay_of
-    WHERE d.id = n.id AND d.alert_id = o.alert_id AND d.id <> o.id"""
 
 _COUNT = """
     INSERT INTO sli (component, topic, partition, minute, good, total)
@@ -105,7 +100,7 @@ async def _insert_letters(connection: Any, written: Sequence[Settlement], foreig
         await connection.executemany(_INSERT_LETTER, [letter_row(letter) for letter in letters])
     again = [(letter.id, replay_of) for letter, replay_of in dead if replay_of is not None]
     if again:
-        await connection.execute(_COUNT_REPLAYS, [new for new, _ in again], [old for _, old in again])
+        await connection.execute(COME_BACK, [new for new, _ in again], [old for _, old in again])
 
 
 async def _count_posts(connection: Any, written: Sequence[Settlement]) -> None:

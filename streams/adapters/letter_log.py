@@ -10,6 +10,14 @@ from typing import Any
 
 import asyncpg
 
+# $1 new letters, $2 the letters whose replays left them. A delivery is only counted for the same alert, so that a
+# forged header changes nothing; the match worker has checked the others.
+COME_BACK = """
+    UPDATE dead_letters d SET replays = o.replays, replay_of = o.id
+    FROM unnest($1::uuid[], $2::uuid[]) AS n (id, replay_of) JOIN dead_letters o ON o.id = n.replay_of
+    WHERE d.id = n.id AND d.alert_id IS NOT DISTINCT FROM o.alert_id AND d.id <> o.id"""
+"""A letter that came back after a replay keeps the count of its replays, so that it is parked in the end."""
+
 
 @dataclass(frozen=True, slots=True)
 class LogEntry:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from schemas.dead_letters import HEADER_PREFIX, DeadLetter, Headers, Reason
+from schemas.dead_letters import HEADER_PREFIX, REPLAY_HEADER, DeadLetter, Headers, Reason
 from schemas.events import Position, derived_id
 
 RECORD_LIMIT = 2 * 1024 * 1024
@@ -95,6 +95,15 @@ def from_record(position: Position, key: bytes | None, value: bytes | None, head
         return _ours({_OUR_NAMES[name]: headers[at][1] for name, at in last.items()}, (key, value, rest))
     except ValueError as error:
         return _foreign(position, (key, value, headers), (f"mutt {error}",))
+
+
+def named_letter(headers: Headers) -> uuid.UUID | None:
+    """The letter that the last replay header of a record names, where it names one."""
+    last = next((data for name, data in reversed(headers) if name == REPLAY_HEADER.encode()), None)
+    try:
+        return uuid.UUID((last or b"").decode("ascii"))
+    except ValueError:
+        return None
 
 
 def is_cut(letter: DeadLetter) -> bool:

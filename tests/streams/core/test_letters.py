@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import uuid
 
 import pytest
 from hypothesis import given
@@ -18,6 +19,7 @@ from streams.core.letters import (
     from_record,
     header_names,
     is_cut,
+    named_letter,
     to_record,
 )
 from tests.builders import dead_letter
@@ -186,3 +188,17 @@ def test_names_come_as_text_or_bytes_and_leave_as_bytes() -> None:
 def test_details_are_printable_bounded_and_storable() -> None:
     assert clean_detail("a\x00b\x1b[2J\ud800") == "a\\x00b\\x1b[2J\\ud800"
     assert len(clean_detail("\x00" * 5000)) == 2000
+
+
+@pytest.mark.parametrize(
+    ("headers", "named"),
+    [
+        ((), None),
+        (((b"mutt.dlq.id", b"no id"),), None),
+        (((b"mutt.dlq.id", None),), None),
+        (((b"mutt.dlq.id", b"\xff"),), None),
+        (((b"mutt.dlq.id", str(uuid.UUID(int=1)).encode()), (b"mutt.dlq.id", str(uuid.UUID(int=2)).encode())), 2),
+    ],
+)
+def test_the_last_replay_header_names_the_letter(headers: Headers, named: int | None) -> None:
+    assert named_letter(headers) == (uuid.UUID(int=named) if named else None)
