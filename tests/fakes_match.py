@@ -124,3 +124,18 @@ class FixedClock:
 
     def monotonic(self) -> float:
         return self.seconds
+
+
+class FakeBacklog:
+    """The BacklogReader port in memory. `faults` are raised in turn."""
+
+    def __init__(self, waiting: int = 0) -> None:
+        self.waiting = waiting
+        self.faults: list[MuttError] = []
+        self.counts = 0
+
+    async def pending(self, at_most: int) -> int:
+        self.counts += 1
+        if self.faults:
+            raise self.faults.pop(0)
+        return min(self.waiting, at_most)

@@ -108,6 +108,17 @@ class PartitionLog(Protocol):
         ...
 
 
+class BacklogReader(Protocol):
+    """How many alerts wait for delivery, fleet-wide. Waits for the database, at most its statement timeout.
+
+    Raises StoreUnavailable; the caller asks again.
+    """
+
+    async def pending(self, at_most: int) -> int:
+        """The count, or `at_most` where it is more: what lies beyond is not counted."""
+        ...
+
+
 class AlertSink(Protocol):
     """The receiver of alerts. `post` waits for its answer, at most the webhook timeout.
 
