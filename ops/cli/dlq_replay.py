@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 import typer
@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from ops.cli.connections import database, settings_from_environment, user_name
+from ops.cli.dlq_rehearse import Plan, print_rehearsal, rehearse
 from ops.cli.exits import Exit, fail
 from ops.cli.letter_options import (
     FromOption,
@@ -34,27 +35,13 @@ from ops.cli.letter_options import (
     letter_filter,
     letter_id,
 )
-from ops.cli.letter_views import letter_json
 from schemas.dead_letters import LetterState
 from schemas.errors import BrokerUnavailable, Refused
 from schemas.settings import Settings
-from streams.adapters.dead_letters import DeadLetters
 from streams.adapters.exact_producer import producer_options
 from streams.adapters.replay_claims import Replay, Replays
 from streams.adapters.replays import Outcome, Pace, Replayer
-from streams.core.replay import LetterFilter, Refusal, refusal
-
-LISTED = 50
-"""Letters a dry run lists; it counts them all."""
-
-
-class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """What the operator asked for."""
-
-    selections: Callable[[], Iterator[LetterFilter]]
-    pace: Pace
-    resume: uuid.UUID | None = None
-    reason: str | None = None
+from streams.core.replay import LetterFilter, Refusal
 
 
 def replay(
@@ -94,7 +81,7 @@ def replay(
     if not dry_run and not yes and not _agreed(plan):
         fail(Exit.INTERRUPTED, "nothing was sent")
     if dry_run:
-        _print_dry_run(asyncio.run(_rehearse(plan)), as_json)
+        print_rehearsal(asyncio.run(rehearse(plan)), as_json=as_json)
     else:
         _print_outcome(*asyncio.run(_perform(plan)), as_json)
 
@@ -133,47 +120,8 @@ def _agreed(plan: Plan) -> bool:
         raise Refused("without a terminal to ask on, a replay needs --yes (or --dry-run to only look)")
     if plan.resume is not None:
         return typer.confirm(f"Resume replay {plan.resume}?", err=True)
-    found = asyncio.run(_rehearse(plan))
-    return typer.confirm(f"Send {found['would_send']} dead letters again?", err=True)
-
-
-async def _rehearse(plan: Plan) -> dict[str, Any]:
-    """What a replay would do now. Touches nothing."""
-    listed: list[dict[str, Any]] = []
-    refused: Counter[Refusal] = Counter()
-    sendable = 0
-    async with database(settings_from_environment()) as pool:
-        replays = Replays(pool)
-        policy = await replays.policy()
-        async for chosen, stored in _candidates(DeadLetters(pool), replays, plan):
-            why = refusal(stored, chosen, policy) if chosen is not None else None
-            if why is not None:
-                refused[why] += 1
-            elif plan.pace.limit is None or sendable < plan.pace.limit:
-                sendable += 1
-                if len(listed) < LISTED:
-                    listed.append(letter_json(stored))
-    return {"dry_run": True, "would_send": sendable, "refused": _refused_json(refused), "letters": listed}
-
-
-async def _candidates(
-    letters: DeadLetters, replays: Replays, plan: Plan
-) -> AsyncIterator[tuple[LetterFilter | None, Any]]:
-    """Letters with the filter that named them; None for those that a resumed replay holds already."""
-    if plan.resume is not None:
-        replayed = await replays.replay(plan.resume)
-        async for stored in replays.held(replayed.id):
-            yield None, stored
-        async for stored in letters.candidates(_still_open(replayed)):
-            yield replayed.chosen, stored
-    for chosen in plan.selections():
-        async for stored in letters.candidates(chosen):
-            yield chosen, stored
-
-
-def _still_open(replayed: Replay) -> LetterFilter:
-    until = min(replayed.chosen.until or replayed.created_at, replayed.created_at)
-    return msgspec.structs.replace(replayed.chosen, states=(LetterState.OPEN,), until=until)
+    found = asyncio.run(rehearse(plan))
+    return typer.confirm(f"Send {found.would_send} dead letters again?", err=True)
 
 
 async def _perform(plan: Plan) -> tuple[list[uuid.UUID], Outcome]:
@@ -228,18 +176,6 @@ async def _progress() -> AsyncIterator[Callable[[int], None]]:
     ) as bar:
         task = bar.add_task("replaying", total=None)
         yield lambda letters: bar.update(task, advance=letters)
-
-
-def _print_dry_run(found: dict[str, Any], as_json: bool) -> None:
-    if as_json:
-        typer.echo(json.dumps(found))
-        return
-    typer.echo(f"would send {found['would_send']} dead letters")
-    for letter in found["letters"]:
-        typer.echo(f"  {letter['id']}  {letter['reason']:<16} {letter['event_id']}")
-    if found["would_send"] > len(found["letters"]):
-        typer.echo(f"  … and {found['would_send'] - len(found['letters'])} more")
-    _print_refused({Refusal(why): count for why, count in found["refused"].items()})
 
 
 def _print_outcome(replays: list[uuid.UUID], outcome: Outcome, as_json: bool) -> None:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
+import msgspec
+
 from ops.cli.exits import printable
 from schemas.dead_letters import FACTS
 from streams.core.letter_groups import Group, GroupBy
+from streams.core.letter_verdict import Verdict
 from streams.core.replay import StoredLetter
 
 SHOWN_BYTES = 4096
@@ -78,6 +81,30 @@ def bytes_text(data: bytes | None, limit: int = SHOWN_BYTES) -> str:
 
 def time_text(instant: dt.datetime | None) -> str | None:
     return None if instant is None else instant.astimezone(dt.UTC).isoformat().replace("+00:00", "Z")
+
+
+def verdict_json(verdict: Verdict | None) -> dict[str, Any] | None:
+    """What the rules of now would decide; null where no topic of ours takes the record."""
+    if verdict is None:
+        return None
+    return msgspec.to_builtins(verdict) | {"summary": verdict.summary}  # type: ignore[no-any-return]
+
+
+def verdict_text(verdict: dict[str, Any] | None) -> str:
+    if verdict is None:
+        return "no topic of mutt takes it"
+    facts = [f"{name} {verdict[key]}" for name, key in _VERDICT_FACTS.items() if verdict[key] is not None]
+    return ", ".join([f"would be {verdict['summary']}", *facts])
+
+
+_VERDICT_FACTS = {
+    "rule": "rule_id",
+    "handling": "handling",
+    "team": "team",
+    "severity": "alert_severity",
+    "detail": "detail",
+    "alert": "delivers",
+}
 
 
 def group_json(group: Group) -> dict[str, Any]:

@@ -24,6 +24,12 @@ _INSERT = (
 )
 
 
+PREFETCH = 20
+"""Letters read at once where they are read whole: each may hold a few MiB."""
+READ_TIMEOUT_S = 120.0
+"""Bound on the first answer of a statement that sorts every letter."""
+
+
 class DeadLetters:
     """The table through a pool. Raises StoreUnavailable where PostgreSQL is away; the caller retries."""
 
@@ -56,10 +62,12 @@ class DeadLetters:
         return stored_letter(row) if row else None
 
     async def candidates(self, chosen: LetterFilter) -> AsyncIterator[StoredLetter]:
-        """Every letter the filter means, in the order of replay, without key, value and headers. Locks nothing."""
+        """Every letter the filter means, whole, in the order of replay. Locks nothing."""
         async with self._pool.acquire() as connection, connection.transaction(readonly=True):
-            query = f"SELECT {FACTS} {FROM} WHERE {MATCHES} {BY_ORIGIN}"
-            async for row in connection.cursor(query, *filter_values(chosen), prefetch=500):
+            query = f"SELECT {WHOLE} {FROM} WHERE {MATCHES} {BY_ORIGIN}"
+            async for row in connection.cursor(
+                query, *filter_values(chosen), prefetch=PREFETCH, timeout=READ_TIMEOUT_S
+            ):
                 yield stored_letter(row)
 
     async def origin_of(

@@ -17,7 +17,6 @@ from schemas.errors import Refused
 from schemas.rows import plain_uuid
 from streams.adapters.letter_filters import (
     BY_ORIGIN,
-    FACTS,
     FROM,
     MATCHES,
     ORDER,
@@ -70,10 +69,10 @@ class Replays:
         return ReplayPolicy(int(value) if value else DynamicConfig().max_poison_retries)
 
     async def held(self, replay_id: uuid.UUID) -> AsyncIterator[StoredLetter]:
-        """The letters that this replay took and nobody has judged since, without key, value and headers."""
+        """The letters that this replay took and nobody has judged since, whole."""
         async with self._pool.acquire() as connection, connection.transaction(readonly=True):
-            query = f"SELECT {FACTS} {FROM} WHERE d.replay_id = $1 AND d.state = 'replaying' {BY_ORIGIN}"
-            async for row in connection.cursor(query, replay_id, prefetch=500):
+            query = f"SELECT {WHOLE} {FROM} WHERE d.replay_id = $1 AND d.state = 'replaying' {BY_ORIGIN}"
+            async for row in connection.cursor(query, replay_id, prefetch=20):
                 yield stored_letter(row)
 
     async def begin(self, replay_id: uuid.UUID, actor: str, reason: str | None, chosen: LetterFilter) -> Replay:

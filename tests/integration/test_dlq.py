@@ -18,8 +18,9 @@ from streams.adapters.letter_groups import letter_groups
 from streams.adapters.replay_claims import Replays
 from streams.core.letter_groups import GroupBy
 from streams.core.replay import LetterFilter, ReplayPolicy
-from tests.builders import dead_letter
+from tests.builders import dead_letter, event_json
 from tests.integration.commands import log_end, mutt, read_from
+from tests.integration.pipeline import add_rule
 
 pytestmark = pytest.mark.integration
 
@@ -179,8 +180,9 @@ async def test_a_letter_that_is_given_back_takes_its_alert_with_it(database: Any
     assert await state(table, letter) is LetterState.OPEN
 
 
-async def test_a_dry_run_touches_nothing(database: Any, broker: Any) -> None:
-    letter = dead_letter(topic="mutt.ingest.snmp", partition=1)
+async def test_a_dry_run_says_what_the_rules_would_decide_and_touches_nothing(database: Any, broker: Any) -> None:
+    rule = await add_rule(database.pool, "link down")
+    letter = dead_letter(topic="mutt.ingest.snmp", partition=1, value=event_json(message="link down"))
     table = await store(database, letter, dead_letter(reason=Reason.LINE))
     begin = log_end(broker, "mutt.ingest.snmp", 1)
     done = await asyncio.to_thread(
@@ -188,7 +190,9 @@ async def test_a_dry_run_touches_nothing(database: Any, broker: Any) -> None:
     )
     found = json.loads(done.stdout)
     assert (found["would_send"], found["refused"]) == (1, {"needs_edit": 1})
-    assert [one["id"] for one in found["letters"]] == [str(letter.id)]
+    assert [(one["id"], one["verdict"]["rule_id"]) for one in found["letters"]] == [(str(letter.id), rule)]
+    assert found["would_become"] == {"alerted": 1}
+    assert [one["refused"] for one in found["refused_letters"]] == ["needs_edit"]
     assert log_end(broker, "mutt.ingest.snmp", 1) == begin
     assert await state(table, letter) is LetterState.OPEN
     assert await database.pool.fetchval("SELECT count(*) FROM replays") == 0

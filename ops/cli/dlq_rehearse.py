@@ -1,0 +1,130 @@
+"""The dry run of a replay: what would be sent, what the rules of now would decide over it, and what is refused."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import uuid
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+
+import msgspec
+import typer
+
+from ops.cli.connections import database, settings_from_environment
+from ops.cli.exits import printable
+from ops.cli.letter_views import letter_json, verdict_json, verdict_text
+from schemas.dead_letters import LetterState
+from streams.adapters.dead_letters import DeadLetters
+from streams.adapters.replay_claims import Replay, Replays
+from streams.adapters.replays import Pace
+from streams.adapters.rules import load_rule_set
+from streams.core.letter_verdict import verdict
+from streams.core.matching import Knowledge
+from streams.core.replay import LetterFilter, Refusal, ReplayPolicy, StoredLetter, refusal
+
+LISTED = 50
+"""Letters a dry run lists of those it would send, and of those it refuses; it counts them all."""
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """What the operator asked for."""
+
+    selections: Callable[[], Iterator[LetterFilter]]
+    pace: Pace
+    resume: uuid.UUID | None = None
+    reason: str | None = None
+
+
+class Rehearsal:
+    """What a replay would do, counted; examples of each."""
+
+    def __init__(self, knowledge: Knowledge, policy: ReplayPolicy, limit: int | None) -> None:
+        self._knowledge = knowledge
+        self._policy = policy
+        self._limit = limit
+        self.would: Counter[str] = Counter()
+        self.refused: Counter[Refusal] = Counter()
+        self.letters: list[dict[str, Any]] = []
+        self.refused_letters: list[dict[str, Any]] = []
+
+    @property
+    def would_send(self) -> int:
+        return self.would.total()
+
+    def add(self, stored: StoredLetter, chosen: LetterFilter | None) -> None:
+        """`chosen` named the letter; None for one that a resumed replay holds already."""
+        why = refusal(stored, chosen, self._policy) if chosen is not None else None
+        if why is not None:
+            self.refused[why] += 1
+            if len(self.refused_letters) < LISTED:
+                self.refused_letters.append(letter_json(stored) | {"refused": why.value, "why": why.means})
+        elif self._limit is None or self.would_send < self._limit:
+            found = verdict(stored, self._knowledge)
+            self.would[found.summary if found else "unknown"] += 1
+            if len(self.letters) < LISTED:
+                self.letters.append(letter_json(stored) | {"verdict": verdict_json(found)})
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "dry_run": True,
+            "would_send": self.would_send,
+            "would_become": dict(self.would),
+            "refused": {why.value: count for why, count in self.refused.items()},
+            "letters": self.letters,
+            "refused_letters": self.refused_letters,
+        }
+
+
+async def rehearse(plan: Plan) -> Rehearsal:
+    """Goes through every letter the plan names. Touches nothing."""
+    async with database(settings_from_environment(), size=3) as pool:
+        replays = Replays(pool)
+        async with pool.acquire() as connection:
+            rule_set, _ = await load_rule_set(connection)
+        knowledge = await asyncio.to_thread(Knowledge.of, rule_set)
+        found = Rehearsal(knowledge, await replays.policy(), plan.pace.limit)
+        async for chosen, stored in _candidates(DeadLetters(pool), replays, plan):
+            found.add(stored, chosen)
+    return found
+
+
+async def _candidates(
+    letters: DeadLetters, replays: Replays, plan: Plan
+) -> AsyncIterator[tuple[LetterFilter | None, StoredLetter]]:
+    if plan.resume is not None:
+        replayed = await replays.replay(plan.resume)
+        async for stored in replays.held(replayed.id):
+            yield None, stored
+        async for stored in letters.candidates(_still_open(replayed)):
+            yield replayed.chosen, stored
+    for chosen in plan.selections():
+        async for stored in letters.candidates(chosen):
+            yield chosen, stored
+
+
+def _still_open(replayed: Replay) -> LetterFilter:
+    until = min(replayed.chosen.until or replayed.created_at, replayed.created_at)
+    return msgspec.structs.replace(replayed.chosen, states=(LetterState.OPEN,), until=until)
+
+
+def print_rehearsal(found: Rehearsal, *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(found.to_json()))
+        return
+    typer.echo(f"would send {found.would_send} dead letters")
+    for summary, count in found.would.most_common():
+        typer.echo(f"  {count:>7}  {summary}")
+    for letter in found.letters:
+        typer.echo(f"{letter['id']}  {letter['reason']:<16} " + printable(f"{letter['event_id']}  {_shown(letter)}"))
+    if found.would_send > len(found.letters):
+        typer.echo(f"… and {found.would_send - len(found.letters)} more")
+    for why, count in found.refused.items():
+        typer.echo(f"refused {count}: {why} ({why.means})")
+    for letter in found.refused_letters:
+        typer.echo(f"{letter['id']}  {letter['reason']:<16} " + printable(f"{letter['event_id']}  {letter['refused']}"))
+
+
+def _shown(letter: dict[str, Any]) -> str:
+    return verdict_text(letter["verdict"])
