@@ -72,6 +72,12 @@ STORE_RETRIES = _counter("mutt_store_retries_total", "Repeated tries by what was
 # Partitions paused now. halted above zero: run `mutt ledger show`, then `mutt ledger reset` for the partition named.
 PARTITIONS_PAUSED = _gauge("mutt_partitions_paused", "Partitions paused, by reason.", ("reason",))
 
+# Time partitions stood still, by reason. backlog: the receiver is slower than what arrives; sink: look at PostgreSQL
+# and Kafka; operator: `mutt pauses` tells who and why; halted: as above.
+PAUSED_SECONDS = _counter(
+    "mutt_partitions_paused_seconds_total", "Seconds paused, summed over partitions.", ("reason",)
+)
+
 # Records and bytes held in memory; bounded by settings (I6). At the bound for long: the database is the bottleneck.
 RECORDS_HELD = _gauge("mutt_records_held", "Records held in memory by the lanes.")
 BYTES_HELD = _gauge("mutt_held_bytes", "Bytes of values held in memory by the lanes.")
@@ -85,8 +91,27 @@ CACHE_RULES = _gauge("mutt_alerter_cache_rules_count", "Active rules in force.")
 CACHE_DEV_HOSTS = _gauge("mutt_alerter_cache_dev_hosts_count", "Development hosts in force.")
 CACHE_TEAMS = _gauge("mutt_alerter_cache_teams_count", "Hosts with a team in force.")
 
-# Alerts pending fleet-wide, sampled by forwarders. Rising: the receiver is slow or down.
+# Alerts pending fleet-wide; match workers count no further than the hard limit. Rising: the receiver is slow or down.
 ALERTS_PENDING = _gauge("mutt_alerter_queue_depth", "Alerts pending delivery, fleet-wide.")
+
+# 0 calm, 1 above warn, 2 above shed (alerts are shed or intake pauses), 3 above hard (intake pauses). 2 or 3 for long:
+# the receiver cannot keep up; raise its rate limit with its owner, or the thresholds.
+BACKLOG_LEVEL = _gauge("mutt_backlog_level", "Highest threshold that the backlog has reached.")
+
+# Each crossing is a log line too. Many an hour: the thresholds lie within the ordinary swing, move them apart.
+BACKLOG_CROSSINGS = _counter(
+    "mutt_backlog_crossings_total", "Thresholds crossed by the backlog, up or down.", ("threshold", "direction")
+)
+
+# Events that would have raised an alert and became dead letters of reason shed; defer stays at 0, it only waits.
+# Remediation replays them when the backlog is below warn; rising for long: see mutt_backlog_level.
+SHED_EVENTS = _counter("mutt_alerter_shed_events_total", "Events shed, by mode.", ("mode",))
+
+# Age of the last count of pending alerts. Beyond seconds: PostgreSQL is slow; the last count and level stay in force.
+BACKLOG_COUNT_AGE = _gauge("mutt_backlog_count_age_seconds", "Seconds since the pending alerts were counted.")
+
+# Partitions halted because mutt's own code failed on 20 records in a row: a defect, report it with the letters' detail.
+INTERNAL_HALTS = _counter("mutt_internal_halts_total", "Partitions halted by a defect of mutt.")
 
 # Posts made. fail by reason: http (5xx and refusals), rate_limit (429), auth (401, 403: check MOOG_API_KEY),
 # timeout, connection.
@@ -121,6 +146,7 @@ _PROCESSED = {name: EVENTS_PROCESSED.labels("success" if name in _GOOD else "fai
 _SETTLED = {reason: INGEST_REQUESTS.labels("fail", reason.value) for reason in Reason}
 _SETTLED_WELL = INGEST_REQUESTS.labels("success", "")
 _SETTLED_MISSING = INGEST_REQUESTS.labels("fail", "missing")
+_SHED = {mode: SHED_EVENTS.labels(mode) for mode in ("dlq", "defer")}["dlq"]
 _RETRIES = {service: STORE_RETRIES.labels(service) for service in ("postgresql", "kafka")}
 
 
@@ -139,6 +165,7 @@ def count_batch(
     if missing:
         OFFSETS_MISSING.inc(missing)
         _SETTLED_MISSING.inc(missing)
+    _SHED.inc(counts[Disposition.SHED])
     ALERTS_COMMITTED.inc(alerts)
     META_ALERTS.inc(meta_alerts)
 
