@@ -17,7 +17,7 @@ Varbind = str | int | float | bool | None
 
 
 class Event(Struct, gc=False, kw_only=True, omit_defaults=True):
-    """One syslog message or SNMP trap, decoded (DESIGN section 5), with RFC 5424's field names where it has them."""
+    """One syslog message or SNMP trap, decoded, with RFC 5424's field names where it has them."""
 
     timestamp: str | None
     """As the producer wrote it; None only for raw lines that carry no time."""

@@ -79,7 +79,7 @@ class WorkerApp(faust.App):  # type: ignore[misc]
 
 
 def create_app(settings: Settings, role: Role, loop: asyncio.AbstractEventLoop) -> WorkerApp:
-    """The Faust app of a worker, to be run by `faust.Worker` in `loop`. FAUST.md section 9 says why each setting."""
+    """The Faust app of a worker, to be run by `faust.Worker` in `loop`. docs/adr/0002 says why each setting."""
     app = WorkerApp(
         f"mutt-{role.name}",
         broker=f"kafka://{settings.kafka_bootstrap}",

@@ -2,8 +2,8 @@
 
 What Faust does per event, this does per polled batch: one message, one acknowledgement, of a range of offsets. The
 watermark is strict (never beyond the first offset that is not acknowledged), and positions can be set from outside.
-It overrides internals of faust-streaming 0.15.3 and aiokafka 0.14.0, which are pinned exactly; FAUST.md section 4 of
-the design notes lists each override, tests/integration/test_driver.py is the gate for every upgrade.
+It overrides internals of faust-streaming 0.15.3 and aiokafka 0.14.0, which are pinned exactly. docs/adr/0002 says why;
+tests/integration/test_match.py and test_kills.py are the gate for every upgrade.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One batch, one transaction, in PostgreSQL (DESIGN section 4)."""
+"""One batch, one transaction, in PostgreSQL (docs/adr/0003)."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from schemas.settings import Settings
 from streams.adapters.secrets import DB_PASSWORD, SecretSource
 
 STATEMENT_TIMEOUT_S = 10.0
-"""Bound on one statement, so that a frozen server cannot hold a lane (FAUST.md section 6)."""
+"""Bound on one statement, so that a frozen server cannot hold a lane."""
 
 
 def connection_options(settings: Settings, secrets: SecretSource) -> dict[str, Any]:

@@ -106,7 +106,7 @@ RETRY_AFTER_MIN_S, RETRY_AFTER_MAX_S = 1.0, 3600.0
 
 
 def classify(status: int | None, fault: Fault | None) -> Outcome:
-    """What a post's status, or the fault in its place, means for the alert (DESIGN section 8)."""
+    """What a post's status, or the fault in its place, means for the alert."""
     if fault is not None or status is None:
         return Outcome(Kind.RETRY, DeliveryReason(fault or Fault.CONNECTION))
     if 200 <= status < 300:

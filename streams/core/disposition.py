@@ -84,7 +84,7 @@ _GOOD = (Disposition.ALERTED, Disposition.LOGGED, Disposition.IGNORED, Dispositi
 
 
 def fingerprint(record: Record) -> bytes:
-    """SHA-256 of a record's key, a NUL and its value: tells whether a log was replaced (DESIGN section 4)."""
+    """SHA-256 of a record's key, a NUL and its value: tells whether a log was replaced (docs/adr/0008)."""
     return hashlib.sha256((record.key or b"") + b"\0" + (record.value or b"")).digest()
 
 

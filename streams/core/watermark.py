@@ -1,4 +1,4 @@
-"""How far a partition may be committed: never beyond the first offset that is not acknowledged (FAUST.md section 3)."""
+"""How far a partition may be committed: never beyond the first offset that is not acknowledged."""
 
 from __future__ import annotations
 
