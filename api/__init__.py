@@ -1,0 +1,1 @@
+"""The window: an HTTP API that reads the tables."""

@@ -1,0 +1,1 @@
+"""What operators touch: commands, the stack for one machine, the demonstration."""

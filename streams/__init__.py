@@ -1,0 +1,1 @@
+"""The pipeline: workers that take records from Kafka, decide, write and deliver."""

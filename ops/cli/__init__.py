@@ -1,0 +1,1 @@
+"""The commands `mutt` and `muttdev`, one module per group."""

@@ -1,0 +1,1 @@
+"""Thin loops: take a batch, ask the core, call a port, acknowledge."""

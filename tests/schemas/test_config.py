@@ -1,3 +1,5 @@
+"""Dynamic configuration: bounds, types, contradictions, and what is already stored."""
+
 from __future__ import annotations
 
 import pytest

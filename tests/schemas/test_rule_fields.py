@@ -1,3 +1,5 @@
+"""A rule as people write it, field by field."""
+
 from __future__ import annotations
 
 from typing import Any

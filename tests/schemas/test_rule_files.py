@@ -1,3 +1,5 @@
+"""Rules files: JSON Lines and YAML, in and out."""
+
 from __future__ import annotations
 
 from pathlib import Path

@@ -1,3 +1,5 @@
+"""`mutt rules test` and `mutt rules import` as a person runs them, without servers."""
+
 from __future__ import annotations
 
 import json

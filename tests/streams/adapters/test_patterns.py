@@ -1,3 +1,5 @@
+"""The pattern guard: what is accepted, refused, stopped and warned of."""
+
 from __future__ import annotations
 
 import json

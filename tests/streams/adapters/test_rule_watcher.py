@@ -1,3 +1,5 @@
+"""The rule watcher on a fake source."""
+
 from __future__ import annotations
 
 import asyncio

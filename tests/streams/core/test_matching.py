@@ -1,3 +1,5 @@
+"""Matching: tables, and random rules against the linear oracle."""
+
 from __future__ import annotations
 
 import pytest
