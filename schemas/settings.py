@@ -39,6 +39,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     api_port: Port = 8090
     """0 takes any free port."""
     log_level: str = "info"
+    debug: bool = False
+    """Commands show the traceback of a defect."""
     data_dir: str | None = None
     """Where Faust keeps its working files; a temporary folder if unset."""
     session_timeout: Annotated[float, Meta(ge=6, le=120)] = 20.0

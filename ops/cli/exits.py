@@ -5,7 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Sequence
+from contextlib import suppress
 from enum import IntEnum
 from typing import NoReturn
 
@@ -38,10 +39,34 @@ class Exit(IntEnum):
     PIPE_CLOSED = 141
 
 
+MEANINGS = {
+    Exit.DONE: "done",
+    Exit.CHECK_FAILED: "its check failed, or what was asked for is not there",
+    Exit.USAGE: "wrong usage",
+    Exit.BAD_DATA: "bad data, or a file that cannot be read",
+    Exit.UNAVAILABLE: "Kafka, PostgreSQL or another server cannot be reached",
+    Exit.INTERNAL: "a defect in mutt",
+    Exit.OUTPUT: "the output cannot be written",
+    Exit.TRY_AGAIN: "something moved meanwhile, try again",
+    Exit.CONFIGURATION: "settings, secrets or the database schema are not right",
+    Exit.INTERRUPTED: "interrupted, or answered with no",
+    Exit.PIPE_CLOSED: "the reader of the output went away",
+}
+
+EPILOG = "Exit status: " + "; ".join(f"{code.value} {meaning}" for code, meaning in MEANINGS.items()) + "."
+
+
+class Failed(Exception):  # noqa: N818 - reads as what happened
+    """Ends the command with one line on standard error."""
+
+    def __init__(self, code: Exit, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
 def fail(code: Exit, message: str) -> NoReturn:
     """Ends the command with one line on standard error."""
-    typer.echo(f"mutt: {printable(message)}", err=True)
-    raise typer.Exit(code)
+    raise Failed(code, message)
 
 
 def printable(text: str) -> str:
@@ -54,42 +79,70 @@ def _escape(char: str) -> str:
     return f"\\x{point:02x}" if point < 0x100 else f"\\u{point:04x}" if point < 0x10000 else f"\\U{point:08x}"
 
 
-def run(app: Callable[..., object]) -> NoReturn:
+def run(app: typer.Typer, arguments: Sequence[str] | None = None) -> NoReturn:
     """Runs a Typer application; every error leaves as one line and a documented status, no traceback."""
+    name = str(app.info.name)
     try:
-        app(standalone_mode=True)
-    except BrokenPipeError:
-        _abandon_stdout()
-        sys.exit(Exit.PIPE_CLOSED)
-    except SystemExit:
+        outcome = app(arguments, standalone_mode=False, prog_name=name)
+        if outcome == Exit.INTERRUPTED:  # Typer's word for Ctrl-C
+            raise KeyboardInterrupt
+        _flush()
+    except SystemExit as ended:
         # Typer itself turns a closed pipe into status 1; what it then puts in the place of stdout tells.
-        if type(sys.stdout).__name__ == "PacifyFlushWrapper":
-            sys.exit(Exit.PIPE_CLOSED)
-        raise
-    except KeyboardInterrupt:
-        sys.exit(Exit.INTERRUPTED)
-    except Exception as error:
-        code, message = classify(error)
-        if "--debug" in sys.argv or (code is Exit.INTERNAL and os.environ.get("MUTT_DEBUG")):
+        outcome = Exit.PIPE_CLOSED if type(sys.stdout).__name__ == "PacifyFlushWrapper" else ended.code
+    except BrokenPipeError:
+        outcome = Exit.PIPE_CLOSED
+    except (KeyboardInterrupt, Exception) as error:
+        outcome, message = classify(error)
+        if outcome is Exit.INTERNAL and os.environ.get("MUTT_DEBUG"):
             raise
-        print(f"mutt: {printable(message)}", file=sys.stderr)  # noqa: T201
-        sys.exit(code)
-    sys.exit(Exit.DONE)
+        if message:
+            _say(name, message)
+    if outcome in (Exit.PIPE_CLOSED, Exit.OUTPUT):
+        _abandon_stdout()
+    sys.exit(outcome)
+
+
+def _flush() -> None:
+    if sys.stdout is not None:
+        sys.stdout.flush()
+
+
+def _say(name: str, message: str) -> None:
+    """One line, whatever the message holds; nothing where standard error is closed or nobody reads it."""
+    line = " / ".join(part.strip() for part in message.splitlines() if part.strip())
+    with suppress(OSError, AttributeError):
+        print(f"{name}: {printable(line)}", file=sys.stderr)  # noqa: T201
 
 
 def classify(error: BaseException) -> tuple[Exit, str]:
     """The exit status and the line for an exception that left a command."""
+    if isinstance(error, Failed):
+        return error.code, str(error)
+    if isinstance(error, typer.TyperException):
+        return Exit.USAGE, _usage(error)
+    if isinstance(error, (KeyboardInterrupt, typer.Abort)):
+        return Exit.INTERRUPTED, "interrupted"
     for kinds, code in _CODES:
         if isinstance(error, kinds):
             return code, str(error)
     name = type(error).__module__.partition(".")[0]
     if name in ("asyncpg", "aiokafka") or isinstance(error, (ConnectionError, TimeoutError)):
         return _outside(error)
+    if isinstance(error, UnicodeDecodeError):
+        return Exit.BAD_DATA, f"not UTF-8: {error.reason} at byte {error.start}"
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EIO):
         return Exit.OUTPUT, f"cannot write: {error.strerror}"
     if isinstance(error, OSError):
         return Exit.BAD_DATA, f"{error.filename or 'system'}: {error.strerror or error}"
     return Exit.INTERNAL, f"{type(error).__name__}: {error} (a defect in mutt; set MUTT_DEBUG=1 for the traceback)"
+
+
+def _usage(error: typer.TyperException) -> str:
+    """Typer's words and where to read on; nothing where it has printed the help already."""
+    context = getattr(error, "ctx", None)
+    message = error.format_message().rstrip(".")
+    return f"{message}; see: {context.command_path} --help" if message and context else message
 
 
 _CODES: tuple[tuple[tuple[type[BaseException], ...], Exit], ...] = (

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from typing import Annotated
 
 import typer
@@ -30,13 +29,13 @@ def migrate(
 
 
 async def _run(check: bool) -> list[str]:
-    from schemas.settings import Settings
+    from ops.cli.connections import settings_from_environment
     from streams.adapters.database import connect
     from streams.adapters.migrations import migrate as apply
     from streams.adapters.migrations import packaged, pending
     from streams.adapters.secrets import FileSecrets
 
-    settings = Settings.from_env(os.environ)
+    settings = settings_from_environment()
     connection = await connect(settings, FileSecrets(settings.secrets_dir))
     try:
         found = await pending(connection, packaged()) if check else await apply(connection)

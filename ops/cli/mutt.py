@@ -5,11 +5,12 @@ from __future__ import annotations
 import typer
 
 from ops.cli import dlq, ledger, migrate, parse, rules, topics, trace, worker
-from ops.cli.exits import run
+from ops.cli.exits import EPILOG, run
 
 app = typer.Typer(
     name="mutt",
     help="mutt turns syslog and SNMP traps into alerts, and can prove what it did with every event.",
+    epilog=EPILOG,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )

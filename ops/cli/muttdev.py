@@ -5,11 +5,12 @@ from __future__ import annotations
 import typer
 
 from ops.cli import demo, stack
-from ops.cli.exits import run
+from ops.cli.exits import EPILOG, run
 
 app = typer.Typer(
     name="muttdev",
     help="The whole of mutt on one laptop: real Kafka, PostgreSQL and a webhook receiver, from Python wheels alone.",
+    epilog=EPILOG,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )

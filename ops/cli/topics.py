@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
@@ -43,9 +42,9 @@ def check(as_json: Json = False) -> None:
 
 
 def _bootstrap() -> str:
-    from schemas.settings import Settings
+    from ops.cli.connections import settings_from_environment
 
-    return Settings.from_env(os.environ).kafka_bootstrap
+    return settings_from_environment().kafka_bootstrap
 
 
 def _show(states: Sequence[TopicState], *, as_json: bool) -> None:
