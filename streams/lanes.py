@@ -28,6 +28,9 @@ class LaneWork(Protocol):
     An exception that leaves `open` or `handle` is a defect: the lane's owner ends the process, offsets intact.
     """
 
+    held: bool
+    """It waits on purpose, with nothing begun, until more may be taken in."""
+
     async def open(self) -> None:
         """Called before the first batch, and again when the place was lost; waits as long as it must."""
 
@@ -68,8 +71,8 @@ class Lane:
 
     @property
     def idle(self) -> bool:
-        """Nothing in hand. A lane that still looks for its place, or halted, has not begun with what is queued."""
-        return self.opening or (not self.busy and not self._queue)
+        """Nothing in hand. A lane that looks for its place, halted or is held has not begun with what it has."""
+        return self.opening or self._work.held or (not self.busy and not self._queue)
 
     async def run(self) -> None:
         await self._open()

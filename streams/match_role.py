@@ -13,10 +13,12 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from faust.types.tuples import TP
 
+from schemas.config import DynamicConfig
 from schemas.errors import BrokerUnavailable
 from schemas.settings import Settings
 from schemas.topics import INGEST, Topic
 from streams import metrics
+from streams.adapters.backlog import PostgresBacklog
 from streams.adapters.batches import PostgresBatchStore, refused_offset
 from streams.adapters.database import connect, create_pool
 from streams.adapters.publisher import KafkaOutbox, create_producer
@@ -29,6 +31,7 @@ from streams.clock import SystemClock
 from streams.core.matching import Knowledge
 from streams.driver import BatchConsumer, polled
 from streams.health import HealthServer
+from streams.intake import Intake
 from streams.lanes import Caps, Lanes
 from streams.pauses import PauseReason, Pauses
 from streams.tasks import Tasks, wait_for_start
@@ -63,7 +66,8 @@ class MatchRole:
     def __init__(self, settings: Settings, secrets: SecretSource) -> None:
         self._settings = settings
         self._secrets = secrets
-        self._pauses = Pauses()
+        self._clock = SystemClock()
+        self._pauses = Pauses(self._clock)
         self._tasks = Tasks(end_process)
         self._health = HealthServer("match", metrics.REGISTRY, self._not_ready)
         self._assigned: list[tuple[str, int]] = []
@@ -72,12 +76,13 @@ class MatchRole:
         self._watcher: RuleWatcher
         self._pool: asyncpg.Pool
         self._producer: AIOKafkaProducer
+        self._intake: Intake
         self._lanes: Lanes
 
     async def open(self, app: WorkerApp) -> None:
         settings = self._settings
         await self._health.start(settings.host, settings.match_port)
-        self._pool = await create_pool(settings, self._secrets, size=settings.transactions + 4)
+        self._pool = await create_pool(settings, self._secrets, size=settings.transactions + 6)
         self._watcher = RuleWatcher(
             PostgresRuleSource(self._pool), lambda: connect(settings, self._secrets), on_change=_show_rules
         )
@@ -85,13 +90,19 @@ class MatchRole:
         await self._watcher.first()
         self._producer = await wait_for_start(lambda: create_producer(settings.kafka_bootstrap))
         self._app = app
+        self._intake = Intake(
+            reader=PostgresBacklog(self._pool), pauses=self._pauses, config=self._config, clock=self._clock
+        )
+        self._tasks.spawn(self._intake.run(), "intake")
+        await self._intake.first()
         matching = Matching(
             store=PostgresBatchStore(self._pool),
             outbox=KafkaOutbox(self._pool, self._producer),
             log_position=ConsumerLog(lambda: app.batch_consumer),
             knowledge=self._knowledge,
             pauses=self._pauses,
-            clock=SystemClock(),
+            intake=self._intake,
+            clock=self._clock,
             refused_offset=refused_offset,
             transactions=settings.transactions,
         )
@@ -109,11 +120,13 @@ class MatchRole:
         if not self._reconciling:
             self._reconciling = True
             self._tasks.spawn(self._pauses.reconcile_forever(self._app.batch_consumer), "pauses")
+        self._intake.assign(partitions)
         self._lanes.assign(partitions)
 
     def revoked(self) -> None:
         self._assigned = []
         self._lanes.revoke_all()
+        self._intake.assign([])
         self._pauses.drop_all()
 
     async def drain(self, deadline_s: float) -> bool:
@@ -130,6 +143,9 @@ class MatchRole:
         assert self._watcher.current is not None
         return self._watcher.current
 
+    def _config(self) -> DynamicConfig:
+        return self._knowledge().rule_set.config
+
     def _not_ready(self) -> dict[str, str]:
         problems = {}
         if getattr(self, "_watcher", None) is None or self._watcher.current is None:
@@ -141,13 +157,14 @@ class MatchRole:
         return problems
 
     async def _show_state(self) -> None:
-        gauges = {reason: metrics.PARTITIONS_PAUSED.labels(reason.value) for reason in PauseReason}
+        last = self._clock.monotonic()
         while True:
             metrics.RECORDS_HELD.set(self._lanes.held_records)
             metrics.BYTES_HELD.set(self._lanes.held_bytes)
             metrics.PARTITIONS_ASSIGNED.set(len(self._assigned))
-            for reason, gauge in gauges.items():
-                gauge.set(self._pauses.count(reason))
+            now = self._clock.monotonic()
+            self._pauses.measure(now - last)
+            last = now
             await asyncio.sleep(GAUGES_EVERY_S)
 
 

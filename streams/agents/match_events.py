@@ -6,6 +6,7 @@ import asyncio
 import datetime as dt
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, Protocol, TypeVar
 
 import structlog
@@ -19,6 +20,7 @@ from streams.core.matching import Knowledge
 from streams.core.ports import BatchStore, Clock, OutboxPublisher, PartitionLog
 from streams.core.progress import Behind, Progress, Todo, start_position, still_to_do
 from streams.core.signatures import SignatureBook
+from streams.intake import Intake
 from streams.lanes import Lanes
 from streams.pauses import PauseReason, Pauses
 
@@ -47,6 +49,7 @@ class Matching:
         log_position: PartitionLog,
         knowledge: Callable[[], Knowledge],
         pauses: Pauses,
+        intake: Intake,
         clock: Clock,
         refused_offset: RefusedOffset,
         transactions: int,
@@ -56,6 +59,7 @@ class Matching:
         self.log_position = log_position
         self.knowledge = knowledge
         self.pauses = pauses
+        self.intake = intake
         self.clock = clock
         self.refused_offset = refused_offset
         self.turn = asyncio.Semaphore(transactions)
@@ -79,6 +83,7 @@ class MatchLane:
         self._book = SignatureBook()
         self._verify = False
         self._revoked = False
+        self.held = False
         self._log = log.bind(topic=topic, partition=partition)
 
     def revoke(self) -> None:
@@ -169,13 +174,33 @@ class MatchLane:
                 raise PartitionHalted(todo)
             self._verify_previous(todo)
             if todo.after > todo.first:
-                async with self._shared.turn:
+                async with self._turn():
                     if not await self._settle(todo):
                         continue  # fenced: the place was read again
             self._acknowledge(batches)
             if todo.halt is not None:
                 raise PartitionHalted(todo.halt)
             return
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """One of the worker's transactions, as soon as intake is open."""
+        turn, intake = self._shared.turn, self._shared.intake
+        while True:
+            await self._until_open()
+            async with turn:
+                if intake.open:
+                    yield
+                    return
+
+    async def _until_open(self) -> None:
+        self.held = True
+        try:
+            while not await self._shared.intake.opened():
+                if self._revoked:
+                    raise _RevokedError
+        finally:
+            self.held = False
 
     def _verify_previous(self, todo: Todo) -> None:
         """Compares the last record done with what the log has there now: a replaced log reuses offsets."""
@@ -194,9 +219,7 @@ class MatchLane:
         while True:
             decided = await self._decide(todo, refused)
             try:
-                started = self._shared.clock.monotonic()
-                self._take_over(await self._shared.store.commit(decided, self._expected), decided)
-                metrics.DB_WRITE_LATENCY.observe(self._shared.clock.monotonic() - started)
+                self._take_over(await self._commit(decided), decided)
                 break
             except RowRefused as row:
                 offset = self._shared.refused_offset(decided, row)
@@ -223,6 +246,20 @@ class MatchLane:
             raise PartitionHalted(decided.halt)
         return True
 
+    async def _commit(self, decided: Decided) -> Progress:
+        """Commits, with its alerts counted as waiting from now on, or no longer where it failed."""
+        shared, alerts = self._shared, len(decided.alerts)
+        shared.intake.expect(alerts)
+        started = shared.clock.monotonic()
+        try:
+            progress = await shared.store.commit(decided, self._expected)
+        except BaseException:
+            shared.intake.withdrawn(alerts)
+            raise
+        shared.intake.committed(alerts)
+        metrics.DB_WRITE_LATENCY.observe(shared.clock.monotonic() - started)
+        return progress
+
     @property
     def _expected(self) -> Progress:
         if self._progress is None:
@@ -244,6 +281,7 @@ class MatchLane:
                 now=self._shared.clock.now(),
                 replays=replays,
                 refused=refused,
+                depth=self._shared.intake.depth,
             )
         )
 

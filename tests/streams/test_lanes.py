@@ -26,6 +26,7 @@ class Gate:
         self.taken: list[list[int]] = []
         self.revoked = False
         self.loses_its_place = False
+        self.held = False
         self.started = asyncio.Event()
 
     async def open(self) -> None:
@@ -156,3 +157,15 @@ async def test_a_lane_that_lost_its_place_opens_again_and_holds_up_no_drain() ->
         while len(work.taken) < 2:
             await asyncio.sleep(0.01)
     assert work.taken == [[0], [1]]
+
+
+async def test_a_lane_that_is_held_on_purpose_holds_up_no_drain() -> None:
+    world = World()
+    world.lanes.assign([("t", 0)])
+    await world.lanes.put(batch(0))
+    await world.work[0].started.wait()
+    assert not await world.lanes.drain(0.05)
+    world.work[0].held = True
+    assert await world.lanes.drain(0.05)
+    world.lanes.revoke_all()
+    world.work[0].let_through.set()

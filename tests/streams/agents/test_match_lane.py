@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from schemas.config import DynamicConfig
 from schemas.errors import BrokerUnavailable, RowRefused, StoreUnavailable
 from schemas.events import Disposition
 from streams.agents.match_events import Matching, MatchLane
@@ -16,9 +17,10 @@ from streams.core.batches import CorruptBatch, PlainRecord, PolledBatch, Record
 from streams.core.disposition import Decided, fingerprint
 from streams.core.matching import Knowledge
 from streams.core.progress import Progress
+from streams.intake import Intake
 from streams.pauses import PauseReason, Pauses
 from tests.builders import event_json, rule, rule_set
-from tests.fakes_match import FakeBatchStore, FakeLog, FakeOutbox, FixedClock
+from tests.fakes_match import FakeBacklog, FakeBatchStore, FakeLog, FakeOutbox, FixedClock
 
 TOPIC = "mutt.ingest.syslog"
 HERE = (TOPIC, 0)
@@ -35,17 +37,32 @@ class World:
         self.log = FakeLog()
         self.pauses = Pauses()
         self.acked: list[tuple[int, int]] = []
-        knowledge = Knowledge.of(rule_set(rule()))
+        self.config = DynamicConfig()
+        self.matcher = Knowledge.of(rule_set(rule()))
+        self.backlog = FakeBacklog()
+        self.intake = Intake(
+            reader=self.backlog,
+            pauses=self.pauses,
+            config=lambda: self.config,
+            clock=FixedClock(),
+            spread=lambda: 0.0,
+        )
+        self.intake.assign([HERE])
+        self.intake.apply()
         self.matching = Matching(
             store=self.store,
             outbox=self.outbox,
             log_position=self.log,
-            knowledge=lambda: knowledge,
+            knowledge=self.knowledge,
             pauses=self.pauses,
+            intake=self.intake,
             clock=FixedClock(),
             refused_offset=_refused_offset,
             transactions=1,
         )
+
+    def knowledge(self) -> Knowledge:
+        return self.matcher.follow(rule_set(rule(), config=self.config))
 
     async def lane(self, progress: Progress | None = None) -> MatchLane:
         if progress is not None:
@@ -258,3 +275,55 @@ async def test_a_revoked_lane_does_not_wait_for_the_database() -> None:
     lane.revoke()
     await asyncio.wait_for(task, 10)
     assert world.acked == []
+
+
+SMALL = {"alerter_queue_warn_threshold": 2, "alerter_queue_shed_threshold": 4, "alerter_queue_hard_limit": 100}
+
+
+async def test_I6_deferring_a_lane_stops_after_the_batch_that_crosses_and_goes_on_when_the_backlog_is_gone() -> None:
+    world = World()
+    world.config = DynamicConfig(**SMALL, alerter_shed_mode="defer")
+    lane = await world.lane()
+    assert await lane.handle([world.batch(0, *(record(at) for at in range(5)))])
+    assert world.pauses.has(HERE, PauseReason.BACKLOG)
+    task = asyncio.ensure_future(lane.handle([world.batch(5, record(5))]))
+    await eventually(lambda: lane.held)
+    assert world.audited == [0, 1, 2, 3, 4]
+    await world.intake.count()
+    assert await task
+    assert world.audited == [0, 1, 2, 3, 4, 5]
+    assert not world.pauses.wanted
+
+
+async def test_I6_in_mode_dlq_alerts_beyond_the_threshold_are_shed_as_letters() -> None:
+    world = World()
+    world.config = DynamicConfig(**SMALL)
+    lane = await world.lane()
+    await lane.handle([world.batch(0, *(record(at) for at in range(12)))])
+    (decided,) = world.store.committed
+    assert (decided.counts[Disposition.ALERTED], decided.counts[Disposition.SHED]) == (
+        7,
+        5,
+    )  # without a severity of its own an event counts as 4
+    assert world.intake.depth == 7
+    assert world.acked == [(0, 12)]
+
+
+async def test_alerts_of_a_commit_that_failed_are_not_counted_as_waiting() -> None:
+    world = World()
+    lane = await world.lane()
+    world.store.faults = [StoreUnavailable("away")]
+    await lane.handle([world.batch(0, record(0), record(1))])
+    assert world.intake.depth == 2
+
+
+async def test_a_lane_revoked_while_intake_is_closed_ends_with_nothing_begun() -> None:
+    world = World()
+    world.config = DynamicConfig(ingest_paused=True)
+    world.intake.apply()
+    lane = await world.lane()
+    task = asyncio.ensure_future(lane.handle([world.batch(0, record(0))]))
+    await eventually(lambda: lane.held)
+    lane.revoke()
+    assert await task
+    assert (world.audited, world.acked, lane.held) == ([], [], False)
