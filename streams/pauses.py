@@ -1,7 +1,7 @@
 """The pause controller: owns which partitions shall be paused and why, and makes the consumer agree.
 
 aiokafka forgets pauses at every rebalance and may only be asked on its own thread, so the desired set lives here and
-is reconciled with the consumer's every 200 ms and on every assignment (FAUST.md section 5).
+is reconciled with the consumer's every 200 ms and on every assignment.
 """
 
 from __future__ import annotations
