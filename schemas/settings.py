@@ -16,6 +16,9 @@ PREFIX = "MUTT_"
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Positive = Annotated[int, Meta(ge=1)]
+Brokers = Annotated[str, Meta(pattern=r"^([^\s,:]+|\[[^\s,]+\])(:\d{1,5})?(,([^\s,:]+|\[[^\s,]+\])(:\d{1,5})?)*$")]
+"""host:port, with a comma between several."""
+PostgresUrl = Annotated[str, Meta(pattern="^postgres(ql)?://")]
 Seconds = Annotated[float, Meta(gt=0)]
 
 
@@ -24,8 +27,8 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     home: str = ".mutt"
     """Folder of the development stack (`muttdev`)."""
-    kafka_bootstrap: str = "127.0.0.1:9092"
-    database_url: str = "postgresql://mutt@127.0.0.1:5432/mutt"
+    kafka_bootstrap: Brokers = "127.0.0.1:9092"
+    database_url: PostgresUrl = "postgresql://mutt@127.0.0.1:5432/mutt"
     """Without a password: that is the secret DB_PASS_CURRENT."""
     secrets_dir: str | None = None
     """Folder with one file per secret, for development."""
@@ -71,7 +74,7 @@ class Settings(Struct, frozen=True, kw_only=True):
                 try:
                     values[name] = msgspec.convert(given[variable], types[name], strict=False)
                 except msgspec.ValidationError as error:
-                    problems.append(f"{variable}={given[variable]!r}: {error}")
+                    problems.append(f"{variable}{_shown(given[variable])}: {error}")
         if problems:
             raise SettingsRefused(problems)
         return cls(**values)  # type: ignore[arg-type]
@@ -84,6 +87,11 @@ class Settings(Struct, frozen=True, kw_only=True):
     @property
     def home_path(self) -> Path:
         return Path(self.home).resolve()
+
+
+def _shown(value: str) -> str:
+    """The refused value, unless it may hold a password that somebody put into an address."""
+    return "" if "@" in value else f"={value!r}"
 
 
 def _unknown(name: str, known: Mapping[str, str]) -> str:

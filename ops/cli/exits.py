@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from enum import IntEnum
+from socket import gaierror
 from typing import NoReturn
 
 import typer
@@ -82,11 +83,12 @@ def _escape(char: str) -> str:
 def run(app: typer.Typer, arguments: Sequence[str] | None = None) -> NoReturn:
     """Runs a Typer application; every error leaves as one line and a documented status, no traceback."""
     name = str(app.info.name)
+    _open_closed_streams()
     try:
         outcome = app(arguments, standalone_mode=False, prog_name=name)
         if outcome == Exit.INTERRUPTED:  # Typer's word for Ctrl-C
             raise KeyboardInterrupt
-        _flush()
+        sys.stdout.flush()
     except SystemExit as ended:
         # Typer itself turns a closed pipe into status 1; what it then puts in the place of stdout tells.
         outcome = Exit.PIPE_CLOSED if type(sys.stdout).__name__ == "PacifyFlushWrapper" else ended.code
@@ -103,15 +105,19 @@ def run(app: typer.Typer, arguments: Sequence[str] | None = None) -> NoReturn:
     sys.exit(outcome)
 
 
-def _flush() -> None:
-    if sys.stdout is not None:
-        sys.stdout.flush()
+def _open_closed_streams() -> None:
+    """Whoever starts us with a stream closed means the empty one."""
+    if sys.stdin is None:
+        sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115 - as long as the process
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
 
 
 def _say(name: str, message: str) -> None:
-    """One line, whatever the message holds; nothing where standard error is closed or nobody reads it."""
+    """One line, whatever the message holds; nothing where nobody reads it."""
     line = " / ".join(part.strip() for part in message.splitlines() if part.strip())
-    with suppress(OSError, AttributeError):
+    with suppress(OSError):
         print(f"{name}: {printable(line)}", file=sys.stderr)  # noqa: T201
 
 
@@ -123,11 +129,13 @@ def classify(error: BaseException) -> tuple[Exit, str]:
         return Exit.USAGE, _usage(error)
     if isinstance(error, (KeyboardInterrupt, typer.Abort)):
         return Exit.INTERRUPTED, "interrupted"
+    if isinstance(error, Unavailable):
+        return Exit.UNAVAILABLE, f"{error}; {_IS_IT_UP}"
     for kinds, code in _CODES:
         if isinstance(error, kinds):
             return code, str(error)
     name = type(error).__module__.partition(".")[0]
-    if name in ("asyncpg", "aiokafka") or isinstance(error, (ConnectionError, TimeoutError)):
+    if name in ("asyncpg", "aiokafka") or isinstance(error, (ConnectionError, TimeoutError, gaierror)):
         return _outside(error)
     if isinstance(error, UnicodeDecodeError):
         return Exit.BAD_DATA, f"not UTF-8: {error.reason} at byte {error.start}"
@@ -145,11 +153,12 @@ def _usage(error: typer.TyperException) -> str:
     return f"{message}; see: {context.command_path} --help" if message and context else message
 
 
+_IS_IT_UP = "is it up? (muttdev status)"
+
 _CODES: tuple[tuple[tuple[type[BaseException], ...], Exit], ...] = (
     ((SettingsRefused, MigrationRefused), Exit.CONFIGURATION),
     ((RuleRefused, ConfigRefused), Exit.BAD_DATA),
     ((Refused,), Exit.USAGE),
-    ((Unavailable,), Exit.UNAVAILABLE),
     ((MuttError,), Exit.INTERNAL),
 )
 
@@ -159,12 +168,14 @@ def _outside(error: BaseException) -> tuple[Exit, str]:
     kind = type(error).__name__
     if kind in ("InvalidPasswordError", "InvalidAuthorizationSpecificationError", "InvalidCatalogNameError"):
         return Exit.CONFIGURATION, f"PostgreSQL refuses the login: {error}; check MUTT_DATABASE_URL and DB_PASS_CURRENT"
+    if kind == "ClientConfigurationError":
+        return Exit.CONFIGURATION, f"MUTT_DATABASE_URL: {error}"
     if kind in ("UndefinedTableError", "UndefinedColumnError"):
         return Exit.CONFIGURATION, f"the database schema is not this program's ({error}); run: mutt migrate"
     if kind == "UnknownTopicOrPartitionError":
         return Exit.CONFIGURATION, "a topic is missing; run: mutt topics create"
     side = "Kafka" if type(error).__module__.startswith("aiokafka") else "PostgreSQL or Kafka"
-    return Exit.UNAVAILABLE, f"{side} cannot be reached: {error or kind}; is it up? (muttdev status)"
+    return Exit.UNAVAILABLE, f"{side} cannot be reached: {error or kind}; {_IS_IT_UP}"
 
 
 def _abandon_stdout() -> None:
