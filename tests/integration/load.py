@@ -12,12 +12,15 @@ from typing import Any
 import asyncpg
 from confluent_kafka import Producer
 
-from tests.integration.pipeline import add_rule
+from tests.integration.pipeline import add_rule, configure
 
 TOPICS = ("mutt.ingest.syslog", "mutt.ingest.snmp", "mutt.ingest.raw")
 
 
 async def rules_for_load(pool: asyncpg.Pool) -> None:
+    """Rules for `record`; nothing is shed or deferred, since most tests have no forwarder."""
+    await configure(pool, "alerter_queue_hard_limit", str(10**8))
+    await configure(pool, "alerter_queue_shed_threshold", str(10**7))
     await add_rule(pool, "link down")
     await add_rule(pool, "config saved", "Log_only")
     await add_rule(pool, "heartbeat", "Ignore")
