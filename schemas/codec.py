@@ -12,11 +12,11 @@ from schemas.dead_letters import Reason
 from schemas.errors import RecordRejected
 from schemas.events import MESSAGE_LIMIT, Decoded, Event, Flag, Varbind
 from schemas.json_checks import (
-    DEPTH_LIMIT,
     INTEGER_MAX,
     INTEGER_MIN,
     SOURCE_LIMIT,
     VARBIND_LIMIT,
+    accounts_for,
     explain,
     is_correlation_id,
     is_oid,
@@ -104,11 +104,11 @@ def _is_sound(value: bytes, event: Event, *, escaped: bool, unusual: bool) -> bo
             value.decode()
         except UnicodeDecodeError:
             return False
-    if value.count(b"[") + value.count(b"{") > DEPTH_LIMIT and too_deep(value):
-        return False
     if not _within_bounds(event):
         return False
-    return not (may_repeat(value, event, escaped=escaped, unusual=unusual) and repeats(value))
+    if not (escaped or unusual) and accounts_for(event, value):
+        return event.structured_data is None or not too_deep(value)
+    return not (too_deep(value) or (may_repeat(value, event, escaped=escaped) and repeats(value)))
 
 
 def _within_bounds(event: Event) -> bool:

@@ -118,3 +118,5 @@ class Disposition(StrEnum):
     UNHANDLED = "unhandled"
     SHED = "shed"
     REJECTED = "rejected"
+
+    __hash__ = str.__hash__  # the enum's own is a Python function, and every event is counted

@@ -30,7 +30,6 @@ _OID_LENGTH = 128 * len(".4294967295")
 _ARC = r"(?:0|[1-9][0-9]{0,9})"
 _OID = re.compile(rf"\.?{_ARC}(?:\.{_ARC}){{1,127}}")
 _LONG_ARC = re.compile(r"[0-9]{10}")
-_VISIBLE = re.compile(r"[!-~]{1,64}")
 _READ_KEYS = re.compile(rb'"(' + "|".join(Event.__struct_fields__).encode() + rb')"[ \t\r\n]*:')
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 _BRACKETS = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")
@@ -59,7 +58,8 @@ def _is_oid(text: str) -> bool:
 
 
 def is_correlation_id(text: str) -> bool:
-    return _VISIBLE.fullmatch(text) is not None
+    """1 to 64 visible ASCII characters."""
+    return 0 < len(text) <= 64 and text.isascii() and text.isprintable() and " " not in text
 
 
 def strip_bom(value: bytes) -> bytes:
@@ -76,16 +76,18 @@ def too_deep(value: bytes) -> bool:
     return max(accumulate(steps), default=0) > DEPTH_LIMIT
 
 
-def may_repeat(value: bytes, event: Event, *, escaped: bool, unusual: bool = False) -> bool:
-    """A quick answer whether a name mutt reads may stand there twice; False is certain, True asks for `repeated`.
+def accounts_for(event: Event, value: bytes) -> bool:
+    """Whether every quote of a record without escapes belongs to what the event holds: nothing stands there twice, and
+    nothing is unread. Means nothing for an event whose fields were written in other types than they have now."""
+    return value.count(b'"') == _quotes(event)
 
-    Without a backslash every quote belongs to a name or a text, so a record with exactly the quotes that the event
-    accounts for has nothing twice (and nothing unread). Otherwise one pattern counts the names mutt reads. A name
-    spelt with an escape needs `\\u00`, and names inside objects that mutt reads are only counted by the first way.
-    `unusual`: the event was not written in the types it now has, so its quotes say nothing.
+
+def may_repeat(value: bytes, event: Event, *, escaped: bool) -> bool:
+    """A quick answer whether a name mutt reads may stand there twice; False is certain, True asks for `repeats`.
+
+    One pattern counts the names mutt reads. A name spelt with an escape needs `\\u00`; names inside objects that mutt
+    reads are not counted.
     """
-    if not (escaped or unusual) and value.count(b'"') == _quotes(event):
-        return False
     if event.varbinds or event.structured_data or (escaped and b"\\u00" in value):
         return True
     names = _READ_KEYS.findall(value)
@@ -94,14 +96,9 @@ def may_repeat(value: bytes, event: Event, *, escaped: bool, unusual: bool = Fal
 
 def _quotes(event: Event) -> int:
     """How many quotes a record without escapes needs for this event."""
-    count = 12
-    for text in (event.source, event.program, event.procid, event.msgid, event.trap_oid, event.correlation_id):
-        if text is not None:
-            count += 4
-    if event.syslog_severity is not None:
-        count += 2
-    if event.facility is not None:
-        count += 2
+    texts = (event.source, event.program, event.procid, event.msgid, event.trap_oid, event.correlation_id)
+    numbers = (event.syslog_severity, event.facility)
+    count = 40 - 4 * texts.count(None) - 2 * numbers.count(None)
     if event.varbinds is not None:
         count += 2 + _inner_quotes(event.varbinds)
     if event.structured_data is not None:

@@ -186,7 +186,9 @@ class _Decision:
 
     def _unhandled(self, record: Record, decoded: Decoded, judgement: Judgement, replay_of: uuid.UUID | None) -> None:
         event = decoded.event
-        hostname, message = codec.visible(event.hostname), codec.visible(event.message)
+        hostname, message = event.hostname, event.message
+        if decoded.flags:
+            hostname, message = codec.visible(hostname), codec.visible(message)
         key = signature(hostname, message)
         alert = None
         crossed = self.out.signatures.observe(key, hostname, message, record.timestamp, self.policy)
@@ -221,40 +223,34 @@ class _Decision:
         replay_of: uuid.UUID | None,
     ) -> None:
         event, rule = decoded.event, judgement.rule
-        message, raw_sha256 = event.message, None
-        flags: list[str] = [flag.value for flag in decoded.flags] if decoded.flags else []
-        if len(message) > MESSAGE_LIMIT:
-            message = message[:MESSAGE_LIMIT]
-            raw_sha256 = hashlib.sha256(record.value or b"").digest()
-        if record.key is not None and record.key != event.hostname.encode("utf-8", "surrogatepass"):
-            flags.append(Flag.KEY_MISMATCH.value)
-        visible = codec.visible if Flag.NUL_SHOWN in decoded.flags else str
+        hostname, source, message, raw_sha256 = event.hostname, event.source, event.message, None
+        flags = self._flags(record, decoded)
+        if flags is not None:
+            hostname, source = codec.visible(hostname), source and codec.visible(source)
+            if len(message) > MESSAGE_LIMIT:
+                message = message[:MESSAGE_LIMIT]
+                raw_sha256 = hashlib.sha256(record.value or b"").digest()
+            message = codec.visible(message)
+        rule_id = rule_version = handling = None
+        if rule is not None:
+            rule_id, rule_version, handling = rule.id, rule.version, judgement.handling
+        work = self.work
         self.out.audit.append(
             (
-                self.work.topic.name,
-                self.work.partition,
-                record.offset,
-                self._broker_time(record),
-                decoded.event_time,
-                visible(event.hostname),
-                event.source and codec.visible(event.source),
-                event.syslog_severity,
-                disposition.value,
-                rule and rule.id,
-                rule and rule.version,
-                self.version,
-                rule and judgement.handling.value,
-                judgement.team,
-                alert_id,
-                replay_of,
-                event.correlation_id,
-                event.trap_oid,
-                visible(message),
-                flags or None,
-                record.value,
+                work.topic.name, work.partition, record.offset, self._broker_time(record), decoded.event_time, hostname,
+                source, event.syslog_severity, disposition, rule_id, rule_version, self.version, handling,
+                judgement.team, alert_id, replay_of, event.correlation_id, event.trap_oid, message, flags, record.value,
                 raw_sha256,
             )
-        )
+        )  # fmt: skip
+
+    @staticmethod
+    def _flags(record: Record, decoded: Decoded) -> list[Flag] | None:
+        """What is unusual about the event, None for nothing: texts without flags need no second look."""
+        key = record.key
+        if key is None or key == decoded.event.hostname.encode("utf-8", "surrogatepass"):
+            return list(decoded.flags) or None
+        return [*decoded.flags, Flag.KEY_MISMATCH]
 
     def _reject(self, record: Record, reason: Reason, detail: str) -> None:
         self.counts[Disposition.REJECTED] += 1

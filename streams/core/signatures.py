@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from hashlib import blake2b
+from itertools import chain, islice
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -64,9 +65,9 @@ def signature(hostname: str, message: str) -> int:
     and length fall together; two messages that differ in the letters a to f alone do too. It runs for every unmatched
     event, so it is one pass of `bytes.translate` and one short hash.
     """
-    text = f"{hostname}\0".encode("utf-8", "surrogatepass")
     skeleton = message[:TEMPLATE_CHARACTERS].encode("utf-8", "surrogatepass").translate(None, _ID_BYTES)
-    return int.from_bytes(blake2b(text + skeleton, digest_size=8).digest(), "big", signed=True)
+    text = b"%b\0%b" % (hostname.encode("utf-8", "surrogatepass"), skeleton)
+    return int.from_bytes(blake2b(text, digest_size=8).digest(), "big", signed=True)
 
 
 class SignatureBook:
@@ -118,8 +119,12 @@ class SignatureDraft:
 
     def evicted(self) -> list[int]:
         """Signatures to forget so that the book keeps its limit: the longest unseen, this batch's last."""
-        union = [key for key in self._book.entries if key not in self.changed] + list(self.changed)
-        return union[: max(0, len(union) - self._book.limit)]
+        entries, changed = self._book.entries, self.changed
+        surplus = len(entries) + sum(key not in entries for key in changed) - self._book.limit
+        if surplus <= 0:
+            return []
+        unseen = (key for key in entries if key not in changed)
+        return list(islice(chain(unseen, changed), surplus))
 
     def rows(self) -> dict[int, Seen]:
         """What to store: changed signatures seen more than once, or alerted, that stay."""
