@@ -14,7 +14,6 @@ from schemas.events import MESSAGE_LIMIT, Decoded, Event, Flag, Varbind
 from schemas.json_checks import (
     INTEGER_MAX,
     INTEGER_MIN,
-    SOURCE_LIMIT,
     VARBIND_LIMIT,
     accounts_for,
     explain,
@@ -25,7 +24,7 @@ from schemas.json_checks import (
     strip_bom,
     too_deep,
 )
-from schemas.syslog import HOSTNAME_LIMIT, host_of_key, parse_line, parse_structured_data, utc, visible
+from schemas.syslog import host_of_key, parse_line, parse_structured_data, utc, visible
 from schemas.topics import MIB, RecordFormat, Topic
 
 __all__ = ["VALUE_LIMIT", "decode", "decode_alert", "encode", "visible"]
@@ -112,19 +111,8 @@ def _is_sound(value: bytes, event: Event, *, escaped: bool, unusual: bool) -> bo
 
 
 def _within_bounds(event: Event) -> bool:
-    hostname = event.hostname
-    if (
-        event.timestamp is None
-        or not 0 < len(hostname) <= HOSTNAME_LIMIT
-        or not (hostname[0] > " " or hostname.strip())
-    ):
-        return False
-    severity, facility, source = event.syslog_severity, event.facility, event.source
-    if severity is not None and not 0 <= severity <= 7:
-        return False
-    if facility is not None and not 0 <= facility <= 23:
-        return False
-    if source is not None and not 0 < len(source) <= SOURCE_LIMIT:
+    """The bounds that the types of Event do not state."""
+    if event.timestamp is None or not (event.hostname[0] > " " or event.hostname.strip()):
         return False
     if event.trap_oid is not None and not is_oid(event.trap_oid):
         return False

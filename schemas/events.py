@@ -12,7 +12,13 @@ from msgspec import Meta, Struct
 MESSAGE_LIMIT = 64 * 1024
 """Characters of `message` kept in the audit row; longer ones are cut there, flagged, their bytes whole in `raw`."""
 
+HOSTNAME_LIMIT = 255
+SOURCE_LIMIT = 64
+
 Severity = Annotated[int, Meta(ge=0, le=7)]
+Facility = Annotated[int, Meta(ge=0, le=23)]
+Hostname = Annotated[str, Meta(min_length=1, max_length=HOSTNAME_LIMIT)]
+Source = Annotated[str, Meta(min_length=1, max_length=SOURCE_LIMIT)]
 Varbind = str | int | float | bool | None
 
 
@@ -21,11 +27,11 @@ class Event(Struct, gc=False, kw_only=True, omit_defaults=True):
 
     timestamp: str | None
     """As the producer wrote it; None only for raw lines that carry no time."""
-    hostname: str
+    hostname: Hostname
     message: str
-    source: str | None = None
-    syslog_severity: int | None = None
-    facility: int | None = None
+    source: Source | None = None
+    syslog_severity: Severity | None = None
+    facility: Facility | None = None
     program: str | None = None
     procid: str | None = None
     msgid: str | None = None

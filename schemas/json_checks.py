@@ -14,12 +14,11 @@ import msgspec
 
 from schemas.dead_letters import Reason
 from schemas.errors import RecordRejected
-from schemas.events import Event
-from schemas.syslog import HOSTNAME_LIMIT, parse_structured_data
+from schemas.events import HOSTNAME_LIMIT, SOURCE_LIMIT, Event
+from schemas.syslog import parse_structured_data
 
 BOM = b"\xef\xbb\xbf"
 DEPTH_LIMIT = 64
-SOURCE_LIMIT = 64
 VARBIND_LIMIT = 1_000
 INTEGER_MIN, INTEGER_MAX = -(2**63), 2**64 - 1
 """Of a varbind: Counter64 is the largest. jsonb and every reader behind it hold these exactly."""

@@ -10,10 +10,9 @@ import msgspec
 
 from schemas.dead_letters import Reason
 from schemas.errors import RecordRejected
-from schemas.events import MESSAGE_LIMIT, Decoded, Event, EventFormat, Flag
+from schemas.events import HOSTNAME_LIMIT, MESSAGE_LIMIT, Decoded, Event, EventFormat, Flag
 from schemas.topics import MIB
 
-HOSTNAME_LIMIT = 255
 LINE_LIMIT = MIB
 UNKNOWN_HOST = "unknown"
 

@@ -85,8 +85,9 @@ class KafkaOutbox:
         partitions = sorted(await self._producer.partitions_for(ALERTS.name))
         answers: list[asyncio.Future[Any]] = []
         builders: dict[int, Any] = {}
+        homes = {key: self._partitioner(key, partitions, partitions) for key in {key for _, key, _ in alerts}}
         for _, key, value in alerts:
-            partition = self._partitioner(key, partitions, partitions)
+            partition = homes[key]
             builder = builders.get(partition) or builders.setdefault(partition, self._producer.create_batch())
             if builder.append(key=key, value=value, timestamp=None) is None:
                 answers.append(await self._producer.send_batch(builder, ALERTS.name, partition=partition))

@@ -101,8 +101,10 @@ class SignatureDraft:
         seen = self.changed.get(key)
         if seen is None:
             known = self._book.entries.get(key)
-            seen = replace(known) if known else Seen(hostname, "", "", 0, at, at)
-            self.changed[key] = seen
+            if known is None and policy.threshold > 1:
+                self.changed[key] = Seen(hostname, "", "", 1, at, at)
+                return None
+            seen = self.changed[key] = replace(known) if known else Seen(hostname, "", "", 0, at, at)
         if at - seen.started > policy.window_s * 1000:
             seen.count, seen.started, seen.alerted = 0, at, False
         seen.count += 1
