@@ -13,6 +13,7 @@ MuttError
     ├── SettingsRefused        environment or settings
     ├── ConfigRefused          a dynamic configuration key
     ├── RuleRefused            a rule or a rules file
+    ├── Outdated               it was changed by another hand meanwhile: look again
     └── MigrationRefused       the schema's history
 """
 
@@ -93,6 +94,10 @@ class ConfigRefused(Refused):
 
 class RuleRefused(Refused):
     """A rule (or a line of a rules file) is not valid, or the matching engine does not accept its pattern."""
+
+
+class Outdated(Refused):
+    """What the caller looked at was changed by another hand meanwhile; nothing was done, look again."""
 
 
 class MigrationRefused(Refused):

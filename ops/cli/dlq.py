@@ -1,4 +1,4 @@
-"""`mutt dlq`: Dead letters: list, inspect and replay."""
+"""`mutt dlq`: Dead letters: find the cause, inspect, edit, replay, set aside."""
 
 from __future__ import annotations
 
@@ -9,23 +9,10 @@ from typing import Annotated
 
 import typer
 
-from ops.cli import dlq_replay
+from ops.cli import dlq_desk, dlq_replay
 from ops.cli.connections import database, settings_from_environment
 from ops.cli.exits import Exit, fail, printable
-from ops.cli.letter_options import (
-    FromOption,
-    HostOption,
-    IdOption,
-    JsonOption,
-    ReasonOption,
-    StageOption,
-    StateOption,
-    ToOption,
-    TopicOption,
-    letter_filter,
-    letter_id,
-    shown_states,
-)
+from ops.cli.letter_options import JsonOption, filtered, letter_id, shown_states
 from ops.cli.letter_views import group_json, group_lines, letter_json, letter_lines, time_text
 from schemas.errors import Refused
 from streams.adapters.dead_letters import DeadLetters
@@ -33,20 +20,18 @@ from streams.adapters.letter_groups import letter_groups
 from streams.core.letter_groups import Group, GroupBy
 from streams.core.replay import LetterFilter, StoredLetter
 
-app = typer.Typer(help="Dead letters: list, inspect and replay.", no_args_is_help=True)
+app = typer.Typer(help="Dead letters: find the cause, inspect, edit, replay, set aside.", no_args_is_help=True)
 app.command("replay")(dlq_replay.replay)
+app.command("export")(dlq_desk.export)
+app.command("park")(dlq_desk.park)
+app.command("unpark")(dlq_desk.unpark)
+app.command("purge")(dlq_desk.purge)
 
 
 @app.command()
+@filtered
 def stats(
-    reason: ReasonOption = None,
-    stage: StageOption = None,
-    host: HostOption = None,
-    topic: TopicOption = None,
-    since: FromOption = None,
-    until: ToOption = None,
-    ids: IdOption = None,
-    state: StateOption = None,
+    chosen: LetterFilter,
     by: Annotated[GroupBy, typer.Option("--by", help="What to group them by.")] = GroupBy.REASON,
     limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many groups, the largest.")] = 100,
     as_json: JsonOption = False,
@@ -55,9 +40,6 @@ def stats(
 
     --by detail shows details without their numbers, ids and host names, so that one cause is one group.
     """
-    chosen = letter_filter(
-        reason=reason, stage=stage, host=host, topic=topic, since=since, until=until, ids=ids, state=state
-    )
     groups = asyncio.run(_groups(shown_states(chosen), by))
     if as_json:
         body = {"by": by.value, "groups": [group_json(group) for group in groups[:limit]], "more": len(groups[limit:])}
@@ -67,22 +49,13 @@ def stats(
 
 
 @app.command("list")
+@filtered
 def list_letters(
-    reason: ReasonOption = None,
-    stage: StageOption = None,
-    host: HostOption = None,
-    topic: TopicOption = None,
-    since: FromOption = None,
-    until: ToOption = None,
-    ids: IdOption = None,
-    state: StateOption = None,
+    chosen: LetterFilter,
     limit: Annotated[int, typer.Option("--limit", help="At most so many, those that failed last.")] = 50,
     as_json: JsonOption = False,
 ) -> None:
     """Lists dead letters, those that failed last first."""
-    chosen = letter_filter(
-        reason=reason, stage=stage, host=host, topic=topic, since=since, until=until, ids=ids, state=state
-    )
     if not 1 <= limit <= 100_000:
         raise Refused(f"--limit {limit} is not between 1 and 100000")
     letters = asyncio.run(_newest(shown_states(chosen), limit))

@@ -21,20 +21,7 @@ from rich.progress import Progress
 from ops.cli.connections import database, settings_from_environment, user_name
 from ops.cli.dlq_rehearse import Plan, print_rehearsal, rehearse
 from ops.cli.exits import Exit, fail
-from ops.cli.letter_options import (
-    FromOption,
-    HostOption,
-    IdOption,
-    JsonOption,
-    ReasonOption,
-    StageOption,
-    StateOption,
-    ToOption,
-    TopicOption,
-    id_chunks,
-    letter_filter,
-    letter_id,
-)
+from ops.cli.letter_options import JsonOption, filtered, id_chunks, letter_id
 from schemas.dead_letters import LetterState
 from schemas.errors import BrokerUnavailable, Refused
 from schemas.settings import Settings
@@ -44,19 +31,13 @@ from streams.adapters.replays import Outcome, Pace, Replayer
 from streams.core.replay import LetterFilter, Refusal
 
 
+@filtered
 def replay(
-    reason: ReasonOption = None,
-    stage: StageOption = None,
-    host: HostOption = None,
-    topic: TopicOption = None,
-    since: FromOption = None,
-    until: ToOption = None,
-    ids: IdOption = None,
+    chosen: LetterFilter,
     ids_file: Annotated[
         Path | None,
         typer.Option("--ids", help="Only the letters whose ids stand in this file, one a line; - reads stdin."),
     ] = None,
-    state: StateOption = None,
     limit: Annotated[int | None, typer.Option("--limit", help="Send at most so many.")] = None,
     rate: Annotated[float | None, typer.Option("--rate", help="Send at most so many a second.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be sent.")] = False,
@@ -69,9 +50,6 @@ def replay(
 
     Only open letters whose reason allows it are sent; the others are counted, with why. Every replay is recorded.
     """
-    chosen = letter_filter(
-        reason=reason, stage=stage, host=host, topic=topic, since=since, until=until, ids=ids, state=state
-    )
     plan = Plan(
         selections=_selections(chosen, ids_file, resume),
         pace=_pace(rate, limit),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import difflib
+import functools
+import inspect
 import re
 import sys
 import uuid
@@ -12,7 +14,7 @@ from contextlib import nullcontext
 from enum import StrEnum
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 import typer
@@ -41,16 +43,31 @@ Member = TypeVar("Member", bound=StrEnum)
 Value = TypeVar("Value")
 
 
+def filtered(command: Callable[..., None]) -> Callable[..., None]:
+    """The command, called with the filter that the filter's options ask for; they stand before its own."""
+    options = inspect.signature(letter_filter, eval_str=True).parameters
+    own = list(inspect.signature(command, eval_str=True).parameters.values())[1:]
+    parameters = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in (*options.values(), *own)]
+
+    @functools.wraps(command)
+    def run(**given: Any) -> None:
+        command(letter_filter(**{name: given.pop(name) for name in options}), **given)
+
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {one.name: one.annotation for one in parameters}
+    return run
+
+
 def letter_filter(
     *,
-    reason: list[str] | None = None,
-    stage: list[str] | None = None,
-    host: list[str] | None = None,
-    topic: list[str] | None = None,
-    since: str | None = None,
-    until: str | None = None,
-    ids: list[str] | None = None,
-    state: list[str] | None = None,
+    reason: ReasonOption = None,
+    stage: StageOption = None,
+    host: HostOption = None,
+    topic: TopicOption = None,
+    since: FromOption = None,
+    until: ToOption = None,
+    ids: IdOption = None,
+    state: StateOption = None,
 ) -> LetterFilter:
     """The filter these options ask for. Raises Refused naming every wrong value at once."""
     problems: list[str] = []
