@@ -56,6 +56,16 @@ async def settle_loop() -> None:
         await asyncio.sleep(0)
 
 
+async def first_of(*events: asyncio.Event) -> None:
+    """Waits until one of them is set."""
+    waits = [asyncio.ensure_future(event.wait()) for event in events]
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()
+
+
 class FakeSink:
     """The AlertSink port in memory. `answers` by alert id are given in turn, then `default`."""
 
@@ -67,13 +77,18 @@ class FakeSink:
         self.most_at_once = 0
         self.gate = asyncio.Event()
         self.gate.set()
+        self._let_out: defaultdict[uuid.UUID, asyncio.Event] = defaultdict(asyncio.Event)
+
+    def let_out(self, alert_id: uuid.UUID) -> None:
+        """Answers this alert's posts though the gate is closed."""
+        self._let_out[alert_id].set()
 
     async def post(self, alert_id: uuid.UUID, body: bytes) -> Answer:
         self.posts.append((alert_id, body))
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)
         try:
-            await self.gate.wait()
+            await first_of(self.gate, self._let_out[alert_id])
         finally:
             self.at_once -= 1
         waiting = self.answers[alert_id]

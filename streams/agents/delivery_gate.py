@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 
 import structlog
@@ -18,28 +17,35 @@ log = structlog.get_logger()
 
 RECHECK_S = 1.0
 """The longest a waiting alert goes without looking again: a changed configuration is in force within it."""
-RECEIVER = "moogsoft"
 
 Sleep = Callable[[float], Awaitable[None]]
 
 
 class Gate:
-    """Lets posts through one by one. The first in line waits for what is missing, the others wait behind it.
+    """Lets posts through one by one. Each one that entered must leave.
 
-    `share` is the part of the fleet's rate that this worker may use: that of its partitions.
+    `share` is the part of the fleet's rate that this worker may use: that of its partitions. `on_breaker` is told of
+    every change of the breaker's state.
     """
 
-    def __init__(self, config: Callable[[], DynamicConfig], clock: Clock, sleep: Sleep) -> None:
+    def __init__(
+        self,
+        config: Callable[[], DynamicConfig],
+        clock: Clock,
+        *,
+        receiver: str,
+        on_breaker: Callable[[BreakerState], None] = lambda _: None,
+    ) -> None:
         self._config = config
         self._clock = clock
-        self._sleep = sleep
+        self._receiver = receiver
+        self._on_breaker = on_breaker
         self._breaker = Breaker(_breaker_policy(config()))
         self._bucket = TokenBucket(_rate_policy(config(), 1.0))
-        self._turn = asyncio.Lock()
-        self._moved = asyncio.Event()
+        self._limited = False
         self._shown = BreakerState.CLOSED
-        self._state_gauge = metrics.BREAKER_STATE.labels(RECEIVER)
-        self._failures_gauge = metrics.BREAKER_FAILURES.labels(RECEIVER)
+        self._state_gauge = metrics.BREAKER_STATE.labels(receiver)
+        self._failures_gauge = metrics.BREAKER_FAILURES.labels(receiver)
         self._state_gauge.set(self._shown)
         self.share = 1.0
         self.posting = 0
@@ -50,20 +56,29 @@ class Gate:
     def breaker_state(self) -> BreakerState:
         return self._breaker.state(self._clock.monotonic())
 
-    async def enter(self, given_up: Callable[[], bool]) -> bool:
-        """Waits until a post may go out, then counts it; False when the alert is given up before."""
-        async with self._turn:
-            limited = False
-            while not given_up():
-                wait, by_rate = self._missing()
-                if wait <= 0.0:
-                    self.posting += 1
-                    return True
-                if by_rate and not limited:
-                    limited = True
-                    metrics.MOOG_RATE_LIMITED.inc()
-                await self._sleep_or_move(min(wait, RECHECK_S))
-        return False
+    def look(self) -> float:
+        """Follows configuration and breaker. Seconds until its state may change by itself, at most a recheck."""
+        config, now = self._config(), self._clock.monotonic()
+        self._breaker.policy = _breaker_policy(config)
+        self._bucket.policy = _rate_policy(config, self.share)
+        self._show(now)
+        if self._breaker.state(now) is not BreakerState.OPEN:
+            return RECHECK_S
+        return min(RECHECK_S, max(0.001, (self._breaker.retry_at or 0.0) - now))
+
+    def enter(self) -> float:
+        """0.0 when a post goes out now, which it counts; else the seconds after which to ask again at the latest."""
+        recheck, now = self.look(), self._clock.monotonic()
+        if self.closed_by is not None or self.posting >= self._config().moog_max_in_flight or not self._passes(now):
+            return recheck
+        wait = self._bucket.take(now)
+        if wait > 0.0:
+            self._count_limited()
+            return min(wait, recheck)
+        self._limited = False
+        self._breaker.allows(now)
+        self.posting += 1
+        return 0.0
 
     def leave(self, kind: Kind) -> None:
         """One post ended: a refusal of the alert is still an answer of a receiver that works."""
@@ -74,35 +89,17 @@ class Gate:
         else:
             self._breaker.succeeded(now)
         self._show(now)
-        self._moved.set()
 
-    def _missing(self) -> tuple[float, bool]:
-        """Seconds to wait at most before looking again, and whether for the rate; 0 when the post is taken on."""
-        config, now = self._config(), self._clock.monotonic()
-        self._breaker.policy = _breaker_policy(config)
-        self._bucket.policy = _rate_policy(config, self.share)
-        self._show(now)
-        if self.closed_by is not None or self.posting >= config.moog_max_in_flight:
-            return RECHECK_S, False
-        if not self._breaker.ready(now):
-            return max(0.001, (self._breaker.retry_at or 0.0) - now) if self._is_open(now) else RECHECK_S, False
-        wait = self._bucket.take(now)
-        if wait <= 0.0:
-            self._breaker.allows(now)
-        return wait, True
+    def _passes(self, now: float) -> bool:
+        """The probe goes alone: what went out before must not be taken for its answer."""
+        probing = self._breaker.state(now) is BreakerState.HALF_OPEN
+        return self._breaker.ready(now) and not (probing and self.posting)
 
-    def _is_open(self, now: float) -> bool:
-        return self._breaker.state(now) is BreakerState.OPEN
-
-    async def _sleep_or_move(self, seconds: float) -> None:
-        """Until the time is over or a post ended."""
-        self._moved.clear()
-        waits = [asyncio.ensure_future(self._sleep(seconds)), asyncio.ensure_future(self._moved.wait())]
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
+    def _count_limited(self) -> None:
+        """Once for each post that waits for the rate, however often it asks."""
+        if not self._limited:
+            self._limited = True
+            metrics.MOOG_RATE_LIMITED.inc()
 
     def _show(self, now: float) -> None:
         state = self._breaker.state(now)
@@ -110,10 +107,11 @@ class Gate:
         if state is self._shown:
             return
         names = self._shown.name.lower(), state.name.lower()
-        metrics.BREAKER_CHANGES.labels(RECEIVER, *names).inc()
-        log.warning("circuit breaker", receiver=RECEIVER, before=names[0], now=names[1])
+        metrics.BREAKER_CHANGES.labels(self._receiver, *names).inc()
+        log.warning("circuit breaker", receiver=self._receiver, before=names[0], now=names[1])
         self._state_gauge.set(state)
         self._shown = state
+        self._on_breaker(state)
 
 
 def _breaker_policy(config: DynamicConfig) -> BreakerPolicy:

@@ -34,7 +34,6 @@ class Held(Pending):
     """One alert in hand. Without hands its partition is revoked: a post on its way is still written down."""
 
     hands: list[Hand] = field(default_factory=list)
-    posting: bool = False
 
 
 class Hold:

@@ -4,30 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from typing import Any
 
 from schemas.config import DynamicConfig
 from streams import metrics
 from streams.agents.delivery_books import DeliveryBooks
+from streams.agents.delivery_dispatch import Dispatch
 from streams.agents.delivery_gate import Gate, Sleep
 from streams.agents.delivery_hold import Held, HeldCaps, Hold
 from streams.agents.delivery_intake import Intake
 from streams.core.batches import PolledBatch
+from streams.core.breaker import BreakerState
 from streams.core.delivery import Kind, Outcome, classify
 from streams.core.moogsoft import body
 from streams.core.ports import AlertSink, Clock, DeliveryStore, OutboxPublisher
 
-
-@dataclass(eq=False)
-class _Host:
-    """One host's alerts in offset order, and the task that delivers them."""
-
-    queue: deque[Held] = field(default_factory=deque)
-    current: Held | None = None
-    task: asyncio.Task[None] | None = None
+RECEIVER = "moogsoft"
 
 
 class Forwarder:
@@ -45,6 +38,7 @@ class Forwarder:
         config: Callable[[], DynamicConfig],
         clock: Clock,
         on_death: Callable[[BaseException], None],
+        on_breaker: Callable[[BreakerState], None] = lambda _: None,
         sleep: Sleep = asyncio.sleep,
         draw: Callable[[], float] = random.random,
         caps: HeldCaps | None = None,
@@ -52,14 +46,12 @@ class Forwarder:
         self._sink = sink
         self._config = config
         self._clock = clock
-        self._on_death = on_death
-        self._sleep = sleep
         self._draw = draw
-        self.gate = Gate(config, clock, sleep)
+        self.gate = Gate(config, clock, receiver=RECEIVER, on_breaker=on_breaker)
+        self._dispatch = Dispatch(self, self.gate, clock=clock, sleep=sleep, on_death=on_death)
         self._books = DeliveryBooks(store, outbox, sleep=sleep, on_stuck=self._stuck, draw=draw)
         self.hold = Hold(caps or HeldCaps())
         self._intake = Intake(hold=self.hold, store=store, books=self._books, clock=clock, sleep=sleep, draw=draw)
-        self._hosts: dict[str, _Host] = {}
         self._generation = 0
         self._draining = False
 
@@ -74,8 +66,10 @@ class Forwarder:
         return self.gate.closed_by or self._intake.unread
 
     async def run(self) -> None:
-        """Writes deliveries down until cancelled."""
-        await self._books.run()
+        """Posts, and writes down what it came to, until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._books.run(), name="deliveries-books")
+            tasks.create_task(self._dispatch.run(), name="deliveries-dispatch")
 
     def assign(self, partitions: Iterable[int], *, share: float) -> None:
         """Starts afresh with these partitions; `share` is their part of the fleet's rate, above 0 to 1."""
@@ -97,9 +91,7 @@ class Forwarder:
         self._drop_waiting()
         try:
             async with asyncio.timeout(deadline_s):
-                while tasks := [host.task for host in self._hosts.values() if host.task is not None]:
-                    await asyncio.wait(tasks)
-                    await asyncio.sleep(0)  # the tasks' callbacks
+                await self._dispatch.idle()
                 await self._books.written()
         except TimeoutError:
             return False
@@ -118,47 +110,34 @@ class Forwarder:
             return
         for record, alert in alerts:
             if held := self._intake.take(hand, record, alert, standings.get(alert.id)):
-                self._enqueue(held)
+                self._dispatch.add(held)
         self.hold.settle(hand)  # the batch itself: one without records is done
 
-    def _enqueue(self, held: Held) -> None:
-        host = self._hosts.setdefault(held.alert.hostname, _Host())
-        host.queue.append(held)
-        if host.task is None:
-            host.task = asyncio.create_task(self._serve(held.alert.hostname, host), name="deliver to one host")
-            host.task.add_done_callback(self._ended)
+    # -- one alert --------------------------------------------------------------------------------------------
 
-    # -- delivering -------------------------------------------------------------------------------------------
+    async def post(self, held: Held) -> float | None:
+        """Implements Delivery: posts once, and says when again, where it has to."""
+        outcome = await self._post(held)
+        if outcome.kind is not Kind.RETRY:
+            self._settle(held, outcome)
+            return None
+        self._books.note(held.retried(self._clock.now()))
+        if self._draining or not held.hands:
+            self.hold.drop(held)
+            return None
+        return held.delay(self._config(), self._clock.now(), self._draw())
 
-    async def _serve(self, name: str, host: _Host) -> None:
-        try:
-            while host.queue:
-                host.current = host.queue.popleft()
-                await self._deliver(host.current)
-        finally:
-            if self._hosts.get(name) is host:
-                del self._hosts[name]
+    def over(self, held: Held) -> bool:
+        return held.seconds_left(self._config(), self._clock.now()) <= 0.0
 
-    async def _deliver(self, held: Held) -> None:
-        """Tries until the alert is settled, or given up because the partition is revoked or the worker stops."""
-        while await self.gate.enter(lambda: held.seconds_left(self._config(), self._clock.now()) <= 0.0):
-            outcome = await self._post(held)
-            if outcome.kind is not Kind.RETRY:
-                self._settle(held, outcome)
-                return
-            self._books.note(held.retried(self._clock.now()))
-            if self._draining or not held.hands:
-                self.hold.drop(held)
-                return
-            await self._sleep(held.delay(self._config(), self._clock.now(), self._draw()))
-        self._give_up(held)
+    def give_up(self, held: Held) -> None:
+        metrics.MOOG_ALERTS.labels("fail", "expired").inc()
+        self._books.note(held.expired(self._config(), self._clock.now()), lambda: self.hold.settled(held))
 
     async def _post(self, held: Held) -> Outcome:
-        held.posting = True
         started = self._clock.monotonic()
         held.first_attempt_at = held.first_attempt_at or self._clock.now()
         held.answered(await self._sink.post(held.alert.id, body(held.alert)))
-        held.posting = False
         outcome = classify(held.last.status, held.last.fault)
         self.gate.leave(outcome.kind)
         metrics.MOOG_LATENCY.observe(self._clock.monotonic() - started)
@@ -171,33 +150,14 @@ class Forwarder:
         settlement = held.delivered(now) if outcome.kind is Kind.DELIVERED else held.refused(now)
         self._books.note(settlement, lambda: self.hold.settled(held))
 
-    def _give_up(self, held: Held) -> None:
-        metrics.MOOG_ALERTS.labels("fail", "expired").inc()
-        self._books.note(held.expired(self._config(), self._clock.now()), lambda: self.hold.settled(held))
-
-    # -- letting go -------------------------------------------------------------------------------------------
-
     def _drop_waiting(self) -> None:
         """Lets go of every alert that is neither on its way nor settled."""
-        for name, host in list(self._hosts.items()):
-            dropped = list(host.queue)
-            host.queue.clear()
-            if host.task is not None and host.current is not None and not host.current.posting:
-                dropped.append(host.current)
-                host.task.cancel()
-                del self._hosts[name]
-            elif host.current is None and host.task is not None:
-                host.task.cancel()
-                del self._hosts[name]
-            for held in dropped:
-                self.hold.drop(held)
+        for held in self._dispatch.drop_waiting():
+            self.hold.drop(held)
 
     def _stuck(self, why: str | None) -> None:
         self.gate.closed_by = why
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        if not task.cancelled() and (error := task.exception()) is not None:
-            self._on_death(error)
+        self._dispatch.look()
 
 
 def _status(kind: Kind) -> str:

@@ -48,10 +48,10 @@ class Lineup(Generic[Item]):
         if len(host.queue) == 1 and host.out is None:
             self._make_ready(host)
 
-    def waits(self, now: float) -> bool:
-        """Whether `pick` finds one."""
+    def first(self, now: float) -> Item | None:
+        """What `pick` would take; None where nothing may go."""
         self._wake(now)
-        return bool(self._ready)
+        return self._ready[0][1].queue[0][1] if self._ready else None
 
     def next_at(self) -> float | None:
         """When the first of the hosts that rest is ready."""

@@ -16,9 +16,11 @@ from schemas.alerts import Alert, AlertState
 from schemas.config import DynamicConfig
 from schemas.dead_letters import REPLAY_HEADER, Reason
 from schemas.errors import BrokerUnavailable, StoreUnavailable
+from schemas.rules import AlertSeverity
 from streams.agents.delivery_hold import HeldCaps
 from streams.agents.forward_alerts import Forwarder
 from streams.core.batches import CorruptBatch, OversizedBatch, PlainRecord, PolledBatch, Record
+from streams.core.breaker import BreakerState
 from streams.core.delivery import Fault
 from tests.builders import alert
 from tests.fakes_forward import NO_ANSWER, FakeDeliveries, FakeSink, FakeTime, settle_loop, status
@@ -35,6 +37,7 @@ class World:
         self.outbox = FakeOutbox()
         self.config = DynamicConfig(**{"moog_rate_limit": 1000} | config)
         self.deaths: list[BaseException] = []
+        self.breaker_states: list[BreakerState] = []
         self.acked: list[int] = []
         self._offset = 0
         self.forwarder = self.worker()
@@ -47,6 +50,7 @@ class World:
             config=lambda: self.config,
             clock=self.time,
             on_death=self.deaths.append,
+            on_breaker=self.breaker_states.append,
             sleep=self.time.sleep,
             draw=lambda: 1.0,
             caps=caps,
@@ -210,6 +214,65 @@ async def test_only_one_post_is_out_while_half_open() -> None:
         world.sink.gate.set()
         await world.time.advance(100)
         assert all(world.state(one) is AlertState.DELIVERED for one in alerts)
+
+
+async def test_the_probe_goes_out_when_nothing_else_is_on_its_way() -> None:
+    """What was posted before the breaker opened must not be taken for the probe's answer."""
+    async with running(World(circuit_breaker_threshold=1, circuit_breaker_timeout=1)) as world:
+        slow, bad = world.committed("h1"), world.committed("h2")
+        world.sink.gate.clear()
+        await world.send(slow, bad)
+        assert world.sink.at_once == 2
+        world.sink.answers[bad.id].append(status(500))
+        world.sink.let_out(bad.id)
+        await world.time.advance(5)
+        assert (world.breaker, world.sink.posted) == ("HALF_OPEN", [slow.id, bad.id])
+        world.sink.answers[slow.id].append(status(500))
+        world.sink.let_out(slow.id)
+        await world.time.advance(0.1)
+        assert world.sink.posted == [slow.id, bad.id, bad.id]
+        world.sink.gate.set()
+        await world.time.advance(30)
+        assert world.breaker == "CLOSED"
+
+
+async def test_every_change_of_the_breaker_is_told() -> None:
+    async with running(World(circuit_breaker_threshold=1, circuit_breaker_timeout=10)) as world:
+        world.sink.default = status(500)
+        await world.send(world.committed())
+        world.sink.default = status(200)
+        await world.time.advance(20)
+        assert [state.name for state in world.breaker_states] == ["OPEN", "HALF_OPEN", "CLOSED"]
+
+
+async def test_the_breaker_is_half_open_in_time_with_nothing_to_send() -> None:
+    """Its partitions are resumed by that, so that there is something to probe with."""
+    async with running(World(circuit_breaker_threshold=1, circuit_breaker_timeout=10)) as world:
+        world.sink.default = status(500)
+        await world.send(world.committed())
+        world.forwarder.revoke_all()
+        await world.time.advance(10.1)
+        assert world.breaker_states[-1].name == "HALF_OPEN"
+
+
+async def test_after_an_outage_the_most_severe_go_first_and_each_host_in_order() -> None:
+    async with running(World(circuit_breaker_threshold=1, circuit_breaker_timeout=60, moog_max_in_flight=1)) as world:
+        world.sink.default = status(503)
+        first = world.committed("h0")
+        await world.send(first)
+        severities = ["info", "critical", "minor", "major", "critical", "warning"]
+        alerts = [world.committed(f"h{n % 5}", severity=AlertSeverity(name)) for n, name in enumerate(severities * 2)]
+        await world.send(*alerts)
+        world.sink.default = status(200)
+        world.sink.posts.clear()
+        await world.time.advance(120)
+        assert len(world.sink.posted) == 13
+        waiting = {f"h{n}": [one for one in [first, *alerts] if one.hostname == f"h{n}"] for n in range(5)}
+        for posted in world.sink.posted:
+            heads = [queue[0] for queue in waiting.values() if queue]
+            chosen = next(one for one in heads if one.id == posted)
+            assert chosen.severity.number == max(one.severity.number for one in heads)
+            waiting[chosen.hostname].pop(0)
 
 
 async def test_limited_alerts_wait_and_none_is_lost() -> None:

@@ -20,7 +20,7 @@ def lineup_of(*waiting: tuple[str, int, str]) -> Lineup[str]:
 def all_picked(lineup: Lineup[str], now: float = 0.0) -> list[str]:
     """Everything that may go; names begin with their host."""
     picked = []
-    while lineup.waits(now):
+    while lineup.first(now) is not None:
         picked.append(lineup.pick(now))
         lineup.done(picked[-1][:2])
     return picked
@@ -55,7 +55,7 @@ def test_nothing_of_a_host_goes_while_one_is_out() -> None:
     lineup = lineup_of(("h1", 1, "h1 a"))
     lineup.pick(0.0)
     lineup.add("h1", 5, "h1 b")
-    assert not lineup.waits(0.0)
+    assert lineup.first(0.0) is None
     lineup.done("h1")
     assert all_picked(lineup) == ["h1 b"]
 
@@ -65,7 +65,7 @@ def test_what_is_out_stays_out_when_all_that_waits_is_dropped() -> None:
     lineup.pick(0.0)
     assert sorted(lineup.clear()) == ["h1 b", "h2 a"]
     lineup.add("h1", 1, "h1 c")
-    assert not lineup.waits(1e9)
+    assert lineup.first(1e9) is None
     lineup.again("h1", at=5.0)
     assert all_picked(lineup, 5.0) == ["h1 a", "h1 c"]
 
@@ -97,7 +97,9 @@ class Deliveries(RuleBasedStateMachine):
     @precondition(lambda self: self.may_go())
     @rule()
     def pick(self) -> None:
+        first = self.lineup.first(self.now)
         item = self.lineup.pick(self.now)
+        assert item == first
         assert item == min(self.may_go(), key=lambda each: (-each[1], each[2]))
         self.out.add(item[0])
         self.rests.pop(item[0], None)
@@ -120,7 +122,7 @@ class Deliveries(RuleBasedStateMachine):
 
     @rule(odd=st.booleans())
     def sweep(self, odd: bool) -> None:
-        self.lineup.waits(self.now)  # wakes those whose time has come
+        self.lineup.first(self.now)  # wakes those whose time has come
         gone = []
         for host in [item[0] for item in self.may_go()]:
             while self.model[host] and self.model[host][0][2] % 2 == odd:
@@ -136,7 +138,7 @@ class Deliveries(RuleBasedStateMachine):
 
     @invariant()
     def agrees(self) -> None:
-        assert self.lineup.waits(self.now) == bool(self.may_go())
+        assert (self.lineup.first(self.now) is not None) == bool(self.may_go())
         later = [at for host, at in self.rests.items() if at > self.now and self.model[host]]
         assert self.lineup.next_at() == (min(later) if later else None)
 
