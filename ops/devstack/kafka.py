@@ -105,7 +105,7 @@ class Kafka:
         properties.write_text(text)
         cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         done = subprocess.run(  # noqa: S603 - our own program
-            [*java, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(properties)],
+            [*java, "kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", "-c", str(properties)],
             capture_output=True,
             text=True,
             check=False,
