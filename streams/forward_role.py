@@ -24,14 +24,16 @@ from streams.adapters.webhook import WebhookSink, receiver_url
 from streams.agents.forward_alerts import Forwarder, forward_alerts
 from streams.app import WorkerApp, end_process
 from streams.clock import SystemClock
+from streams.core.breaker import BreakerState
 from streams.core.rate_limit import share_of
 from streams.driver import polled
 from streams.health import HealthServer
+from streams.pauses import PauseReason, Pauses
 from streams.tasks import Tasks, wait_for_start
 
 log = structlog.get_logger()
 
-SAMPLE_EVERY_S = 2.0
+SAMPLE_EVERY_S = 1.0
 CONNECTIONS = 4
 
 
@@ -51,16 +53,19 @@ class ForwardRole:
         self._sink = WebhookSink(
             receiver_url(settings.webhook_url), secrets, self._clock, timeout_s=settings.webhook_timeout
         )
+        self._pauses = Pauses(self._clock)
         self._tasks = Tasks(end_process)
         self._health = HealthServer("forward", metrics.REGISTRY, self._not_ready)
         self._opened_parts = AsyncExitStack()
         self._config: ConfigWatcher
         self._forwarder: Forwarder | None = None
-        self._assigned = 0
+        self._assigned: list[tuple[str, int]] = []
+        self._reconciling = False
+        self._app: WorkerApp
         self._partitions = ALERTS.partitions
 
     async def open(self, app: WorkerApp) -> None:
-        settings, parts = self._settings, self._opened_parts
+        settings, parts, self._app = self._settings, self._opened_parts, app
         await self._health.start(settings.host, settings.forward_port)
         parts.push_async_callback(self._health.close)
         pool = await create_pool(settings, self._secrets, size=CONNECTIONS)
@@ -83,6 +88,7 @@ class ForwardRole:
             config=lambda: self._config.current,
             clock=self._clock,
             on_death=end_process,
+            on_breaker=lambda _: self._hold_back(),
         )
         self._tasks.spawn(self._forwarder.run(), "deliveries")
         self._tasks.spawn(self._show_state(deliveries, self._forwarder), "gauges")
@@ -92,14 +98,20 @@ class ForwardRole:
         await forward_alerts(stream, self._opened, polled)
 
     def assigned(self, partitions: list[tuple[str, int]]) -> None:
-        self._assigned = len(partitions)
+        self._assigned = partitions
         metrics.PARTITIONS_ASSIGNED.set(len(partitions))
+        self._pauses.drop_all()
+        if not self._reconciling:
+            self._reconciling = True
+            self._tasks.spawn(self._pauses.reconcile_forever(self._app.batch_consumer), "pauses")
         self._opened.assign([partition for _, partition in partitions], share=self._share())
+        self._hold_back()
 
     def revoked(self) -> None:
-        self._assigned = 0
+        self._assigned = []
         metrics.PARTITIONS_ASSIGNED.set(0)
         self._opened.revoke_all()
+        self._pauses.drop_all()
 
     async def drain(self, deadline_s: float) -> bool:
         return await self._opened.drain(deadline_s)
@@ -125,8 +137,14 @@ class ForwardRole:
             problems["postgresql"] = why
         return problems
 
+    def _hold_back(self) -> None:
+        """Takes in nothing more while the breaker is open; half open there must be something to probe with."""
+        opened = self._opened.gate.breaker_state is BreakerState.OPEN
+        for partition in self._assigned:
+            (self._pauses.want if opened else self._pauses.release)(partition, PauseReason.BREAKER)
+
     def _share(self) -> float:
-        share = share_of(self._assigned, self._partitions)
+        share = share_of(len(self._assigned), self._partitions)
         metrics.MOOG_RATE_SHARE.set(share)
         return share
 
@@ -141,10 +159,15 @@ class ForwardRole:
             await asyncio.sleep(SAMPLE_EVERY_S)
 
     async def _show_state(self, deliveries: PostgresDeliveries, forwarder: Forwarder) -> None:
+        last = self._clock.monotonic()
         while True:
             metrics.RECORDS_HELD.set(forwarder.hold.records)
             metrics.BYTES_HELD.set(forwarder.hold.bytes)
-            metrics.PARTITIONS_PAUSED.labels("halted").set(len(forwarder.halted))
+            for partition in forwarder.halted:
+                self._pauses.want((ALERTS.name, partition), PauseReason.HALTED)
+            now = self._clock.monotonic()
+            self._pauses.measure(now - last)
+            last = now
             try:
                 metrics.ALERTS_PENDING.set(await deliveries.pending())
             except StoreUnavailable as fault:
