@@ -9,19 +9,29 @@ from typing import Annotated
 
 import typer
 
-from ops.cli import dlq_desk, dlq_replay
+from ops.cli import dlq_desk, dlq_edit, dlq_replay
 from ops.cli.connections import database, settings_from_environment
 from ops.cli.exits import Exit, fail, printable
 from ops.cli.letter_options import JsonOption, filtered, letter_id, shown_states
-from ops.cli.letter_views import group_json, group_lines, letter_json, letter_lines, time_text
+from ops.cli.letter_views import (
+    group_json,
+    group_lines,
+    history_json,
+    history_lines,
+    letter_json,
+    letter_lines,
+    time_text,
+)
 from schemas.errors import Refused
 from streams.adapters.dead_letters import DeadLetters
 from streams.adapters.letter_groups import letter_groups
+from streams.adapters.letter_log import LogEntry, history
 from streams.core.letter_groups import Group, GroupBy
 from streams.core.replay import LetterFilter, StoredLetter
 
 app = typer.Typer(help="Dead letters: find the cause, inspect, edit, replay, set aside.", no_args_is_help=True)
 app.command("replay")(dlq_replay.replay)
+app.command("edit")(dlq_edit.edit)
 app.command("export")(dlq_desk.export)
 app.command("park")(dlq_desk.park)
 app.command("unpark")(dlq_desk.unpark)
@@ -77,10 +87,13 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """Shows one dead letter: why, where it comes from, its history and its bytes."""
-    stored = asyncio.run(_get(letter_id(letter)))
+    stored, entries = asyncio.run(_get(letter_id(letter)))
     if stored is None:
         fail(Exit.CHECK_FAILED, f"there is no dead letter {letter}")
-    typer.echo(json.dumps(letter_json(stored, whole=True)) if as_json else "\n".join(letter_lines(stored)))
+    if as_json:
+        typer.echo(json.dumps(letter_json(stored, whole=True) | {"history": history_json(entries)}))
+    else:
+        typer.echo("\n".join([*letter_lines(stored), *history_lines(entries)]))
 
 
 async def _groups(chosen: LetterFilter, by: GroupBy) -> list[Group]:
@@ -93,6 +106,6 @@ async def _newest(chosen: LetterFilter, limit: int) -> list[StoredLetter]:
         return await DeadLetters(pool).newest(chosen, limit)
 
 
-async def _get(letter: uuid.UUID) -> StoredLetter | None:
+async def _get(letter: uuid.UUID) -> tuple[StoredLetter | None, list[LogEntry]]:
     async with database(settings_from_environment()) as pool:
-        return await DeadLetters(pool).get(letter)
+        return await DeadLetters(pool).get(letter), await history(pool, letter)

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from ops.cli.connections import database, settings_from_environment, user_name
+from ops.cli.consent import NoteOption, YesOption, agree, on_terminal
 from ops.cli.exits import Exit, fail
 from ops.cli.letter_files import LetterFile, export_line
 from ops.cli.letter_options import JsonOption, filtered, shown_states
@@ -21,9 +22,6 @@ from schemas.errors import Outdated, Refused
 from streams.adapters.dead_letters import DeadLetters
 from streams.adapters.letter_desk import PURGEABLE, Archive, LetterDesk
 from streams.core.replay import LetterFilter
-
-YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask; needed without a terminal.")]
-NoteOption = Annotated[str | None, typer.Option("--note", help="Why, for the record.")]
 
 
 @filtered
@@ -58,7 +56,7 @@ def park(chosen: LetterFilter, note: NoteOption = None, yes: YesOption = False, 
     """Sets open letters aside: nothing replays a parked letter until it is unparked."""
     _check_narrow(chosen, "park")
     count = asyncio.run(_with_desk(note, lambda desk: desk.count(chosen, LetterState.OPEN)))
-    _agree(f"Park {count} dead letters?", yes)
+    agree(f"Park {count} dead letters?", yes=yes)
     _tell("parked", asyncio.run(_with_desk(note, lambda desk: desk.park(chosen))), as_json)
 
 
@@ -67,7 +65,7 @@ def unpark(chosen: LetterFilter, note: NoteOption = None, yes: YesOption = False
     """Opens parked letters again; the count of their replays begins anew."""
     _check_narrow(chosen, "unpark")
     count = asyncio.run(_with_desk(note, lambda desk: desk.count(chosen, LetterState.PARKED)))
-    _agree(f"Unpark {count} dead letters?", yes)
+    agree(f"Unpark {count} dead letters?", yes=yes)
     _tell("unparked", asyncio.run(_with_desk(note, lambda desk: desk.unpark(chosen))), as_json)
 
 
@@ -130,18 +128,9 @@ def _check_narrow(chosen: LetterFilter, what: str) -> None:
         raise Refused(f"a {what} needs a filter: --reason, --stage, --host, --topic, --from, --to or --id")
 
 
-def _agree(question: str, yes: bool) -> None:
-    if yes:
-        return
-    if sys.stdin is None or not sys.stdin.isatty():
-        raise Refused("without a terminal to ask on, this needs --yes")
-    if not typer.confirm(question, err=True):
-        fail(Exit.INTERRUPTED, "nothing was changed")
-
-
 def _typed(found: int) -> int:
     """The number the operator types. Raises Refused without a terminal."""
-    if sys.stdin is None or not sys.stdin.isatty():
+    if not on_terminal():
         raise Refused(f"without a terminal to ask on, a purge needs --count {found}")
     return int(typer.prompt(f"{found} dead letters will be purged. Type their number", type=int, err=True))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import uuid
 from collections import Counter
@@ -14,12 +13,12 @@ import typer
 
 from ops.cli.connections import database, settings_from_environment
 from ops.cli.exits import printable
+from ops.cli.knowledge import current_knowledge
 from ops.cli.letter_views import letter_json, verdict_json, verdict_text
 from schemas.dead_letters import LetterState
 from streams.adapters.dead_letters import DeadLetters
 from streams.adapters.replay_claims import Replay, Replays
 from streams.adapters.replays import Pace
-from streams.adapters.rules import load_rule_set
 from streams.core.letter_verdict import verdict
 from streams.core.matching import Knowledge
 from streams.core.replay import LetterFilter, Refusal, ReplayPolicy, StoredLetter, refusal
@@ -81,10 +80,7 @@ async def rehearse(plan: Plan) -> Rehearsal:
     """Goes through every letter the plan names. Touches nothing."""
     async with database(settings_from_environment(), size=3) as pool:
         replays = Replays(pool)
-        async with pool.acquire() as connection:
-            rule_set, _ = await load_rule_set(connection)
-        knowledge = await asyncio.to_thread(Knowledge.of, rule_set)
-        found = Rehearsal(knowledge, await replays.policy(), plan.pace.limit)
+        found = Rehearsal(await current_knowledge(pool), await replays.policy(), plan.pace.limit)
         async for chosen, stored in _candidates(DeadLetters(pool), replays, plan):
             found.add(stored, chosen)
     return found

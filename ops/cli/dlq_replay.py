@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 import uuid
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -19,6 +18,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from ops.cli.connections import database, settings_from_environment, user_name
+from ops.cli.consent import NoteOption, YesOption, on_terminal
 from ops.cli.dlq_rehearse import Plan, print_rehearsal, rehearse
 from ops.cli.exits import Exit, fail
 from ops.cli.letter_options import JsonOption, filtered, id_chunks, letter_id
@@ -41,9 +41,9 @@ def replay(
     limit: Annotated[int | None, typer.Option("--limit", help="Send at most so many.")] = None,
     rate: Annotated[float | None, typer.Option("--rate", help="Send at most so many a second.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be sent.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask; needed without a terminal.")] = False,
+    yes: YesOption = False,
     resume: Annotated[str | None, typer.Option("--resume", help="Finish the replay of this id.")] = None,
-    note: Annotated[str | None, typer.Option("--note", help="Why, for the record.")] = None,
+    note: NoteOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Sends dead letters again, byte for byte, to the topic and partition they came from.
@@ -94,7 +94,7 @@ def _pace(rate: float | None, limit: int | None) -> Pace:
 
 
 def _agreed(plan: Plan) -> bool:
-    if not sys.stdin.isatty():
+    if not on_terminal():
         raise Refused("without a terminal to ask on, a replay needs --yes (or --dry-run to only look)")
     if plan.resume is not None:
         return typer.confirm(f"Resume replay {plan.resume}?", err=True)

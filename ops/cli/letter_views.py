@@ -9,6 +9,7 @@ import msgspec
 
 from ops.cli.exits import printable
 from schemas.dead_letters import FACTS
+from streams.adapters.letter_log import LogEntry
 from streams.core.letter_groups import Group, GroupBy
 from streams.core.letter_verdict import Verdict
 from streams.core.replay import StoredLetter
@@ -41,6 +42,9 @@ def letter_json(stored: StoredLetter, *, whole: bool = False) -> dict[str, Any]:
         "first_failed_at": time_text(letter.first_failed_at),
         "last_failed_at": time_text(letter.last_failed_at),
         "replayed_at": time_text(stored.replayed_at),
+        "parked_at": time_text(stored.parked_at),
+        "replay_of": text_or_none(stored.replay_of),
+        "edits": stored.edits,
         "published_at": time_text(stored.published_at),
         "value_size": stored.value_size,
         "replayable": facts.replayable.value,
@@ -50,6 +54,7 @@ def letter_json(stored: StoredLetter, *, whole: bool = False) -> dict[str, Any]:
     if whole:
         body["key"] = bytes_json(letter.key)
         body["value"] = bytes_json(letter.value)
+        body["edited_value"] = bytes_json(stored.edited_value)
         body["headers"] = [[bytes_json(name), bytes_json(value)] for name, value in letter.headers]
     return body
 
@@ -81,6 +86,30 @@ def bytes_text(data: bytes | None, limit: int = SHOWN_BYTES) -> str:
 
 def time_text(instant: dt.datetime | None) -> str | None:
     return None if instant is None else instant.astimezone(dt.UTC).isoformat().replace("+00:00", "Z")
+
+
+def history_json(entries: list[LogEntry]) -> list[dict[str, Any]]:
+    return [
+        {
+            "at": time_text(entry.at),
+            "actor": entry.actor,
+            "action": entry.action,
+            "note": entry.note,
+            "replay_id": text_or_none(entry.replay_id),
+            "diff": entry.diff,
+        }
+        for entry in entries
+    ]
+
+
+def history_lines(entries: list[LogEntry]) -> list[str]:
+    """Who did what, oldest first; an edit with its difference, indented."""
+    lines: list[str] = []
+    for entry in entries:
+        extra = " ".join(printable(str(fact)) for fact in (entry.replay_id, entry.note) if fact)
+        lines.append(f"history   {short(entry.at)} {entry.action} by {printable(entry.actor)} {extra}".rstrip())
+        lines += [f"          {printable(line)}" for line in (entry.diff or "").splitlines()]
+    return lines
 
 
 def verdict_json(verdict: Verdict | None) -> dict[str, Any] | None:
@@ -164,9 +193,13 @@ def letter_lines(stored: StoredLetter) -> list[str]:
         "alert": letter.alert_id,
         "on topic": time_text(stored.published_at),
         "replayed": time_text(stored.replayed_at),
+        "parked": time_text(stored.parked_at),
+        "came from": text_or_none(stored.replay_of),
     }
     lines += [f"{name:<9} {printable(str(value))}" for name, value in optional.items() if value is not None]
     lines.append(f"key       {bytes_text(letter.key)}")
     lines += [f"header    {bytes_text(name, 256)}: {bytes_text(value, 1024)}" for name, value in letter.headers]
     lines.append(f"value     {bytes_text(letter.value)}")
+    if stored.edits:
+        lines.append(f"edited    {bytes_text(stored.edited_value)}")
     return lines

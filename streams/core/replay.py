@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from schemas.dead_letters import FACTS, REPLAY_HEADER, DeadLetter, LetterState, Reason, Replayable, Stage
 from schemas.topics import ALERTS, BY_NAME
@@ -113,6 +114,11 @@ def destination(letter: DeadLetter) -> tuple[str, int | None]:
 def current_value(stored: StoredLetter) -> bytes | None:
     """The value a replay sends: the original's, or what the last edit made of it."""
     return stored.edited_value if stored.edits else stored.letter.value
+
+
+def with_value(stored: StoredLetter, value: bytes) -> StoredLetter:
+    """The letter as one more edit would leave it."""
+    return replace(stored, edits=stored.edits + 1, edited_value=value)
 
 
 def replay_record(stored: StoredLetter) -> LetterRecord:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pty
 import subprocess
 import sys
 import time
@@ -11,20 +12,57 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from msgspec.structs import replace
 
+MUTT = (sys.executable, "-c", "from ops.cli.mutt import main; main()")
+
 
 def mutt(database: Any, broker: Any, *arguments: str) -> subprocess.CompletedProcess[str]:
-    settings = replace(database.settings, kafka_bootstrap=broker.kafka.bootstrap)
-    environ = {name: value for name, value in os.environ.items() if not name.startswith("MUTT_")}
-    command = [sys.executable, "-c", "from ops.cli.mutt import main; main()", *arguments]
     return subprocess.run(
-        command,
+        [*MUTT, *arguments],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        env=environ | settings.to_env(),
+        env=environment(database, broker),
         timeout=60,
         check=False,
     )
+
+
+def mutt_on_terminal(
+    database: Any, broker: Any, *arguments: str, types: str = "", **environ: str
+) -> subprocess.CompletedProcess[str]:
+    """The same with a terminal on standard input, on which `types` is typed."""
+    ours, theirs = pty.openpty()
+    try:
+        os.write(ours, types.encode())
+        return subprocess.run(
+            [*MUTT, *arguments],
+            stdin=theirs,
+            capture_output=True,
+            text=True,
+            env=environment(database, broker) | environ,
+            timeout=60,
+            check=False,
+        )
+    finally:
+        os.close(ours)
+        os.close(theirs)
+
+
+def start_mutt(database: Any, broker: Any, *arguments: str) -> subprocess.Popen[str]:
+    """A command that goes on running; the caller ends it."""
+    return subprocess.Popen(
+        [*MUTT, *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(database, broker),
+    )
+
+
+def environment(database: Any, broker: Any) -> dict[str, str]:
+    settings = replace(database.settings, kafka_bootstrap=broker.kafka.bootstrap)
+    return {name: value for name, value in os.environ.items() if not name.startswith("MUTT_")} | settings.to_env()
 
 
 def log_end(broker: Any, topic: str, partition: int) -> int:
