@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import uuid
 from enum import StrEnum
 from typing import Annotated, Any
@@ -102,7 +103,7 @@ def parse_event_id(text: str) -> tuple[str, int, int]:
     return topic, int(partition), int(rest)
 
 
-_NAMESPACE = uuid.UUID("6f1d4c1e-6a53-5b8e-9b57-0c6d75747421")
+_NAMESPACE = uuid.UUID("6f1d4c1e-6a53-5b8e-9b57-0c6d75747421").bytes
 
 
 def derived_id(kind: str, position: Position) -> uuid.UUID:
@@ -110,9 +111,9 @@ def derived_id(kind: str, position: Position) -> uuid.UUID:
 
     The broker's time is part of it, because offsets are used again when a topic is recreated.
     """
-    return uuid.uuid5(
-        _NAMESPACE, f"{kind}:{position.topic}:{position.partition}:{position.offset}:{position.timestamp}"
-    )
+    name = f"{kind}:{position.topic}:{position.partition}:{position.offset}:{position.timestamp}"
+    digest = hashlib.sha1(_NAMESPACE + name.encode(), usedforsecurity=False).digest()
+    return uuid.UUID(bytes=digest[:16], version=5)
 
 
 class Disposition(StrEnum):
