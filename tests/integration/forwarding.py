@@ -22,9 +22,9 @@ from tests.integration.topics import produce_partitions
 PARTITIONS = 8
 
 
-def alerts_of(count: int, hosts: int, **fields: object) -> list[Alert]:
-    """Alerts of hosts h0, h1, … in turn."""
-    return [alert(hostname=f"h{number % hosts}", offset=number, **fields) for number in range(count)]
+def alerts_of(count: int, hosts: int, *, first: int = 0, **fields: object) -> list[Alert]:
+    """Alerts of hosts h0, h1, … in turn, their offsets from `first` on."""
+    return [alert(hostname=f"h{number % hosts}", offset=number, **fields) for number in range(first, first + count)]
 
 
 async def raise_alerts(system: System, alerts: Sequence[Alert]) -> None:
