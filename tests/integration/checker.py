@@ -74,7 +74,7 @@ async def compare(dsn: str, topics: Topics, acked: Acked) -> list[Anomaly]:
 async def books(connection: Any, acked: Acked) -> list[Anomaly]:
     """What the tables alone tell."""
     checks = (_lost(connection, acked), _ledger(connection), _twice(connection), _counters(connection),
-              _ghosts(connection), _audit_order(connection))  # fmt: skip
+              _ghosts(connection), _shed(connection), _audit_order(connection))  # fmt: skip
     return [anomaly for check in checks for anomaly in await check]
 
 
@@ -155,7 +155,7 @@ async def _twice(connection: Any) -> list[Anomaly]:
         found += [Anomaly("twice", f"{name} {tuple(row)[:3]}", f"{row['rows']} rows") for row in rows]
     rows = await connection.fetch(
         'SELECT a.topic, a.partition, a."offset" FROM audit a JOIN dead_letters d USING (topic, partition, "offset")'
-        " WHERE d.stage = ANY($1)",
+        " WHERE d.stage = ANY($1) AND NOT (a.disposition = 'shed' AND d.reason = 'shed')",
         JUDGED,
     )
     return found + [Anomaly("twice", str(tuple(row)), "an audit row and a letter") for row in rows]
@@ -202,6 +202,23 @@ async def _ghosts(connection: Any) -> list[Anomaly]:
         "SELECT topic, partition, \"offset\" FROM audit WHERE disposition = 'alerted' AND alert_id IS NULL"
     )
     return found + [Anomaly("alert_lost", str(tuple(row)), "alerted, but no alert") for row in rows]
+
+
+async def _shed(connection: Any) -> list[Anomaly]:
+    """What is shed has an audit row and a letter; nothing at the severity floor or worse ever is (I6)."""
+    rows = await connection.fetch(
+        "SELECT topic, partition, \"offset\" FROM (SELECT * FROM audit WHERE disposition = 'shed') a"
+        " FULL JOIN (SELECT * FROM dead_letters WHERE reason = 'shed') d USING (topic, partition, \"offset\")"
+        " WHERE a.disposition IS NULL OR d.reason IS NULL"
+    )
+    found = [Anomaly("shed", str(tuple(row)), "not both an audit row and a letter") for row in rows]
+    floor = await connection.fetchval("SELECT value::int FROM dynamic_config WHERE key = 'alerter_shed_severity_floor'")
+    rows = await connection.fetch(
+        "SELECT topic, partition, \"offset\", syslog_severity FROM audit WHERE disposition = 'shed'"
+        " AND syslog_severity <= $1",
+        2 if floor is None else floor,
+    )
+    return found + [Anomaly("shed", str(tuple(row)), "shed at the floor or worse") for row in rows]
 
 
 async def _audit_order(connection: Any) -> list[Anomaly]:

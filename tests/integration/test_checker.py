@@ -46,6 +46,7 @@ PLANTED = {
     ),
     "audit keeps other bytes": (f"UPDATE audit SET raw = 'x' WHERE {ROW}", {"bytes", "order"}),
     "counters are off": ("UPDATE sli SET good = good - 1", {"counters"}),
+    "a shed event has no letter": (f"UPDATE audit SET disposition = 'shed' WHERE {ROW}", {"shed", "order"}),
     "a record was committed out of order": (
         'UPDATE audit SET team = \'x\' WHERE "offset" = (SELECT min("offset") FROM audit)',
         {"order"},
