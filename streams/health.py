@@ -14,14 +14,20 @@ from schemas.versions import MUTT_VERSION, version_headers
 ReadyCheck = Callable[[], dict[str, str]]
 """What is not ready, and why; empty when the worker works. Answers from memory."""
 
+PausedCheck = Callable[[], list[str]]
+"""Why the worker stands still on purpose; empty when it does not. Answers from memory."""
+
 
 class HealthServer:
     """Serves until closed. `port` 0 takes a free one; `address` tells which."""
 
-    def __init__(self, service: str, registry: CollectorRegistry, ready: ReadyCheck) -> None:
+    def __init__(
+        self, service: str, registry: CollectorRegistry, ready: ReadyCheck, paused: PausedCheck = list
+    ) -> None:
         self._service = service
         self._registry = registry
         self._ready = ready
+        self._paused = paused
         self._runner: web.AppRunner | None = None
         self.address: tuple[str, int] | None = None
 
@@ -45,8 +51,10 @@ class HealthServer:
         return web.json_response({"status": "healthy", "service": self._service, "version": MUTT_VERSION})
 
     async def _readiness(self, _: web.Request) -> web.Response:
-        missing = self._ready()
-        body = {"status": "not ready" if missing else "ready", "service": self._service, "problems": missing}
+        """503 while something is wrong. A worker that pauses on purpose does its work: degraded, yet 200."""
+        missing, paused = self._ready(), self._paused()
+        status = "not ready" if missing else f"degraded: paused ({', '.join(paused)})" if paused else "ready"
+        body = {"status": status, "service": self._service, "problems": missing, "paused": paused}
         return web.json_response(body, status=503 if missing else 200)
 
     async def _metrics(self, _: web.Request) -> web.Response:

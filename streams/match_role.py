@@ -69,7 +69,7 @@ class MatchRole:
         self._clock = SystemClock()
         self._pauses = Pauses(self._clock)
         self._tasks = Tasks(end_process)
-        self._health = HealthServer("match", metrics.REGISTRY, self._not_ready)
+        self._health = HealthServer("match", metrics.REGISTRY, self._not_ready, self._paused)
         self._assigned: list[tuple[str, int]] = []
         self._reconciling = False
         self._app: WorkerApp
@@ -155,6 +155,10 @@ class MatchRole:
         if waiting := self._pauses.count(PauseReason.SINK):
             problems["sink"] = f"{waiting} partitions wait for PostgreSQL or Kafka"
         return problems
+
+    def _paused(self) -> list[str]:
+        held = (PauseReason.BACKLOG, PauseReason.OPERATOR)
+        return [reason.value for reason in held if self._pauses.count(reason)]
 
     async def _show_state(self) -> None:
         last = self._clock.monotonic()
