@@ -13,6 +13,7 @@ import faust
 import structlog
 from faust.types.tuples import TP
 from mode.supervisors import CrashingSupervisor
+from msgspec.structs import replace
 from yarl import URL
 
 from schemas.settings import Settings
@@ -84,7 +85,7 @@ def create_app(settings: Settings, role: Role, loop: asyncio.AbstractEventLoop) 
         f"mutt-{role.name}",
         broker=f"kafka://{settings.kafka_bootstrap}",
         loop=loop,
-        datadir=settings.data_dir or tempfile.mkdtemp(prefix="mutt-"),
+        datadir=settings.data_dir,
         agent_supervisor=CrashingSupervisor,
         broker_commit_interval=1.0,
         broker_heartbeat_interval=min(3.0, settings.session_timeout / 3),
@@ -133,12 +134,13 @@ def run_worker(settings: Settings, role: Role) -> None:
     """Runs the worker until SIGTERM or SIGINT; ends with SystemExit."""
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
-    app = create_app(settings, role, loop)
-    worker = faust.Worker(
-        app, loop=loop, loglevel=settings.log_level, override_logging=False, redirect_stdouts=False, quiet=True
-    )
-    worker.spinner = None
-    worker.execute_from_commandline()
+    with tempfile.TemporaryDirectory(prefix="mutt-", ignore_cleanup_errors=True) as folder:
+        app = create_app(replace(settings, data_dir=settings.data_dir or folder), role, loop)
+        worker = faust.Worker(
+            app, loop=loop, loglevel=settings.log_level, override_logging=False, redirect_stdouts=False, quiet=True
+        )
+        worker.spinner = None
+        worker.execute_from_commandline()
 
 
 def end_process(error: BaseException) -> None:
