@@ -85,8 +85,9 @@ class Postgres:
 
     def _initialise(self, data: Path, binaries: Path) -> None:
         password_file = data.parent / "initial-password"
-        password_file.write_text(self._password)
-        password_file.chmod(0o600)
+        password_file.unlink(missing_ok=True)
+        with os.fdopen(os.open(password_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(self._password)
         if self._uid is not None:
             os.chown(password_file, self._uid, self._uid)
         argv: list[str | os.PathLike[str]] = [
