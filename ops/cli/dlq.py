@@ -20,12 +20,15 @@ from ops.cli.letter_views import (
     history_lines,
     letter_json,
     letter_lines,
+    replay_json,
+    short,
     time_text,
 )
 from schemas.errors import Refused
 from streams.adapters.dead_letters import DeadLetters
 from streams.adapters.letter_groups import letter_groups
 from streams.adapters.letter_log import LogEntry, history
+from streams.adapters.replay_claims import Replay, Replays
 from streams.core.letter_groups import Group, GroupBy
 from streams.core.replay import LetterFilter, StoredLetter
 
@@ -94,6 +97,32 @@ def show(
         typer.echo(json.dumps(letter_json(stored, whole=True) | {"history": history_json(entries)}))
     else:
         typer.echo("\n".join([*letter_lines(stored), *history_lines(entries)]))
+
+
+@app.command()
+def replays(
+    limit: Annotated[int, typer.Option("--limit", min=1, max=10_000, help="At most so many, the newest.")] = 20,
+    as_json: JsonOption = False,
+) -> None:
+    """Lists replays, newest first: who, when, how many letters, and whether they are finished."""
+    found = asyncio.run(_replays(limit))
+    if as_json:
+        typer.echo(json.dumps({"replays": [replay_json(one) for one in found]}))
+        return
+    for one in found:
+        came_back = "" if one.came_back is None else f", {one.came_back} came back"
+        facts = f"{one.selected} taken, {one.sent} sent, {one.refused} refused{came_back}"
+        how = "finished" if one.finished_at else "NOT FINISHED"
+        typer.echo(
+            printable(
+                f"{one.id}  {short(one.created_at)}  {how:<12}  {facts}  {one.actor}  {one.reason or ''}".rstrip()
+            )
+        )
+
+
+async def _replays(limit: int) -> list[Replay]:
+    async with database(settings_from_environment()) as pool:
+        return await Replays(pool).recent(limit)
 
 
 async def _groups(chosen: LetterFilter, by: GroupBy) -> list[Group]:

@@ -5,30 +5,30 @@ from __future__ import annotations
 import asyncio
 import json
 import uuid
-from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Annotated
 
+import asyncpg
 import msgspec
 import typer
 from aiokafka import AIOKafkaProducer
-from rich.console import Console
-from rich.progress import Progress
 
 from ops.cli.connections import database, settings_from_environment, user_name
 from ops.cli.consent import NoteOption, YesOption, on_terminal
 from ops.cli.dlq_rehearse import Plan, print_rehearsal, rehearse
 from ops.cli.exits import Exit, fail
 from ops.cli.letter_options import JsonOption, filtered, id_chunks, letter_id
+from ops.cli.progress import progress
 from schemas.dead_letters import LetterState
 from schemas.errors import BrokerUnavailable, Refused
 from schemas.settings import Settings
 from streams.adapters.exact_producer import producer_options
+from streams.adapters.locks import lock_key, try_lock
 from streams.adapters.replay_claims import Replay, Replays
 from streams.adapters.replays import Outcome, Pace, Replayer
-from streams.core.replay import LetterFilter, Refusal
+from streams.core.replay import LetterFilter
 
 
 @filtered
@@ -105,32 +105,42 @@ def _agreed(plan: Plan) -> bool:
 async def _perform(plan: Plan) -> tuple[list[uuid.UUID], Outcome]:
     settings = settings_from_environment()
     done: list[uuid.UUID] = []
-    async with database(settings) as pool:
+    async with database(settings, size=3) as pool:
         replays = Replays(pool)
-        policy = await replays.policy()
         again = await replays.replay(plan.resume) if plan.resume is not None else None
-        async with _producer(settings) as producer, _progress() as advance:
+        async with _producer(settings) as producer:
             replayer = Replayer(replays, producer, plan.pace)
             async for record in _replays(replays, plan, again):
                 done.append(record.id)
-                try:
-                    if again is not None:
-                        await replayer.again(record, advance)
-                    await replayer.run(record, policy, advance)
-                except BrokerUnavailable as error:
-                    raise BrokerUnavailable(f"{error}; go on with: mutt dlq replay --resume {record.id}") from error
-                except asyncio.CancelledError:
-                    typer.echo(f"mutt: stopped; go on with: mutt dlq replay --resume {record.id}", err=True)
-                    raise
-                await replays.finish(record.id)
-            return done, replayer.outcome
+                await _run(pool, replayer, record, resumed=again is not None, limit=plan.pace.limit)
+        return done, replayer.outcome
+
+
+async def _run(pool: asyncpg.Pool, replayer: Replayer, record: Replay, *, resumed: bool, limit: int | None) -> None:
+    """One replay, by one operator at a time; interrupted, it says how to go on."""
+    replays, go_on = Replays(pool), f"go on with: mutt dlq replay --resume {record.id}"
+    async with try_lock(pool, lock_key("replay", record.id)) as ours:
+        if not ours:
+            fail(Exit.TRY_AGAIN, f"replay {record.id} is being run just now, by somebody else")
+        total = await replays.count(record, resumed=resumed)
+        try:
+            with progress("replaying", total if limit is None else min(total, limit)) as advance:
+                if resumed:
+                    await replayer.again(record, advance)
+                await replayer.run(record, await replays.policy(), advance)
+        except BrokerUnavailable as error:
+            raise BrokerUnavailable(f"{error}; {go_on}") from error
+        except asyncio.CancelledError:
+            typer.echo(f"mutt: stopped; {go_on}", err=True)
+            raise
+        await replays.finish(record.id)
 
 
 async def _replays(replays: Replays, plan: Plan, again: Replay | None) -> AsyncIterator[Replay]:
     if again is not None:
         yield again
     for chosen in plan.selections():
-        yield await replays.begin(uuid.uuid4(), user_name(), plan.reason, chosen)
+        yield await replays.begin(uuid.uuid4(), f"cli:{user_name()}", plan.reason, chosen)
 
 
 @asynccontextmanager
@@ -145,35 +155,25 @@ async def _producer(settings: Settings) -> AsyncIterator[AIOKafkaProducer]:
                 await producer.stop()
 
 
-@asynccontextmanager
-async def _progress() -> AsyncIterator[Callable[[int], None]]:
-    """Counts up on a terminal; silent elsewhere."""
-    console = Console(stderr=True)
-    with Progress(
-        *Progress.get_default_columns(), console=console, transient=True, disable=not console.is_terminal
-    ) as bar:
-        task = bar.add_task("replaying", total=None)
-        yield lambda letters: bar.update(task, advance=letters)
-
-
 def _print_outcome(replays: list[uuid.UUID], outcome: Outcome, as_json: bool) -> None:
     if as_json:
         body = {
             "dry_run": False,
             "replays": [str(replay_id) for replay_id in replays],
             "sent": outcome.sent,
-            "refused": _refused_json(outcome.refused),
+            "refused": {why.value: count for why, count in outcome.refused.items()},
+            "refused_letters": [
+                {"id": str(letter), "refused": why.value, "why": why.means}
+                for why, letters in outcome.examples.items()
+                for letter in letters
+            ],
         }
         typer.echo(json.dumps(body))
         return
     typer.echo(f"sent {outcome.sent} dead letters again" + (f" (replay {replays[-1]})" if replays else ""))
-    _print_refused(outcome.refused)
-
-
-def _print_refused(refused: Counter[Refusal] | dict[Refusal, int]) -> None:
-    for why, count in refused.items():
+    for why, count in outcome.refused.items():
         typer.echo(f"refused {count}: {why} ({why.means})")
-
-
-def _refused_json(refused: Counter[Refusal]) -> dict[str, int]:
-    return {why.value: count for why, count in refused.items()}
+        for letter in outcome.examples[why]:
+            typer.echo(f"  {letter}")
+        if count > len(outcome.examples[why]):
+            typer.echo(f"  … and {count - len(outcome.examples[why])} more")

@@ -10,6 +10,7 @@ import msgspec
 from ops.cli.exits import printable
 from schemas.dead_letters import FACTS
 from streams.adapters.letter_log import LogEntry
+from streams.adapters.replay_claims import Replay
 from streams.core.letter_groups import Group, GroupBy
 from streams.core.letter_verdict import Verdict
 from streams.core.replay import StoredLetter
@@ -86,6 +87,21 @@ def bytes_text(data: bytes | None, limit: int = SHOWN_BYTES) -> str:
 
 def time_text(instant: dt.datetime | None) -> str | None:
     return None if instant is None else instant.astimezone(dt.UTC).isoformat().replace("+00:00", "Z")
+
+
+def replay_json(replay: Replay) -> dict[str, Any]:
+    return {
+        "id": str(replay.id),
+        "actor": replay.actor,
+        "reason": replay.reason,
+        "filter": msgspec.to_builtins(replay.chosen),
+        "created_at": time_text(replay.created_at),
+        "finished_at": time_text(replay.finished_at),
+        "selected": replay.selected,
+        "sent": replay.sent,
+        "refused": replay.refused,
+        "came_back": replay.came_back,
+    }
 
 
 def history_json(entries: list[LogEntry]) -> list[dict[str, Any]]:

@@ -46,6 +46,8 @@ class Replay:
     sent: int = 0
     refused: int = 0
     finished_at: dt.datetime | None = None
+    came_back: int | None = None
+    """Letters that failed again after it; None until all of them are settled, and for replays by hand."""
 
 
 @dataclass(slots=True)
@@ -55,6 +57,10 @@ class Claim:
     letters: list[StoredLetter] = field(default_factory=list)
     refused: list[tuple[StoredLetter, Refusal]] = field(default_factory=list)
     after: Place | None = None
+
+
+READ_TIMEOUT_S = 120.0
+"""Bound on a count that may read every letter."""
 
 
 class Replays:
@@ -74,6 +80,22 @@ class Replays:
             query = f"SELECT {WHOLE} {FROM} WHERE d.replay_id = $1 AND d.state = 'replaying' {BY_ORIGIN}"
             async for row in connection.cursor(query, replay_id, prefetch=20):
                 yield stored_letter(row)
+
+    async def count(self, replay: Replay, *, resumed: bool) -> int:
+        """How many letters it has before it: the open ones it names and, resumed, those it took and nobody judged."""
+        values = (*filter_values(replay.chosen), replay.created_at, replay.id if resumed else None)
+        count: int = await self._pool.fetchval(
+            f"SELECT count(*) FROM dead_letters d WHERE ({MATCHES} AND d.state = 'open' AND d.first_failed_at < $9)"  # noqa: S608 - constants
+            " OR (d.replay_id = $10 AND d.state = 'replaying')",
+            *values,
+            timeout=READ_TIMEOUT_S,
+        )
+        return count
+
+    async def recent(self, limit: int) -> list[Replay]:
+        """The newest replays, newest first."""
+        rows = await self._pool.fetch("SELECT * FROM replays ORDER BY created_at DESC, id LIMIT $1", limit)
+        return [_replay(row) for row in rows]
 
     async def begin(self, replay_id: uuid.UUID, actor: str, reason: str | None, chosen: LetterFilter) -> Replay:
         """Records a replay. It means only letters that failed before now, so that it cannot chase its own failures."""
@@ -202,4 +224,5 @@ def _replay(row: Any) -> Replay:
         sent=row["sent"],
         refused=row["refused"],
         finished_at=row["finished_at"],
+        came_back=row["came_back"],
     )

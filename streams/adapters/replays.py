@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter
+import uuid
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,6 +24,9 @@ CHUNK = 100
 ANSWER_TIMEOUT_S = 60.0
 """How long one chunk waits for the broker's acknowledgement; afterwards the letters stay `replaying`, for a resume."""
 
+EXAMPLES = 10
+"""Letters named for each refusal."""
+
 Next = Callable[[Place | None, int], Awaitable[Claim]]
 
 
@@ -32,6 +36,13 @@ class Outcome:
 
     sent: int = 0
     refused: Counter[Refusal] = field(default_factory=Counter)
+    examples: defaultdict[Refusal, list[uuid.UUID]] = field(default_factory=lambda: defaultdict(list))
+    """The first letters refused, by why."""
+
+    def refuse(self, stored: StoredLetter, why: Refusal) -> None:
+        self.refused[why] += 1
+        if len(self.examples[why]) < EXAMPLES:
+            self.examples[why].append(stored.letter.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +95,8 @@ class Replayer:
             if claim.after is None:
                 return
             after = claim.after
-            self.outcome.refused.update(why for _, why in claim.refused)
+            for stored, why in claim.refused:
+                self.outcome.refuse(stored, why)
             await self._send(replay, claim.letters)
             on_progress(len(claim.letters) + len(claim.refused))
 
@@ -101,7 +113,7 @@ class Replayer:
             if why is None:
                 sent.append(stored)
             else:
-                self.outcome.refused[why] += 1
+                self.outcome.refuse(stored, why)
                 await self._replays.release(replay.id, stored.letter.id)
         await self._replays.mark_sent(replay.id, sent)
         self.outcome.sent += len(sent)
