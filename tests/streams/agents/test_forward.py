@@ -438,6 +438,16 @@ async def test_beyond_the_maximum_age_it_becomes_a_letter() -> None:
         assert world.acked == [first]
 
 
+async def test_Retry_After_never_holds_an_alert_past_its_maximum_age() -> None:
+    async with running(World(moog_retry_max_age=60)) as world:
+        one = world.committed()
+        world.sink.default = status(429, retry_after="3600")
+        await world.send(one)
+        await world.time.advance(61)
+        assert world.sink.posted == [one.id]
+        assert world.state(one) is AlertState.DEAD
+
+
 async def test_what_expires_behind_an_open_breaker_costs_no_attempt() -> None:
     config = {"moog_retry_max_age": 60, "circuit_breaker_threshold": 1, "circuit_breaker_timeout": 300}
     async with running(World(**config)) as world:
@@ -506,6 +516,25 @@ async def test_a_partition_that_comes_back_goes_on_without_a_second_post() -> No
         await settle_loop()
         assert world.sink.posted == [out.id, waiting.id]
         assert world.acked == [again]
+
+
+async def test_a_lower_cap_on_posts_at_once_is_in_force_within_a_second() -> None:
+    async with running(World(moog_max_in_flight=4)) as world:
+        world.sink.gate.clear()
+        await world.send(*(world.committed(f"h{n}") for n in range(12)))
+        await world.time.advance(1)
+        assert world.sink.at_once == 4
+        world.config = replace(world.config, moog_max_in_flight=7)
+        await world.time.advance(1.1)
+        assert world.sink.at_once == 7
+        world.config = replace(world.config, moog_max_in_flight=1)
+        for one in list(world.sink.posted):
+            world.sink.let_out(one)
+        await world.time.advance(1)
+        assert world.sink.at_once == 1
+        world.sink.gate.set()
+        await world.time.advance(5)
+        assert len(world.sink.posts) == 12
 
 
 async def test_a_drain_finishes_posts_and_begins_none() -> None:
