@@ -82,6 +82,7 @@ class MatchLane:
         self._progress: Progress | None = None
         self._book = SignatureBook()
         self._verify = False
+        self._failed_in_a_row = 0
         self._revoked = False
         self.held = False
         self._log = log.bind(topic=topic, partition=partition)
@@ -243,6 +244,8 @@ class MatchLane:
         await self._publish(decided)
         self._count(decided)
         if decided.halt is not None:
+            self._failed_in_a_row = 0
+            metrics.INTERNAL_HALTS.inc()
             raise PartitionHalted(decided.halt)
         return True
 
@@ -282,11 +285,13 @@ class MatchLane:
                 replays=replays,
                 refused=refused,
                 depth=self._shared.intake.depth,
+                failed_before=self._failed_in_a_row,
             )
         )
 
     def _take_over(self, progress: Progress, decided: Decided) -> None:
         self._progress = progress
+        self._failed_in_a_row = decided.failed_in_a_row
         self._book.apply(decided.signatures)
 
     async def _relocate(self) -> None:

@@ -7,7 +7,7 @@ import hashlib
 import uuid
 from collections.abc import Mapping, Sequence
 
-from msgspec import Struct, field
+from msgspec import Struct, field, structs
 
 from schemas import codec
 from schemas.alerts import Alert
@@ -48,6 +48,8 @@ class Work(Struct, kw_only=True):
     """Offsets whose row the database refused, and its words: they become dead letters."""
     depth: int = 0
     """Alerts that waited for delivery when the batch came to its turn."""
+    failed_before: int = 0
+    """Records in a row, up to this batch, on which our own code failed."""
 
 
 class Decided(Struct, kw_only=True):
@@ -64,8 +66,10 @@ class Decided(Struct, kw_only=True):
     """Letters whose replay was judged in this batch."""
     signatures: SignatureDraft
     last_sha256: bytes | None = None
+    failed_in_a_row: int = 0
+    """Records in a row, up to the end of this batch, on which our own code failed."""
     halt: str | None = None
-    """Why the partition must halt after this batch."""
+    """Why the partition must halt after this batch; `work` then ends with the last record decided over."""
 
     @property
     def our_failures(self) -> int:
@@ -104,15 +108,16 @@ class _Decision:
         self.policy = SignaturePolicy(self.config.unhandled_threshold, self.config.unhandled_expiry_seconds)
         self.pressure = PressurePolicy.of(self.config)
         self.counts = dict.fromkeys(Disposition, 0)
-        self.failures_in_a_row = 0
-        self.out = Decided(work=work, counts=self.counts, missing=0, signatures=work.book.draft())
+        self.out = Decided(
+            work=work, counts=self.counts, missing=0, signatures=work.book.draft(), failed_in_a_row=work.failed_before
+        )
         self._time_ms = -1
         self._time = EPOCH
 
     def run(self) -> Decided:
         out, work = self.out, self.work
         covered = 0
-        for record in work.records:
+        for at, record in enumerate(work.records):
             if type(record) is OversizedBatch:
                 covered += self._oversized(record)
                 continue
@@ -120,8 +125,13 @@ class _Decision:
                 raise ValueError("a corrupt batch is never decided over")
             covered += 1
             self._one(record)
-            if self.failures_in_a_row >= HALT_AFTER:
-                out.halt = f"mutt's own code failed on {HALT_AFTER} records in a row, last at offset {record.offset}"
+            if out.failed_in_a_row >= HALT_AFTER:
+                out.halt = (
+                    f"a defect in mutt: its own code failed on {HALT_AFTER} records in a row, the last at offset"
+                    f" {record.offset} ({out.letters[-1].detail[:200]}); their letters have reason internal_error"
+                )
+                out.work = work = structs.replace(work, records=work.records[: at + 1], after=record.offset + 1)
+                break
         out.missing = work.after - work.first - covered
         if work.records:
             out.last_sha256 = fingerprint(work.records[-1])
@@ -139,12 +149,12 @@ class _Decision:
             decoded = codec.decode(record.value, self.work.topic, record.key, self._broker_time(record))
             judgement = self.work.knowledge.judge(decoded.event)
             self._judged(record, decoded, judgement, replay_of)
-            self.failures_in_a_row = 0
+            self.out.failed_in_a_row = 0
         except RecordRejected as rejected:
-            self.failures_in_a_row = 0
+            self.out.failed_in_a_row = 0
             self._reject(record, rejected.reason, rejected.detail)
         except Exception as error:  # noqa: BLE001 - a defect of ours: the record is kept as a letter, 20 in a row halt
-            self.failures_in_a_row += 1
+            self.out.failed_in_a_row += 1
             self._reject(record, Reason.INTERNAL_ERROR, f"{type(error).__name__}: {error}")
         if replay_of is not None:
             self.out.replayed.append(replay_of)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -18,6 +18,7 @@ from streams.core.disposition import Decided, fingerprint
 from streams.core.matching import Knowledge
 from streams.core.progress import Progress
 from streams.intake import Intake
+from streams.metrics import REGISTRY
 from streams.pauses import PauseReason, Pauses
 from tests.builders import event_json, rule, rule_set
 from tests.fakes_match import FakeBacklog, FakeBatchStore, FakeLog, FakeOutbox, FixedClock
@@ -327,3 +328,26 @@ async def test_a_lane_revoked_while_intake_is_closed_ends_with_nothing_begun() -
     lane.revoke()
     assert await task
     assert (world.audited, world.acked, lane.held) == ([], [], False)
+
+
+class _DefectiveMatcher(Knowledge):
+    """Judging fails on every record."""
+
+    def judge(self, event: object) -> NoReturn:
+        raise ZeroDivisionError("judging")
+
+
+async def test_I7_twenty_failures_of_our_own_halt_the_partition_over_any_number_of_batches() -> None:
+    world = World()
+    defective = _DefectiveMatcher(world.matcher.rule_set, world.matcher.matcher)
+    world.matching.knowledge = lambda: defective
+    lane = await world.lane()
+    before = REGISTRY.get_sample_value("mutt_internal_halts_total") or 0
+    assert await lane.handle([world.batch(0, *(record(at) for at in range(15)))])
+    task = await until_halted(world, lane, world.batch(15, *(record(at) for at in range(15, 30))))
+    assert not await task
+    assert "a defect in mutt" in (world.halted or "")
+    assert world.store.stands[HERE].next_offset == 20
+    assert world.acked == [(0, 15)]
+    assert world.pauses.has(HERE, PauseReason.HALTED)
+    assert (REGISTRY.get_sample_value("mutt_internal_halts_total") or 0) - before == 1

@@ -137,20 +137,39 @@ class _Defect:
         raise ZeroDivisionError("judging")
 
 
-def defective(count: int) -> Decided:
+def defective(count: int, before: int = 0) -> Decided:
     records = [record(at, message="m") for at in range(count)]
     knowledge: Any = _Defect()
     return decide(
         Work(topic=SYSLOG, partition=0, first=0, after=count, records=records, knowledge=knowledge,
-             book=SignatureBook(), now=NOW)
+             book=SignatureBook(), now=NOW, failed_before=before)
     )  # fmt: skip
 
 
-def test_our_own_defect_is_a_letter_and_many_in_a_row_halt() -> None:
+def test_I7_our_own_defect_is_a_letter_and_many_in_a_row_halt() -> None:
     few, many = defective(HALT_AFTER - 1), defective(HALT_AFTER)
     assert {letter.reason for letter in few.letters} == {Reason.INTERNAL_ERROR}
-    assert few.halt is None
+    assert (few.halt, few.failed_in_a_row) == (None, HALT_AFTER - 1)
     assert many.halt is not None
+    assert "ZeroDivisionError: judging" in many.halt
+
+
+def test_I7_a_halt_leaves_what_comes_after_undecided() -> None:
+    out = defective(100)
+    assert (len(out.letters), out.work.after, out.missing) == (HALT_AFTER, HALT_AFTER, 0)
+    assert out.last_sha256 == fingerprint(out.work.records[-1])
+    assert sum(out.counts.values()) == HALT_AFTER
+
+
+def test_I7_the_row_goes_on_from_batch_to_batch() -> None:
+    assert defective(5, before=HALT_AFTER - 5).halt is not None
+    assert defective(5, before=HALT_AFTER - 6).halt is None
+
+
+def test_I7_bad_data_never_halts_and_one_good_record_ends_the_row() -> None:
+    rejected = decided(*(record(at, b"{no json") for at in range(100)), failed_before=HALT_AFTER - 1)
+    assert (rejected.halt, rejected.failed_in_a_row) == (None, 0)
+    assert decided(record(0, message="heartbeat"), failed_before=HALT_AFTER - 1).failed_in_a_row == 0
 
 
 LETTER = uuid.UUID(int=7)
