@@ -13,6 +13,7 @@ from typing import NoReturn
 
 import typer
 
+from ops.devstack.processes import StackFailed
 from schemas.errors import (
     ConfigRefused,
     MigrationRefused,
@@ -159,6 +160,7 @@ _CODES: tuple[tuple[tuple[type[BaseException], ...], Exit], ...] = (
     ((SettingsRefused, MigrationRefused), Exit.CONFIGURATION),
     ((RuleRefused, ConfigRefused), Exit.BAD_DATA),
     ((Refused,), Exit.USAGE),
+    ((StackFailed,), Exit.UNAVAILABLE),
     ((MuttError,), Exit.INTERNAL),
 )
 

@@ -6,8 +6,10 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -17,8 +19,7 @@ from ops.devstack.inputs import Target
 from schemas.settings import Settings
 
 if TYPE_CHECKING:
-    from ops.devstack.inputs import OutRecord
-    from ops.devstack.publishing import Sent
+    from ops.devstack.layout import Layout
 
 READY_WITHIN_S = 180.0
 
@@ -28,27 +29,33 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON object.")]
 def up(as_json: Json = False) -> None:
     """Start Kafka, PostgreSQL, a webhook receiver, two match workers, a forwarder, dead letters and the API."""
     from ops.devstack.layout import Layout
-    from ops.devstack.processes import spawn, started_at
+    from ops.devstack.processes import lives
 
     layout = Layout(_home())
     layout.create()
-    if not _supervisor_lives(layout.load()):
-        layout.save({key: value for key, value in layout.load().items() if key in ("ports", "outside")})
-        child = spawn(
-            "supervisor",
-            [sys.executable, "-m", "ops.devstack.supervisor", str(layout.home)],
-            log=layout.logs / "supervisor.log",
-        )
+    if not lives(layout.load().get("supervisor")):
         if not as_json:
             typer.echo(f"starting below {layout.home} (the first time fetches Kafka: about a minute)")
-        end = time.monotonic() + READY_WITHIN_S
-        while not layout.load().get("ready"):
-            if not child.running or time.monotonic() > end:
-                reason = layout.load().get("failed") or child.tail(400)
-                fail(Exit.UNAVAILABLE, f"the stack did not start; see {child.log}: {reason}")
-            time.sleep(0.1)
-        assert started_at(child.pid)
+        _start(layout)
     status(as_json=as_json)
+
+
+def _start(layout: Layout) -> None:
+    """Starts the supervisor and waits until it says that all is up."""
+    from ops.devstack.processes import lives, spawn
+
+    layout.save({key: value for key, value in layout.load().items() if key not in ("failed", "ready")})
+    log = layout.logs / "supervisor.log"
+    child = spawn("supervisor", [sys.executable, "-m", "ops.devstack.supervisor", str(layout.home)], log=log)
+    end = time.monotonic() + READY_WITHIN_S
+    while not (state := layout.load()).get("ready"):
+        if not child.running and not lives(state.get("supervisor")):
+            reason = layout.load().get("failed") or child.tail(400)
+            fail(Exit.UNAVAILABLE, f"the stack did not start; see {log}: {reason}")
+        if time.monotonic() > end:
+            child.stop(grace_s=60.0)
+            fail(Exit.UNAVAILABLE, f"the stack is not up after {READY_WITHIN_S:.0f} s and was ended; see {log}")
+        time.sleep(0.1)
 
 
 def down(
@@ -56,51 +63,55 @@ def down(
 ) -> None:
     """Stop what `up` started, and nothing else."""
     from ops.devstack.layout import Layout
-    from ops.devstack.processes import end_pid
+    from ops.devstack.processes import end_left_behind, end_pid
 
     layout = Layout(_home())
     state = layout.load()
-    stopped = False
-    if supervisor := state.get("supervisor"):
-        stopped = end_pid(supervisor[0], supervisor[1], grace_s=60.0)
-    for pid, start in state.get("processes", {}).values():  # what a killed supervisor left behind
-        end_pid(pid, start)
-    if purge:
-        layout.purge()
+    pid, start = state.get("supervisor", (0, None))
+    stopped = end_pid(pid, start, grace_s=60.0)
+    left = end_left_behind(layout.load().get("processes", {}))  # by a supervisor that was killed
+    removed = layout.purge() if purge else False
     if as_json:
-        _print_json({"stopped": stopped, "purged": purge, "ok": True})
+        _print_json({"stopped": stopped or bool(left), "purged": removed, "ok": True})
     else:
-        typer.echo(("stopped" if stopped else "nothing was running") + (", data removed" if purge else ""))
+        typer.echo(("stopped" if stopped or left else "nothing was running") + (", data removed" if removed else ""))
 
 
 def status(as_json: Json = False) -> None:
-    """What runs, and where to reach it. Exit 1 when the stack is not up."""
+    """What runs, and where to reach it. Exit 1 when the stack or a part of it is not up."""
     from ops.devstack.layout import Layout
-    from ops.devstack.processes import started_at
+    from ops.devstack.processes import lives
+    from ops.devstack.stack import Stack
 
-    state = Layout(_home()).load()
-    ports = state.get("ports", {})
-    alive = _supervisor_lives(state)
-    parts = {name: started_at(pid) == start for name, (pid, start) in state.get("processes", {}).items()}
-    addresses = {
+    layout = Layout(_home())
+    state = layout.load()
+    alive = lives(state.get("supervisor"))
+    parts = {name: lives(known) for name, known in state.get("processes", {}).items()}
+    addresses = _addresses(state.get("ports", {})) if alive else {}
+    environment = Stack(layout.home).write_environment() if alive else None
+    ok = alive and all(parts.values())
+    if as_json:
+        _print_json({"up": alive, "parts": parts, "addresses": addresses, "ok": ok})
+    elif environment is None:
+        left = ", ".join(name for name, running in parts.items() if running)
+        typer.echo("the stack is not running; start it with: muttdev up" + (left and f" (left behind: {left})"))
+    else:
+        for name, running in parts.items():
+            typer.echo(f"up    {name}" if running else f"DOWN  {name}  see {layout.logs / name}.log")
+        for name, address in addresses.items():
+            typer.echo(f"{name:9} {address}")
+        typer.echo(f"settings  set -a; . {quote(str(environment))}; set +a")
+    if not ok:
+        raise typer.Exit(Exit.CHECK_FAILED)
+
+
+def _addresses(ports: dict[str, int]) -> dict[str, str]:
+    return {
         "kafka": f"127.0.0.1:{ports.get('kafka')}",
         "postgres": f"postgresql://mutt@127.0.0.1:{ports.get('postgres')}/mutt",
         "receiver": f"http://127.0.0.1:{ports.get('sink')}/stats",
         "api": f"http://127.0.0.1:{ports.get('api')}/ready",
     }
-    environment = _write_environment() if alive else None
-    if as_json:
-        _print_json({"up": alive, "parts": parts, "addresses": addresses if alive else {}, "ok": alive})
-    elif not alive:
-        typer.echo("the stack is not running; start it with: muttdev up")
-    else:
-        for name, running in parts.items():
-            typer.echo(f"{'up' if running else 'DOWN':5} {name}")
-        for name, address in addresses.items():
-            typer.echo(f"{name:9} {address}")
-        typer.echo(f"settings  set -a; . '{environment}'; set +a")
-    if not alive:
-        raise typer.Exit(Exit.CHECK_FAILED)
 
 
 def send(
@@ -114,18 +125,14 @@ def send(
 
     Ends with the commands that trace the first of them.
     """
-    from ops.devstack.inputs import records_from, records_of
+    from ops.devstack.inputs import records_of
+    from ops.devstack.publishing import publish
 
-    records: Iterator[OutRecord]
-    if file is not None and str(file) != "-":
-        records = records_from(file, topic)
-    elif file is not None:
-        records = records_of(sys.stdin.buffer, topic)
-    elif text:
-        records = records_of((line.encode() for line in text), topic)
-    else:
+    if not text and file is None:
         fail(Exit.USAGE, "nothing to send; give a line, or --file FILE")
-    sent = asyncio.run(_publish(records, rate, show=not as_json and sys.stderr.isatty()))
+    with _opened(file) if file is not None else nullcontext(os.fsencode(line) for line in text or ()) as lines:
+        show = not as_json and sys.stderr.isatty()
+        sent = asyncio.run(publish(_bootstrap(), records_of(lines, topic), rate=rate, show=show))
     if as_json:
         _print_json({"sent": sent.topics.total(), "topics": sent.topics, "first": sent.ids, "ok": True})
         return
@@ -135,46 +142,27 @@ def send(
         typer.echo(f"mutt trace {event}")
 
 
-async def _publish(records: Iterator[OutRecord], rate: float, *, show: bool) -> Sent:
-    from ops.devstack.publishing import publish
-
-    return await publish(_settings().kafka_bootstrap, records, rate=rate, show=show)
+def _opened(file: Path) -> AbstractContextManager[Iterable[bytes]]:
+    return nullcontext(sys.stdin.buffer) if str(file) == "-" else file.open("rb")
 
 
-def _settings() -> Settings:
-    """The environment's settings; the address of the running stack where none is set."""
+def _bootstrap() -> str:
+    """The environment's broker; that of the running stack where none is set."""
+    from ops.cli.connections import settings_from_environment
     from ops.devstack.layout import Layout
+    from ops.devstack.processes import lives
 
-    settings = Settings.from_env(os.environ)
-    port = Layout(_home()).load().get("ports", {}).get("kafka")
-    if port and "MUTT_KAFKA_BOOTSTRAP" not in os.environ:
-        from msgspec.structs import replace
-
-        return replace(settings, kafka_bootstrap=f"127.0.0.1:{port}")
-    return settings
-
-
-def _write_environment() -> Path:
-    """A file to source in a shell, so that `mutt` commands reach the stack. It holds no secret."""
-    from shlex import quote
-
-    from ops.devstack.stack import Stack
-
-    stack = Stack(_home())
-    path = stack.layout.home / "env"
-    path.write_text("".join(f"{name}={quote(value)}\n" for name, value in stack.settings.to_env().items()))
-    return path
+    settings = settings_from_environment()
+    if os.environ.get("MUTT_KAFKA_BOOTSTRAP"):
+        return settings.kafka_bootstrap
+    state = Layout(settings.home_path).load()
+    if not lives(state.get("supervisor")):
+        fail(Exit.UNAVAILABLE, "the stack is not running; start it with: muttdev up")
+    return f"127.0.0.1:{state['ports']['kafka']}"
 
 
 def _home() -> Path:
     return Settings.from_env(os.environ).home_path
-
-
-def _supervisor_lives(state: dict[str, Any]) -> bool:
-    from ops.devstack.processes import started_at
-
-    supervisor = state.get("supervisor")
-    return supervisor is not None and started_at(supervisor[0]) == supervisor[1]
 
 
 def _print_json(value: dict[str, Any]) -> None:

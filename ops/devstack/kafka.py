@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import socket
+import struct
 import subprocess
 import uuid
 import warnings
@@ -62,6 +63,7 @@ class Kafka:
         self._layout = layout
         self._data = layout.home / "kafka"
         self.port = port or free_port()
+        self._controller_port = free_port()
         self.child: Child | None = None
 
     @property
@@ -70,12 +72,14 @@ class Kafka:
 
     def start(self) -> None:
         """Formats the data folder the first time and waits until the broker answers. Raises StackFailed."""
+        if "," in os.fspath(self._data):
+            raise StackFailed(f"Kafka takes no folder with a comma in its name: {self._data}; choose another MUTT_HOME")
         java = self._java()
-        if not (self._data / "server.properties").exists():
-            self._configure(java)
+        properties = self._configure()
+        if not (self._data / "logs" / "meta.properties").exists():
+            self._format(java, properties)
         log = self._layout.logs / "kafka.log"
-        properties = self._data / "server.properties"
-        self.child = spawn("kafka", [*java, "kafka.Kafka", properties], log=log)
+        self.child = spawn("kafka", [*java, "kafka.Kafka", properties], log=log, environment=_environment())
         wait_until(self._answers, what="Kafka", child=self.child)
 
     def kill(self) -> None:
@@ -96,22 +100,24 @@ class Kafka:
         except OSError:
             return False
 
-    def _configure(self, java: list[str]) -> None:
-        self._data.mkdir(parents=True, exist_ok=True)
+    def _configure(self) -> Path:
         properties = self._data / "server.properties"
         text = _PROPERTIES.format(
-            port=self.port, controller=free_port(), data=_escaped(self._data), message_bytes=5 * MIB
+            port=self.port, controller=self._controller_port, data=_escaped(self._data), message_bytes=5 * MIB
         )
         properties.write_text(text)
+        return properties
+
+    def _format(self, java: list[str], properties: Path) -> None:
         cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         done = subprocess.run(  # noqa: S603 - our own program
             [*java, "kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", "-c", str(properties)],
             capture_output=True,
             text=True,
             check=False,
+            env=_environment(),
         )
         if done.returncode:
-            properties.unlink()
             raise StackFailed(f"Kafka cannot format its folder: {done.stdout[-500:]}{done.stderr[-1500:]}")
 
     def _java(self) -> list[str]:
@@ -161,5 +167,17 @@ def _verify(found: list[Path]) -> None:
 
 
 def _escaped(path: Path) -> str:
-    """A path as a value in a Java properties file."""
-    return os.fspath(path).replace("\\", "\\\\")
+    """A path as a value in a Java properties file, which is read as ISO 8859-1."""
+    escaped = os.fspath(path).replace("\\", "\\\\")
+    return "".join(char if char.isascii() else "".join(f"\\u{unit:04x}" for unit in _units(char)) for char in escaped)
+
+
+def _units(char: str) -> tuple[int, ...]:
+    """The UTF-16 units of a character."""
+    data = char.encode("utf-16-be")
+    return struct.unpack(f">{len(data) // 2}H", data)
+
+
+def _environment() -> dict[str, str]:
+    """Java takes the names of files for UTF-8 only where the locale says so."""
+    return dict(os.environ) | {"LC_ALL": "C.UTF-8"}

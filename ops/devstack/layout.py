@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import secrets
 import shutil
 import socket
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from ops.devstack.processes import StackFailed
+from schemas.errors import SettingsRefused
 
 NOBODY = 65534
 """The unprivileged uid PostgreSQL runs under when we are root; it refuses to run as root."""
 
 STATE = "state.json"
+DEMO = "demo"
+"""The demonstration has its own stack in this folder of the other one's home."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +45,13 @@ class Layout:
         return self.home / STATE
 
     def create(self) -> None:
-        """Makes the folders; secrets are ours alone."""
+        """Makes the folders; secrets are ours alone. Refuses a folder that holds other things: purging would take them.
+
+        Raises SettingsRefused.
+        """
         self.home.mkdir(parents=True, exist_ok=True)
+        if not self.secrets.exists() and {entry.name for entry in self.home.iterdir()} - {DEMO, "logs"}:
+            raise SettingsRefused([f"MUTT_HOME: {self.home} holds other files; give the stack a folder of its own"])
         self.logs.mkdir(exist_ok=True)
         self.secrets.mkdir(mode=0o700, exist_ok=True)
 
@@ -66,17 +79,45 @@ class Layout:
         temporary.write_text(json.dumps(state, indent=1))
         temporary.replace(self.state_file)
 
-    def purge(self) -> None:
-        """Removes everything the stack ever wrote, also what lies outside of `home` for want of access."""
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Held by the one process that runs the stack. Raises StackFailed when another one holds it."""
+        with (self.home / "lock").open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise StackFailed(f"another process starts or runs the stack below {self.home}") from None
+            yield
+
+    def purge(self) -> bool:
+        """Removes all the stack wrote, also outside of `home` for want of access; the demonstration stays.
+
+        False where no stack ever was: then nothing is touched.
+        """
         for outside in self.load().get("outside", []):
             shutil.rmtree(outside, ignore_errors=True)
-        shutil.rmtree(self.home, ignore_errors=True)
+        if not self.secrets.exists():
+            return False
+        for entry in sorted(self.home.iterdir(), key=lambda entry: entry == self.secrets):
+            if entry.name == DEMO:
+                continue
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry, ignore_errors=True)
+            else:
+                entry.unlink()
+        with suppress(OSError):
+            self.home.rmdir()
+        return True
 
 
-def free_port() -> int:
-    """A loopback port that was free a moment ago."""
+def free_port(wanted: int = 0) -> int:
+    """A loopback port that was free a moment ago: the one that is wanted, or any."""
     with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(("127.0.0.1", wanted))
+        except OSError:
+            listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])
 
 

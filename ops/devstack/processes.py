@@ -7,12 +7,19 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from schemas.errors import MuttError
 
 POLL_S = 0.05
+
+SERVERS = {"kafka": signal.SIGTERM, "postgres": signal.SIGINT}
+"""What stops a server at once; the other signal makes PostgreSQL wait until everybody has left."""
+
+Known = tuple[int, str | None]
+"""Pid and start time of a process."""
 
 
 class StackFailed(MuttError):  # noqa: N818 - reads as what happened
@@ -78,7 +85,7 @@ def spawn(
 def wait_until(ready: Callable[[], bool], *, what: str, child: Child | None = None, deadline_s: float = 60.0) -> None:
     """Polls until `ready`. Raises StackFailed when the child ends first or the deadline passes."""
     end = time.monotonic() + deadline_s
-    while not ready():
+    while not ready() or (child is not None and not child.running):
         if child is not None and not child.running:
             raise StackFailed(f"{what} ended with status {child.process.returncode}:\n{child.tail()}")
         if time.monotonic() > end:
@@ -88,30 +95,52 @@ def wait_until(ready: Callable[[], bool], *, what: str, child: Child | None = No
 
 
 def started_at(pid: int) -> str | None:
-    """When the process started, in the kernel's words: tells our process from a later one with the same pid."""
+    """When the process started, in the kernel's words: tells our process from a later one with the same pid.
+
+    None when there is none, or only the entry of a dead one that its parent has not read yet.
+    """
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-    except (FileNotFoundError, IndexError):
-        answer = subprocess.run(["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)  # noqa: S603, S607
-        return answer.stdout.strip() or None
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return None if fields[0] == "Z" else fields[19]
+    except (OSError, IndexError):
+        if Path("/proc/self/stat").exists():
+            return None
+        answer = subprocess.run(  # noqa: S603
+            ["ps", "-o", "stat=,lstart=", "-p", str(pid)],  # noqa: S607
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        state, _, start = answer.stdout.strip().partition(" ")
+        return None if state.startswith("Z") else start.strip() or None
 
 
-def end_pid(pid: int, start: str | None, grace_s: float = 20.0) -> bool:
+def lives(known: Known | None) -> bool:
+    """Whether the process still is the one that was started."""
+    return known is not None and known[1] is not None and started_at(known[0]) == known[1]
+
+
+def end_pid(pid: int, start: str | None, grace_s: float = 20.0, ask: signal.Signals = signal.SIGTERM) -> bool:
     """Ends a process that is still the one we started; False when it was gone."""
-    if started_at(pid) != start or start is None:
+    if not lives((pid, start)):
         return False
-    os.kill(pid, signal.SIGTERM)
+    os.kill(pid, ask)
     end = time.monotonic() + grace_s
-    while started_at(pid) == start and not _zombie(pid):
+    while lives((pid, start)):
         if time.monotonic() > end:
-            os.kill(pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
             return True
         time.sleep(POLL_S)
     return True
 
 
-def _zombie(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except FileNotFoundError:
-        return False
+def end_left_behind(processes: Mapping[str, Known]) -> list[str]:
+    """Ends what is left of a stack, workers first, servers last. Returns the names of those that still ran."""
+    left = {name: known for name, known in processes.items() if lives(known)}
+    for name, (pid, _) in left.items():
+        if name not in SERVERS:
+            os.kill(pid, signal.SIGTERM)
+    for name in sorted(left, key=lambda name: name in SERVERS):
+        end_pid(*left[name], ask=SERVERS.get(name, signal.SIGTERM))
+    return list(left)

@@ -11,6 +11,7 @@ import sys
 import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from msgspec.structs import replace
@@ -44,13 +45,25 @@ class Stack:
     # -- servers ----------------------------------------------------------------------------------------------
 
     def start_servers(self) -> None:
-        """Kafka, PostgreSQL and the webhook receiver; waits until they answer. Raises StackFailed."""
-        self.postgres.start()
-        self.kafka.start()
-        self.start_sink()
+        """Kafka, PostgreSQL and the webhook receiver; waits until they answer. Raises StackFailed.
+
+        Each has the port it had before, unless another program has taken that one meanwhile.
+        """
+        self.kafka.port, self.postgres.port = free_port(self.kafka.port), free_port(self.postgres.port)
+        self.sink_port, self.api_port = free_port(self.sink_port), free_port(self.api_port)
         self._remember()
+        self.postgres.start()
+        self.remember_processes()
+        self.kafka.start()
+        self.remember_processes()
+        self.start_sink()
+        self.remember_processes()
 
     def start_sink(self) -> None:
+        child = self._spawn_sink()
+        wait_until(lambda: self.sink_answers(), what="the webhook receiver", child=child)
+
+    def _spawn_sink(self) -> Child:
         signing = self.layout.secrets / WEBHOOK_SIGNING
         argv: list[str | os.PathLike[str]] = [
             sys.executable,
@@ -60,8 +73,7 @@ class Stack:
             self.sink_log,
             signing,
         ]
-        child = self.spawn("sink", argv)
-        wait_until(lambda: self.sink_answers(), what="the webhook receiver", child=child)
+        return self.spawn("sink", argv)
 
     def sink_answers(self) -> bool:
         try:
@@ -129,9 +141,17 @@ class Stack:
         return self.spawn(name, self.mutt("worker", name.rpartition("-")[0]), **settings)
 
     def start_api(self) -> Child:
-        child = self.spawn("api", [sys.executable, "-m", "api"])
+        child = self._spawn_api()
         wait_until(self._api_answers, what="the API", child=child)
         return child
+
+    def _spawn_api(self) -> Child:
+        return self.spawn("api", [sys.executable, "-m", "api"])
+
+    def start_again(self, name: str) -> None:
+        """Starts a child that ended once more, without waiting until it answers."""
+        again = {"sink": self._spawn_sink, "api": self._spawn_api}
+        again.get(name, lambda: self.start_worker(name))()
 
     def _api_answers(self) -> bool:
         try:
@@ -161,7 +181,13 @@ class Stack:
         ports = {
             "kafka": self.kafka.port, "postgres": self.postgres.port, "sink": self.sink_port, "api": self.api_port,
         }  # fmt: skip
-        self.layout.save(self.layout.load() | {"ports": ports, "outside": self.postgres.outside})
+        self.layout.save(self.layout.load() | {"ports": ports})
+
+    def write_environment(self) -> Path:
+        """The settings as a file to source in a shell, so that `mutt` commands reach the stack. It holds no secret."""
+        path = self.layout.home / "env"
+        path.write_text("".join(f"{name}={quote(value)}\n" for name, value in self.settings.to_env().items()))
+        return path
 
     def remember_processes(self) -> None:
         """Writes pid and start time of every child to the state file, so that `down` ends those and no others."""

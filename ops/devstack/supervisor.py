@@ -11,32 +11,37 @@ import os
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
-from ops.devstack.processes import started_at
+from ops.devstack.processes import SERVERS, StackFailed, end_left_behind, started_at
 from ops.devstack.provision import provision
 from ops.devstack.stack import WORKERS, Stack
 
 CHECK_EVERY_S = 0.5
 RESTART_AFTER_S = 1.0
 
-_KEPT = ("ports", "outside", "failed")
-"""What stays in the state file when the stack is down."""
-
 
 def main(home: Path) -> None:
     stack = Stack(home)
     ending = _Ending()
-    stack.layout.save(stack.layout.load() | {"supervisor": (os.getpid(), started_at(os.getpid())), "ready": False})
-    try:
-        _start(stack)
-        stack.layout.save(stack.layout.load() | {"ready": True})
-        asyncio.run(_watch(stack, ending))
-    except Exception as error:
-        stack.layout.save(stack.layout.load() | {"failed": str(error)})
-        raise
-    finally:
-        stack.stop_all()
-        stack.layout.save({key: value for key, value in stack.layout.load().items() if key in _KEPT})
+    with stack.layout.lock():
+        end_left_behind(stack.layout.load().get("processes", {}))
+        stack.layout.save(_kept(stack) | {"supervisor": (os.getpid(), started_at(os.getpid())), "ready": False})
+        try:
+            _start(stack)
+            stack.layout.save(stack.layout.load() | {"ready": True})
+            asyncio.run(_watch(stack, ending))
+        except Exception as error:
+            stack.layout.save(stack.layout.load() | {"failed": str(error)})
+            raise
+        finally:
+            stack.stop_all()
+            stack.layout.save(_kept(stack, "failed"))
+
+
+def _kept(stack: Stack, *more: str) -> dict[str, Any]:
+    """What stays in the state file when the stack is down."""
+    return {key: value for key, value in stack.layout.load().items() if key in ("ports", "outside", *more)}
 
 
 class _Ending:
@@ -56,6 +61,7 @@ def _start(stack: Stack) -> None:
     asyncio.run(provision(stack))
     for name in WORKERS:
         stack.start_worker(name)
+    stack.remember_processes()
     stack.start_api()
     stack.remember_processes()
 
@@ -63,24 +69,16 @@ def _start(stack: Stack) -> None:
 async def _watch(stack: Stack, ending: _Ending) -> None:
     """Starts a worker, the API or the receiver again when it ends; a server that ends takes the stack down."""
     while not ending.asked:
-        for name, child in list(stack.processes().items()):
-            if child.running:
-                continue
-            if name in ("kafka", "postgres"):
-                raise RuntimeError(f"{name} ended with status {child.process.returncode}; see {child.log}")
+        ended = {name: child for name, child in stack.processes().items() if not child.running}
+        for name, child in ended.items():
+            if name in SERVERS:
+                raise StackFailed(f"{name} ended with status {child.process.returncode}; see {child.log}")
+        if ended:
             await asyncio.sleep(RESTART_AFTER_S)
-            _restart(stack, name)
+            for name in ended:
+                stack.start_again(name)
             stack.remember_processes()
         await asyncio.sleep(CHECK_EVERY_S)
-
-
-def _restart(stack: Stack, name: str) -> None:
-    if name == "sink":
-        stack.start_sink()
-    elif name == "api":
-        stack.start_api()
-    else:
-        stack.start_worker(name)
 
 
 if __name__ == "__main__":
