@@ -32,6 +32,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     """Without a password: that is the secret DB_PASS_CURRENT."""
     secrets_dir: str | None = None
     """Folder with one file per secret, for development."""
+    receiver: str = "moogsoft"
+    """What kind of receiver alerts go to: moogsoft or webhook."""
     webhook_url: str = "http://127.0.0.1:8088/alerts"
     webhook_timeout: Seconds = 10.0
     host: str = "127.0.0.1"

@@ -26,6 +26,7 @@ from streams.app import WorkerApp, end_process
 from streams.clock import SystemClock
 from streams.core.breaker import BreakerState
 from streams.core.rate_limit import share_of
+from streams.core.receivers.registry import receiver_named
 from streams.driver import polled
 from streams.health import HealthServer
 from streams.pauses import PauseReason, Pauses
@@ -40,7 +41,7 @@ CONNECTIONS = 4
 class ForwardRole:
     """Implements Role: reads mutt.alerts.
 
-    Raises SettingsRefused when the receiver's address or the signing secret is not well formed.
+    Raises SettingsRefused when the receiver, its address or the signing secret is not well formed.
     """
 
     name = "forward"
@@ -50,8 +51,13 @@ class ForwardRole:
         self._settings = settings
         self._secrets = secrets
         self._clock = SystemClock()
+        self._receiver = receiver_named(settings.receiver)
         self._sink = WebhookSink(
-            receiver_url(settings.webhook_url), secrets, self._clock, timeout_s=settings.webhook_timeout
+            receiver_url(settings.webhook_url),
+            secrets,
+            self._clock,
+            timeout_s=settings.webhook_timeout,
+            receiver=self._receiver,
         )
         self._pauses = Pauses(self._clock)
         self._tasks = Tasks(end_process)
@@ -83,6 +89,7 @@ class ForwardRole:
         deliveries = PostgresDeliveries(pool)
         self._forwarder = Forwarder(
             sink=self._sink,
+            receiver=self._receiver,
             store=deliveries,
             outbox=KafkaOutbox(pool, producer),
             config=lambda: self._config.current,

@@ -16,7 +16,9 @@ from schemas.versions import MUTT_VERSION
 from streams.adapters.secrets import WEBHOOK_SIGNING, WEBHOOK_TOKEN, SecretSource
 from streams.core.delivery import Answer, Fault
 from streams.core.ports import Clock
-from streams.core.signing import signed_headers, signing_key
+from streams.core.receivers.moogsoft import MOOGSOFT
+from streams.core.receivers.receiver import Post, Receiver
+from streams.core.signing import signing_key
 
 ANSWER_LIMIT = 64 * 1024
 """Bytes of an answer read at most; the rest is left, with the connection."""
@@ -60,12 +62,15 @@ def fault_of(error: BaseException) -> Fault | None:
 class WebhookSink:
     """Implements the AlertSink port. Use as an async context manager; `timeout_s` bounds one post whole."""
 
-    def __init__(self, url: URL, secrets: SecretSource, clock: Clock, *, timeout_s: float) -> None:
+    def __init__(
+        self, url: URL, secrets: SecretSource, clock: Clock, *, timeout_s: float, receiver: Receiver = MOOGSOFT
+    ) -> None:
         """Raises SettingsRefused when the signing secret is not well formed."""
         self._url = url
         self._secrets = secrets
         self._clock = clock
         self._timeout_s = timeout_s
+        self._receiver = receiver
         self._session: aiohttp.ClientSession
         self._keys()
 
@@ -100,10 +105,14 @@ class WebhookSink:
         )
 
     def _headers(self, identity: str, body: bytes) -> dict[str, str]:
-        token = self._secrets.get(WEBHOOK_TOKEN)
-        bearer = {"Authorization": f"Bearer {token.reveal()}"} if token else {}
-        timestamp = int(self._clock.now().timestamp())
-        return _FIXED | bearer | signed_headers(identity, timestamp, body, self._keys())
+        post = Post(
+            identity=identity,
+            timestamp=int(self._clock.now().timestamp()),
+            body=body,
+            token=self._secrets.get(WEBHOOK_TOKEN),
+            signing_keys=self._keys(),
+        )
+        return _FIXED | dict(self._receiver.headers(post))
 
     def _keys(self) -> tuple[bytes, ...]:
         secret = self._secrets.get(WEBHOOK_SIGNING)

@@ -16,11 +16,9 @@ from streams.agents.delivery_hold import Held, HeldCaps, Hold
 from streams.agents.delivery_intake import Intake
 from streams.core.batches import PolledBatch
 from streams.core.breaker import BreakerState
-from streams.core.delivery import Kind, Outcome, classify
-from streams.core.moogsoft import body
+from streams.core.delivery import Kind, Outcome
 from streams.core.ports import AlertSink, Clock, DeliveryStore, OutboxPublisher
-
-RECEIVER = "moogsoft"
+from streams.core.receivers.receiver import Receiver
 
 
 class Forwarder:
@@ -33,6 +31,7 @@ class Forwarder:
         self,
         *,
         sink: AlertSink,
+        receiver: Receiver,
         store: DeliveryStore,
         outbox: OutboxPublisher,
         config: Callable[[], DynamicConfig],
@@ -44,10 +43,11 @@ class Forwarder:
         caps: HeldCaps | None = None,
     ) -> None:
         self._sink = sink
+        self._receiver = receiver
         self._config = config
         self._clock = clock
         self._draw = draw
-        self.gate = Gate(config, clock, receiver=RECEIVER, on_breaker=on_breaker)
+        self.gate = Gate(config, clock, receiver=receiver.name, on_breaker=on_breaker)
         self._dispatch = Dispatch(self, self.gate, clock=clock, sleep=sleep, on_death=on_death)
         self._books = DeliveryBooks(store, outbox, sleep=sleep, on_stuck=self._stuck, draw=draw)
         self.hold = Hold(caps or HeldCaps())
@@ -137,8 +137,8 @@ class Forwarder:
     async def _post(self, held: Held) -> Outcome:
         started = self._clock.monotonic()
         held.first_attempt_at = held.first_attempt_at or self._clock.now()
-        held.answered(await self._sink.post(held.alert.id, body(held.alert)))
-        outcome = classify(held.last.status, held.last.fault)
+        held.answered(await self._sink.post(held.alert.id, self._receiver.body(held.alert)))
+        outcome = self._receiver.judge(held.last)
         self.gate.leave(outcome.kind)
         metrics.MOOG_LATENCY.observe(self._clock.monotonic() - started)
         metrics.MOOG_REQUESTS.labels(_status(outcome.kind), outcome.reason.value).inc()

@@ -22,6 +22,7 @@ from streams.agents.forward_alerts import Forwarder
 from streams.core.batches import CorruptBatch, OversizedBatch, PlainRecord, PolledBatch, Record
 from streams.core.breaker import BreakerState
 from streams.core.delivery import Fault
+from streams.core.receivers.moogsoft import MOOGSOFT
 from tests.builders import alert
 from tests.fakes_forward import NO_ANSWER, FakeDeliveries, FakeSink, FakeTime, settle_loop, status
 from tests.fakes_match import FakeOutbox
@@ -45,6 +46,7 @@ class World:
     def worker(self, caps: HeldCaps | None = None) -> Forwarder:
         return Forwarder(
             sink=self.sink,
+            receiver=MOOGSOFT,
             store=self.store,
             outbox=self.outbox,
             config=lambda: self.config,

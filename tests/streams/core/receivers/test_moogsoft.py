@@ -7,7 +7,7 @@ import uuid
 
 from schemas.rules import AlertSeverity
 from schemas.versions import MUTT_VERSION
-from streams.core.moogsoft import body
+from streams.core.receivers.moogsoft import body
 from tests.builders import alert
 
 ID = uuid.UUID("6f1d4c1e-6a53-5b8e-9b57-0c6d75747421")

@@ -1,4 +1,4 @@
-"""What an alert looks like to Moogsoft: the body of the post. Another receiver is another module like this."""
+"""Moogsoft: the body of its generic webhook. Another receiver is another module like this."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import datetime as dt
 from schemas import codec
 from schemas.alerts import Alert
 from schemas.versions import MUTT_VERSION
+from streams.core.receivers.receiver import Receiver
 
 
 def body(alert: Alert) -> bytes:
@@ -47,3 +48,6 @@ def _custom_info(alert: Alert) -> dict[str, object]:
 def _seconds(moment: str) -> int:
     """Whole seconds since the epoch of the RFC 3339 text that the alert carries."""
     return int(dt.datetime.fromisoformat(moment).timestamp())
+
+
+MOOGSOFT = Receiver(name="moogsoft", body=body)

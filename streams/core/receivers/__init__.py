@@ -1,0 +1,1 @@
+"""Receivers of alerts: one module each, and the list of them."""
