@@ -30,8 +30,11 @@ check: $(BIN)/mutt  ## what CI runs: format, lint, types, layers, tests
 bench: $(BIN)/mutt  ## speed and memory as ratios measured in one run
 	@$(BIN)/python -m tests.bench $(ARGS)
 
+load: $(BIN)/mutt  ## backpressure under load: slow, dead and flapping receivers, storms, rebalances; then the books
+	@$(BIN)/python -m tests.load $(ARGS)
+
 lock: $(BIN)/mutt  ## refresh both lock files (needs uv on PATH)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements.lock
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra dev pyproject.toml -o requirements-dev.lock
 
-.PHONY: help venv demo test check bench lock
+.PHONY: help venv demo test check bench load lock

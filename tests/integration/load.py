@@ -7,12 +7,16 @@ import json
 import threading
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from typing import Any
 
 import asyncpg
 from confluent_kafka import Producer
 
 from tests.integration.pipeline import add_rule, configure
+
+Make = Callable[[int], tuple[str, bytes, bytes]]
+"""Topic, key and value of the n-th record."""
 
 TOPICS = ("mutt.ingest.syslog", "mutt.ingest.snmp", "mutt.ingest.raw")
 
@@ -45,12 +49,15 @@ def record(number: int, hosts: int = 60) -> tuple[str, bytes, bytes]:
 class Load:
     """Publishes at least `count` records, `rate` a second, in a thread of its own; goes on while it is `held`."""
 
-    def __init__(self, bootstrap: str, count: int, rate: float, *, held: bool = False) -> None:
+    def __init__(
+        self, bootstrap: str, count: int, rate: float, *, held: bool = False, make: Make | None = None
+    ) -> None:
         self.acked: dict[tuple[str, int], list[int]] = defaultdict(list)
         self.failed: list[str] = []
         self.sent = 0
         self.held = held
         self._count, self._rate = count, rate
+        self._make = make or record
         self._producer = Producer({"bootstrap.servers": bootstrap, "acks": "all", "linger.ms": 20})
         self._thread = threading.Thread(target=self._run)
 
@@ -68,7 +75,7 @@ class Load:
         for number in itertools.count():
             if number >= self._count and not self.held:
                 break
-            topic, key, value = record(number)
+            topic, key, value = self._make(number)
             self._producer.produce(topic, value, key=key, on_delivery=self._answered)
             self.sent = number + 1
             if number % 50 == 0:

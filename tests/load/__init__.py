@@ -1,0 +1,1 @@
+"""Load on real servers while something downstream is slow, down or changing; the books are balanced after each."""

@@ -1,0 +1,103 @@
+"""The servers and workers a scenario runs on, and what it can do to them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from ops.devstack.layout import free_port
+from ops.devstack.processes import Child
+from ops.devstack.stack import Stack
+from tests.integration.conftest import Database, empty_topics, end_workers, new_database
+from tests.integration.pipeline import add_rule, configure
+from tests.load.traffic import ALERTING_TEXT
+
+BATCH, HELD = 250, 1000
+MATCHERS = ("match-1", "match-2")
+CONFIG = {
+    "alerter_queue_hard_limit": "4000",
+    "alerter_queue_shed_threshold": "200",
+    "alerter_queue_warn_threshold": "100",
+    "alerter_shed_mode": "defer",
+    "moog_rate_limit": "400",
+    "moog_retry_base_delay": "0.1",
+    "moog_retry_max_delay": "1",
+    "circuit_breaker_threshold": "20",
+    "circuit_breaker_timeout": "1",
+}
+"""Small thresholds: what happens at 2,000 waiting alerts in production happens here at 200."""
+
+
+@dataclass
+class World:
+    """A running pipeline on a database and topics of its own."""
+
+    stack: Stack
+    database: Database
+    config: dict[str, str]
+    log_begins: int
+    """Where this scenario's lines begin in the receiver's log."""
+    ports: dict[str, int] = field(default_factory=dict)
+    shed_max: int = 0
+    """The highest shed threshold that was in force."""
+
+    @property
+    def bootstrap(self) -> str:
+        return self.stack.kafka.bootstrap
+
+    @property
+    def workers(self) -> list[Child]:
+        return [child for name, child in self.stack.children.items() if name in self.ports]
+
+    def start(self, name: str) -> Child:
+        port = self.ports.setdefault(name, free_port())
+        role = name.rpartition("-")[0]
+        return self.stack.start_worker(
+            name,
+            database_url=self.database.settings.database_url,
+            batch_records=BATCH,
+            max_poll_records=BATCH,
+            held_records=HELD,
+            **{f"{role}_port": port},
+        )
+
+    async def set(self, **values: str) -> None:
+        """Changes dynamic keys, one after the other."""
+        self.config |= values
+        self.shed_max = max(self.shed_max, int(self.config["alerter_queue_shed_threshold"]))
+        for key, value in values.items():
+            await configure(self.database.pool, key, value)
+
+    def receiver(self, **control: Any) -> None:
+        """How the receiver answers from now on."""
+        self.stack.control_sink(**control)
+
+    def posts(self) -> list[dict[str, Any]]:
+        """What the receiver got in this scenario, in order."""
+        with self.stack.sink_log.open("rb") as log:
+            log.seek(self.log_begins)
+            return [json.loads(line) for line in log]
+
+
+@asynccontextmanager
+async def world(stack: Stack, **changes: str) -> AsyncIterator[World]:
+    """Fresh database and topics, rules, configuration, workers; everything of it ended afterwards."""
+    empty_topics(stack)
+    database = await new_database(stack)
+    stack.control_sink()
+    log = stack.sink_log
+    made = World(stack, database, {}, log.stat().st_size if log.exists() else 0)
+    try:
+        await add_rule(database.pool, ALERTING_TEXT)
+        await add_rule(database.pool, "config saved", "Log_only")
+        await made.set(**CONFIG | changes)
+        for name in (*MATCHERS, "forward-1"):
+            made.start(name)
+        yield made
+    finally:
+        stack.control_sink()
+        end_workers(stack)
+        database.pool.terminate()
