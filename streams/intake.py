@@ -8,6 +8,7 @@ the backlog overshoots by no more than what one worker decides at once.
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import random
 from collections.abc import Callable, Iterable
 
@@ -17,8 +18,9 @@ from schemas.config import DynamicConfig
 from schemas.errors import StoreUnavailable
 from streams import metrics
 from streams.core.backpressure import Backlog, Level, PressurePolicy, next_level, pauses_intake
+from streams.core.pausing import PauseReason
 from streams.core.ports import BacklogReader, Clock
-from streams.pauses import PartitionId, PauseReason, Pauses
+from streams.pauses import PartitionId, Pauses
 
 log = structlog.get_logger()
 
@@ -49,7 +51,8 @@ class Intake:
         self._spread = spread
         self._partitions: list[PartitionId] = []
         self._resume_at: dict[PauseReason, float] = {}
-        self._held: set[PauseReason] = set()
+        self._held: dict[PauseReason, dt.datetime] = {}
+        """Since when; outlives a rebalance."""
         self._opened = asyncio.Event()
         self._counted_at: float | None = None
         self._first = asyncio.Event()
@@ -141,19 +144,19 @@ class Intake:
         if wanted:
             self._resume_at.pop(reason, None)
             if not held:
-                self._held.add(reason)
+                self._held[reason] = self._clock.now()
                 self._pause_all(reason)
                 log.warning("intake pauses", reason=reason.value, backlog=self.depth)
         elif held and now >= self._resume_at.setdefault(reason, now + self._spread() * self._sleep_s):
             del self._resume_at[reason]
-            self._held.discard(reason)
+            del self._held[reason]
             for partition in self._partitions:
                 self._pauses.release(partition, reason)
             log.warning("intake resumes", reason=reason.value, backlog=self.depth)
 
     def _pause_all(self, reason: PauseReason) -> None:
         for partition in self._partitions:
-            self._pauses.want(partition, reason)
+            self._pauses.want(partition, reason, self._held[reason])
 
     @property
     def _sleep_s(self) -> float:

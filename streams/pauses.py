@@ -8,50 +8,30 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from enum import StrEnum
 from typing import Protocol
 
-from msgspec import Struct
+import structlog
 
+from schemas.errors import StoreUnavailable
 from streams import metrics
 from streams.clock import SystemClock
-from streams.core.ports import Clock
+from streams.core.pausing import Pause, PauseReason
+from streams.core.ports import Clock, PauseBoard
+
+log = structlog.get_logger()
 
 PartitionId = tuple[str, int]
 
 RECONCILE_SECONDS = 0.2
-
-
-class PauseReason(StrEnum):
-    """Why a partition is paused; also the metric's label."""
-
-    LOCATING = "locating"
-    """Its position is being read from the database."""
-    SINK = "sink"
-    """PostgreSQL or the alert topic cannot be written."""
-    BACKLOG = "backlog"
-    """Too many alerts wait for delivery: the shed threshold in mode defer, the hard limit in both."""
-    OPERATOR = "operator"
-    """Somebody set `ingest_paused`."""
-    BREAKER = "breaker"
-    """The receiver failed too often: nothing is posted before the breaker lets a probe through."""
-    HALTED = "halted"
-    """Its log or our own code cannot be trusted; an operator must act."""
+TELL_SECONDS = 0.5
+HEARTBEAT_SECONDS = 5.0
+"""What the board shows is told again this often, since it fades there."""
 
 
 class PausableConsumer(Protocol):
     """What the controller asks of the consumer; runs on its thread, waits at most for one turn of its loop."""
 
     async def pause_exactly(self, wanted: frozenset[PartitionId]) -> None: ...
-
-
-class Pause(Struct, frozen=True, order=True):
-    """One reason why one partition is paused, and since when."""
-
-    topic: str
-    partition: int
-    reason: PauseReason
-    since: dt.datetime
 
 
 class Pauses:
@@ -62,8 +42,8 @@ class Pauses:
         self._reasons: dict[PartitionId, dict[PauseReason, dt.datetime]] = {}
         self._changed = asyncio.Event()
 
-    def want(self, partition: PartitionId, reason: PauseReason) -> None:
-        self._reasons.setdefault(partition, {}).setdefault(reason, self._clock.now())
+    def want(self, partition: PartitionId, reason: PauseReason, since: dt.datetime | None = None) -> None:
+        self._reasons.setdefault(partition, {}).setdefault(reason, since or self._clock.now())
         self._changed.set()
 
     def release(self, partition: PartitionId, reason: PauseReason) -> None:
@@ -115,8 +95,24 @@ class Pauses:
             except TimeoutError:
                 continue
 
+    async def tell_forever(self, board: PauseBoard) -> None:
+        """Keeps the board equal to the desired set until cancelled; the board is for people, so it may be late."""
+        told: list[Pause] = []
+        told_at = self._clock.monotonic()
+        while True:
+            current, now = self.current, self._clock.monotonic()
+            if current != told or (told and now >= told_at + HEARTBEAT_SECONDS):
+                try:
+                    await board.show(current)
+                    told, told_at = current, now
+                except StoreUnavailable as fault:
+                    log.debug("pauses cannot be told", error=str(fault))
+            await asyncio.sleep(TELL_SECONDS)
+
 
 _METRICS = {
     reason: (metrics.PARTITIONS_PAUSED.labels(reason.value), metrics.PAUSED_SECONDS.labels(reason.value))
     for reason in PauseReason
 }
+
+__all__ = ["PausableConsumer", "Pause", "PauseReason", "Pauses"]

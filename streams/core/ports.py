@@ -11,6 +11,7 @@ from schemas.dead_letters import DeadLetter, LetterState
 from schemas.rules import RuleSet
 from streams.core.delivery import Answer, Settlement, Standing
 from streams.core.disposition import Decided
+from streams.core.pausing import Pause
 from streams.core.progress import Progress
 from streams.core.signatures import Seen
 
@@ -116,6 +117,14 @@ class BacklogReader(Protocol):
 
     async def pending(self, at_most: int) -> int:
         """The count, or `at_most` where it is more: what lies beyond is not counted."""
+        ...
+
+
+class PauseBoard(Protocol):
+    """Where operators see what is paused, why and since when."""
+
+    async def show(self, pauses: Sequence[Pause]) -> None:
+        """All pauses of this worker, in order. They fade unless shown again. Raises StoreUnavailable."""
         ...
 
 
