@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-import re
 import uuid
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import TypeVar
+from collections.abc import Iterable
 
 from schemas.dead_letters import HEADER_PREFIX, REPLAY_HEADER, DeadLetter, Headers, Reason
-from schemas.events import Position, derived_id
+from schemas.events import Position
+from streams.core.foreign_letters import foreign_letter
+from streams.core.letter_headers import clean_detail, offset_number, partition_number, read, timestamp_ms, topic_name
 
 RECORD_LIMIT = 2 * 1024 * 1024
 """Bytes of key, value and headers of a letter on the topic at most; a longer one is cut there, never in the table."""
@@ -19,16 +18,9 @@ CUT_LENGTH = 64 * 1024
 """Bytes of value (and of key) that a cut letter keeps on the topic."""
 CUT_MARK = "cut on the topic:"
 """The detail of a cut copy begins with it: its bytes are not the original's, so it is never sent again."""
-DETAIL_LIMIT = 2000
-
-T = TypeVar("T")
-
 LetterRecord = tuple[bytes | None, bytes | None, Headers]
 """Key, value and headers of a record, byte for byte."""
 
-_LATEST_MS = 253_402_300_799_999
-_TOPIC_NAME = re.compile(rb"[a-zA-Z0-9._-]{1,249}")
-_DIGITS = re.compile(rb"[0-9]{1,19}")
 _OURS = (
     "id",
     "stage",
@@ -52,12 +44,6 @@ def header_names(headers: Iterable[tuple[str | bytes, bytes | None]] | None) -> 
         (name if isinstance(name, bytes) else name.encode("utf-8", "surrogateescape"), value)
         for name, value in headers or ()
     )
-
-
-def clean_detail(text: str) -> str:
-    """Text of unknown origin as a detail: control characters visible, no lone surrogates, at most DETAIL_LIMIT long."""
-    shown = "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
-    return shown if len(shown) <= DETAIL_LIMIT else shown[: DETAIL_LIMIT - 1] + "…"
 
 
 def to_record(letter: DeadLetter) -> LetterRecord:
@@ -88,13 +74,13 @@ def from_record(position: Position, key: bytes | None, value: bytes | None, head
     """
     last = {name: at for at, (name, _) in enumerate(headers) if name in _OUR_NAMES}
     if not last:
-        return _foreign(position, (key, value, headers))
+        return foreign_letter(position, (key, value, headers))
     ours = set(last.values())
     rest = tuple(header for at, header in enumerate(headers) if at not in ours)
     try:
         return _ours({_OUR_NAMES[name]: headers[at][1] for name, at in last.items()}, (key, value, rest))
     except ValueError as error:
-        return _foreign(position, (key, value, headers), (f"mutt {error}",))
+        return foreign_letter(position, (key, value, headers), (f"mutt {error}",))
 
 
 def named_letter(headers: Headers) -> uuid.UUID | None:
@@ -147,56 +133,20 @@ def _ours(fields: dict[str, bytes | None], record: LetterRecord) -> DeadLetter:
     given = {name: data for name, data in fields.items() if data is not None}
     key, value, headers = record
     return DeadLetter(
-        id=_read(given, "id", lambda data: uuid.UUID(data.decode())),
-        reason=_read(given, "reason", lambda data: Reason(data.decode())),
-        detail=_read(given, "detail", lambda data: clean_detail(data.decode())),
-        topic=_read(given, "topic", _topic),
-        partition=_read(given, "partition", _partition),
-        offset=_read(given, "offset", _offset),
-        timestamp=_read(given, "timestamp", _timestamp),
+        id=read(given, "id", lambda data: uuid.UUID(data.decode())),
+        reason=read(given, "reason", lambda data: Reason(data.decode())),
+        detail=read(given, "detail", lambda data: clean_detail(data.decode())),
+        topic=read(given, "topic", topic_name),
+        partition=read(given, "partition", partition_number),
+        offset=read(given, "offset", offset_number),
+        timestamp=read(given, "timestamp", timestamp_ms),
         key=key,
         value=value,
         headers=headers,
-        attempts=_read(given, "attempts", _partition),
-        first_failed_at=_read(given, "first_failed_at", _instant),
-        last_failed_at=_read(given, "last_failed_at", _instant),
+        attempts=read(given, "attempts", partition_number),
+        first_failed_at=read(given, "first_failed_at", _instant),
+        last_failed_at=read(given, "last_failed_at", _instant),
     )
-
-
-def _read(fields: Mapping[str, bytes], name: str, kind: Callable[[bytes], T]) -> T:
-    try:
-        return kind(fields[name])
-    except (ValueError, OverflowError):
-        raise ValueError(name) from None
-
-
-def _topic(data: bytes) -> str:
-    if not _TOPIC_NAME.fullmatch(data):
-        raise ValueError("no topic name")
-    return data.decode()
-
-
-def _text_number(limit: int) -> Callable[[bytes], int]:
-    def read(data: bytes) -> int:
-        if not _DIGITS.fullmatch(data) or int(data) > limit:
-            raise ValueError("no number within bounds")
-        return int(data)
-
-    return read
-
-
-def _binary_number(length: int, limit: int) -> Callable[[bytes], int]:
-    def read(data: bytes) -> int:
-        if len(data) != length or not 0 <= (number := int.from_bytes(data, "big", signed=True)) <= limit:
-            raise ValueError("no number within bounds")
-        return number
-
-    return read
-
-
-_partition = _text_number(2**31 - 1)
-_offset = _text_number(2**63 - 1)
-_timestamp = _text_number(_LATEST_MS)
 
 
 def _instant(data: bytes) -> dt.datetime:
@@ -204,83 +154,3 @@ def _instant(data: bytes) -> dt.datetime:
     if instant.tzinfo is None:
         raise ValueError("no zone")
     return instant.astimezone(dt.UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class _Family:
-    """How one tool names the origin of its dead letters, and how it writes numbers."""
-
-    tool: str
-    prefix: bytes
-    partition: Callable[[bytes], int] = _partition
-    offset: Callable[[bytes], int] = _offset
-    messages: tuple[bytes, ...] = (b"message",)
-
-    def is_in(self, last: Mapping[bytes, bytes | None]) -> bool:
-        return any(self.prefix + part in last for part in (b"topic", b"partition", b"offset"))
-
-
-_FAMILIES = (
-    _Family("Kafka Connect", b"__connect.errors.", messages=(b"__connect.errors.exception.message",)),
-    _Family(
-        "Kafka Streams", b"__streams.errors.", messages=(b"__streams.errors.message", b"__streams.errors.exception")
-    ),
-    _Family("share group", b"__dlq.errors.", messages=(b"__dlq.errors.message",)),
-    _Family(
-        "Spring",
-        b"kafka_dlt-original-",
-        partition=_binary_number(4, 2**31 - 1),
-        offset=_binary_number(8, 2**63 - 1),
-        messages=(b"kafka_dlt-exception-message", b"kafka_dlt-exception-fqcn"),
-    ),
-)
-
-
-def _foreign(position: Position, record: LetterRecord, faults: tuple[str, ...] = ()) -> DeadLetter:
-    """A letter of another tool: of the families present the first that is well formed tells the origin."""
-    key, value, headers = record
-    last = dict(headers)
-    origin, tool, message = (position.topic, position.partition, position.offset), "another tool", ""
-    unreadable = list(faults)
-    for family in reversed([family for family in _FAMILIES if family.is_in(last)]):
-        try:
-            origin = _origin(family, last)
-        except ValueError as error:
-            unreadable.insert(len(faults), f"{family.tool} {error}")
-            continue
-        tool, message = family.tool, _first_text(last, family.messages)
-    detail = f"put there by {tool}" + (f": {message}" if message else "")
-    if unreadable:
-        detail = f"headers that cannot be read: {', '.join(unreadable)}; {detail}"
-    when = dt.datetime.fromtimestamp(min(max(position.timestamp, 0), _LATEST_MS) / 1000, dt.UTC)
-    return DeadLetter(
-        id=derived_id("foreign", position),
-        reason=Reason.FOREIGN,
-        detail=clean_detail(detail),
-        topic=origin[0],
-        partition=origin[1],
-        offset=origin[2],
-        timestamp=min(max(position.timestamp, 0), _LATEST_MS),
-        key=key,
-        value=value,
-        headers=headers,
-        first_failed_at=when,
-        last_failed_at=when,
-    )
-
-
-def _origin(family: _Family, last: Mapping[bytes, bytes | None]) -> tuple[str, int, int]:
-    """Topic, partition and offset. Raises ValueError naming the part that is missing or malformed."""
-    parts = {name: last.get(family.prefix + name.encode()) for name in ("topic", "partition", "offset")}
-    given = {name: data for name, data in parts.items() if data is not None}
-    if missing := [name for name in parts if name not in given]:
-        raise ValueError(missing[0])
-    return (
-        _read(given, "topic", _topic),
-        _read(given, "partition", family.partition),
-        _read(given, "offset", family.offset),
-    )
-
-
-def _first_text(last: Mapping[bytes, bytes | None], names: tuple[bytes, ...]) -> str:
-    return next((data.decode("utf-8", "replace") for name in names if (data := last.get(name))), "")

@@ -12,7 +12,7 @@ from streams.core.backoff import BackoffPolicy, backoff
 from streams.core.batches import Record
 from streams.core.delivery import Answer, Settlement, retry_after
 from streams.core.disposition import replay_header
-from streams.core.letters import clean_detail
+from streams.core.letter_headers import clean_detail
 from streams.core.undelivered import undelivered_letter
 
 ERROR_LIMIT = 500

@@ -9,7 +9,8 @@ from schemas.dead_letters import DeadLetter, Reason
 from schemas.events import Position, derived_id
 from schemas.topics import ALERTS
 from streams.core.batches import Record
-from streams.core.letters import clean_detail, header_names
+from streams.core.letter_headers import clean_detail
+from streams.core.letters import header_names
 
 
 def undelivered_letter(

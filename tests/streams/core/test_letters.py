@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from schemas.dead_letters import Headers, Reason
 from schemas.events import Position, derived_id
+from streams.core.letter_headers import clean_detail
 from streams.core.letters import (
     CUT_LENGTH,
     CUT_MARK,
     RECORD_LIMIT,
-    clean_detail,
     from_record,
     header_names,
     is_cut,
@@ -130,6 +130,37 @@ def test_letters_of_other_tools(headers: Headers, tool: str, origin: tuple[str, 
     assert letter.detail.startswith(f"put there by {tool}")
     assert letter.detail.isprintable()
     assert (letter.key, letter.value, letter.headers) == (b"k", b"v", headers)
+
+
+CONNECT_FACTS: Headers = (
+    (b"__connect.errors.connector.name", b"jdbc"),
+    (b"__connect.errors.task.id", b"0"),
+    (b"__connect.errors.stage", b"VALUE_CONVERTER"),
+)
+
+
+@pytest.mark.parametrize(
+    ("headers", "detail"),
+    [
+        (
+            connect() + CONNECT_FACTS,
+            "Kafka Connect (connector jdbc, task 0, stage VALUE_CONVERTER): bad\\x1b[31m schema",
+        ),
+        ((*connect()[:3], (b"__connect.errors.exception.class.name", b"E")), "Kafka Connect: E"),
+        (connect()[:3], "Kafka Connect"),
+        (((b"__streams.errors.exception", b"E"), (b"__streams.errors.message", b"M")), "Kafka Streams: M"),
+        (((b"__streams.errors.exception", b"E"), (b"__streams.errors.message", None)), "Kafka Streams: E"),
+        (
+            ((b"__dlq.errors.group", b"g"), (b"__dlq.errors.delivery.count", b"5"), (b"__dlq.errors.message", b"no")),
+            "share group (group g, deliveries 5): no",
+        ),
+        (((*spring(), (b"kafka_dlt-original-consumer-group", b"g"))), "Spring (group g): boom"),
+        (((b"kafka_dlt-exception-fqcn", b"a.B"),), "Spring: a.B"),
+        ((*spring(), (b"__streams.errors.message", b"M")), "Spring: boom"),
+    ],
+)
+def test_the_detail_says_who_and_why(headers: Headers, detail: str) -> None:
+    assert from_record(ON_DLQ, b"k", b"v", headers).detail == f"put there by {detail}"
 
 
 @pytest.mark.parametrize(
