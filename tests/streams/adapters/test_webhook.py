@@ -22,8 +22,11 @@ from streams.adapters.secrets import WEBHOOK_SIGNING, WEBHOOK_TOKEN
 from streams.adapters.webhook import ANSWER_LIMIT, WebhookSink, fault_of, receiver_url
 from streams.clock import SystemClock
 from streams.core.delivery import Answer, Fault
+from streams.core.receivers.moogsoft import MOOGSOFT
+from streams.core.receivers.receiver import Receiver as Kind
 from tests.contracts.sink import Receiver, SinkContract
 from tests.fakes_forward import FakeSink
+from tests.toy_receiver import TOY
 
 SIGNING = "whsec_" + base64.b64encode(b"k" * 32).decode()
 TOKEN = "a-token-of-the-test"
@@ -97,12 +100,14 @@ def says(answer: bytes) -> Reply:
 
 
 @asynccontextmanager
-async def wire(*, timeout_s: float = 5.0, secrets: Secrets | None = None) -> AsyncIterator[WireReceiver]:
+async def wire(
+    *, timeout_s: float = 5.0, secrets: Secrets | None = None, kind: Kind = MOOGSOFT
+) -> AsyncIterator[WireReceiver]:
     receiver = WireReceiver()
     server = await asyncio.start_server(receiver.serve, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     url = URL(f"http://127.0.0.1:{port}/alerts")
-    async with WebhookSink(url, secrets or Secrets(), SystemClock(), timeout_s=timeout_s) as sink:
+    async with WebhookSink(url, secrets or Secrets(), SystemClock(), timeout_s=timeout_s, receiver=kind) as sink:
         receiver.sink = sink
         yield receiver
     server.close()
@@ -143,6 +148,16 @@ async def test_the_headers_are_a_fixed_set() -> None:
         assert request.headers["authorization"] == f"Bearer {TOKEN}"
         assert request.headers["webhook-id"] == str(ALERT)
         Webhook(SIGNING).verify(request.body, request.headers)
+
+
+async def test_another_receiver_has_headers_of_its_own() -> None:
+    async with wire(secrets=Secrets(**{WEBHOOK_TOKEN: TOKEN}), kind=TOY) as receiver:
+        await receiver.sink.post(ALERT, b"{}")
+        assert set(receiver.requests[0].headers) == {
+            "host", "content-type", "content-length", "user-agent", "accept", "accept-encoding",
+            "x-room-key", "idempotency-key",
+        }  # fmt: skip
+        assert receiver.requests[0].headers["x-room-key"] == TOKEN
 
 
 async def test_without_secrets_neither_token_nor_signature_is_sent() -> None:

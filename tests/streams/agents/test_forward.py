@@ -23,15 +23,18 @@ from streams.core.batches import CorruptBatch, OversizedBatch, PlainRecord, Poll
 from streams.core.breaker import BreakerState
 from streams.core.delivery import Fault
 from streams.core.receivers.moogsoft import MOOGSOFT
+from streams.core.receivers.receiver import Receiver
 from tests.builders import alert
 from tests.fakes_forward import NO_ANSWER, FakeDeliveries, FakeSink, FakeTime, settle_loop, status
 from tests.fakes_match import FakeOutbox
+from tests.toy_receiver import TOY
 
 
 class World:
     """A forwarder with everything around it; alerts `a(host, n)` are committed and on the topic."""
 
-    def __init__(self, **config: Any) -> None:
+    def __init__(self, receiver: Receiver = MOOGSOFT, **config: Any) -> None:
+        self.receiver = receiver
         self.time = FakeTime()
         self.sink = FakeSink()
         self.store = FakeDeliveries()
@@ -46,7 +49,7 @@ class World:
     def worker(self, caps: HeldCaps | None = None) -> Forwarder:
         return Forwarder(
             sink=self.sink,
-            receiver=MOOGSOFT,
+            receiver=self.receiver,
             store=self.store,
             outbox=self.outbox,
             config=lambda: self.config,
@@ -156,6 +159,20 @@ async def test_a_refused_alert_is_dead_with_a_published_letter_and_the_next_goes
         assert letter.detail == r"HTTP 422: no such\r\nfield \x1b[31m"
         assert letter.value == codec.encode(refused)
         assert world.acked == [first]
+
+
+async def test_another_receiver_decides_body_and_verdict() -> None:
+    async with running(World(TOY)) as world:
+        refused, passing = world.committed("h1", description="link down"), world.committed("h2")
+        world.sink.answers[refused.id].append(status(200, text='{"error": "no such room"}'))
+        world.sink.answers[passing.id].append(status(200, text='{"error": "flood"}'))
+        await world.send(refused, passing)
+        await world.time.advance(10)
+        assert (world.state(refused), world.state(passing)) == (AlertState.DEAD, AlertState.DELIVERED)
+        assert world.sink.posted == [refused.id, passing.id, passing.id]
+        assert world.sink.posts[0][1] == TOY.body(refused)
+        (letter,) = world.store.letters.values()
+        assert letter.detail == 'HTTP 200: {"error": "no such room"}'
 
 
 async def test_letters_are_published_when_the_broker_is_back() -> None:
@@ -451,7 +468,7 @@ async def test_Retry_After_never_holds_an_alert_past_its_maximum_age() -> None:
 
 
 async def test_what_expires_behind_an_open_breaker_costs_no_attempt() -> None:
-    config = {"moog_retry_max_age": 60, "circuit_breaker_threshold": 1, "circuit_breaker_timeout": 300}
+    config: dict[str, Any] = {"moog_retry_max_age": 60, "circuit_breaker_threshold": 1, "circuit_breaker_timeout": 300}
     async with running(World(**config)) as world:
         alerts = [world.committed(f"h{n}") for n in range(3)]
         world.sink.default = status(503)
