@@ -267,6 +267,29 @@ def tolerant_snapshot(stored: Mapping[str, str]) -> tuple[DynamicConfig, tuple[s
     return config, (*problems, *contradictions)
 
 
+def checked_change(stored: Mapping[str, str], changes: Mapping[str, str | None]) -> dict[str, str | None]:
+    """The texts to store for these changes; None takes a key back to its default.
+
+    Raises ConfigRefused with every problem at once: a value out of bounds, or thresholds that would contradict each
+    other. What else is stored, however bad, refuses no change.
+    """
+    problems: list[str] = []
+    texts: dict[str, str | None] = {}
+    for name, text in changes.items():
+        try:
+            texts[name] = None if text is None else to_text(parse_value(name, text))
+            if name not in BY_NAME:
+                problems.append(_unknown(name))
+        except ConfigRefused as refused:
+            problems += refused.problems
+    if not problems and not changes.keys().isdisjoint(_THRESHOLDS):
+        after = {name: text for name, text in {**stored, **texts}.items() if text is not None}
+        problems = check(_build(_parse_all(after)[0]))
+    if problems:
+        raise ConfigRefused(problems)
+    return texts
+
+
 _THRESHOLDS = ("alerter_queue_warn_threshold", "alerter_queue_shed_threshold", "alerter_queue_hard_limit")
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
+import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -21,6 +23,7 @@ from streams import metrics
 from streams.adapters.backlog import PostgresBacklog
 from streams.adapters.batches import PostgresBatchStore, refused_offset
 from streams.adapters.database import connect, create_pool
+from streams.adapters.pause_board import PostgresPauseBoard
 from streams.adapters.publisher import KafkaOutbox, create_producer
 from streams.adapters.rule_watcher import RuleWatcher
 from streams.adapters.rules import PostgresRuleSource
@@ -109,6 +112,8 @@ class MatchRole:
         caps = Caps(settings.batch_records, settings.held_records)
         self._lanes = Lanes(matching.lane, caps=caps, on_death=end_process)
         self._tasks.spawn(self._show_state(), "gauges")
+        board = PostgresPauseBoard(self._pool, f"{socket.gethostname()}:{os.getpid()}")
+        self._tasks.spawn(self._pauses.tell_forever(board), "pause-board")
         _settle_memory()
 
     async def work(self, stream: Any) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from ops.cli import dlq, ledger, migrate, parse, rules, topics, trace, worker
+from ops.cli import dlq, ledger, migrate, parse, pauses, rules, topics, trace, worker
 from ops.cli.exits import EPILOG, run
 
 app = typer.Typer(
@@ -22,6 +22,9 @@ app.add_typer(ledger.app, name="ledger")
 app.command("migrate")(migrate.migrate)
 app.command("trace")(trace.trace)
 app.command("parse")(parse.parse)
+app.command("pause")(pauses.pause)
+app.command("resume")(pauses.resume)
+app.command("pauses")(pauses.pauses)
 
 
 def main() -> None:

@@ -5,7 +5,16 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import asdict
 
-from schemas.config import KEYS, DynamicConfig, check, parse_value, snapshot, to_text, tolerant_snapshot
+from schemas.config import (
+    KEYS,
+    DynamicConfig,
+    check,
+    checked_change,
+    parse_value,
+    snapshot,
+    to_text,
+    tolerant_snapshot,
+)
 from schemas.errors import ConfigRefused
 
 
@@ -80,3 +89,41 @@ def test_contradicting_thresholds_all_keep_their_defaults() -> None:
     config, problems = tolerant_snapshot({"alerter_queue_warn_threshold": "9000", "moog_rate_limit": "5"})
     assert config == DynamicConfig(moog_rate_limit=5)
     assert len(problems) == 1
+
+
+STORED = {"alerter_queue_shed_threshold": "5000", "moog_rate_limit": "rubbish of long ago"}
+
+
+def test_a_change_is_stored_in_its_plain_form() -> None:
+    changes = {"ingest_paused": " TRUE ", "alerter_queue_warn_threshold": "+4999", "alerter_queue_shed_threshold": None}
+    with pytest.raises(ConfigRefused, match="must be below alerter_queue_shed_threshold=2000"):
+        checked_change(STORED, changes)
+    del changes["alerter_queue_shed_threshold"]
+    assert checked_change(STORED, changes) == {"ingest_paused": "true", "alerter_queue_warn_threshold": "4999"}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"alerter_queue_warn_threshold": "5000"},
+        {"alerter_queue_hard_limit": "5000"},
+        {"alerter_queue_shed_threshold": "1000"},
+        {"alerter_shed_mode": "drop"},
+        {"no_such_key": None},
+        {"no_such_key": "1"},
+    ],
+)
+def test_a_change_that_cannot_stand_is_refused(changes: dict[str, str | None]) -> None:
+    with pytest.raises(ConfigRefused) as caught:
+        checked_change(STORED, changes)
+    assert len(caught.value.problems) == 1
+
+
+def test_thresholds_that_only_fit_together_are_changed_together() -> None:
+    changes = {"alerter_queue_warn_threshold": "6000", "alerter_queue_shed_threshold": "7000"}
+    assert checked_change(STORED, changes) == changes
+
+
+def test_contradictions_of_long_ago_do_not_stop_an_operator_who_pauses() -> None:
+    stored = {"alerter_queue_warn_threshold": "9000"}
+    assert checked_change(stored, {"ingest_paused": "true"}) == {"ingest_paused": "true"}

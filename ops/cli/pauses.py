@@ -1,0 +1,132 @@
+"""`mutt pause|resume|pauses`: The operator's stop of intake, and who paused what, why and since when."""
+
+from __future__ import annotations
+
+import asyncio
+from itertools import groupby
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ops.cli.exits import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from streams.adapters.pause_board import OperatorPause, PauseState, ShownPause
+
+KEY = "ingest_paused"
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON object.")]
+Reason = Annotated[str | None, typer.Option("--reason", help="Why, for the record.")]
+Actor = Annotated[str | None, typer.Option("--actor", help="Who does this, for the record.")]
+
+
+def pause(reason: Reason = None, actor: Actor = None, as_json: Json = False) -> None:
+    """Stop intake: workers take nothing more from the ingest topics, within a second. Recorded like any change."""
+    _set(True, reason, actor, as_json=as_json)
+
+
+def resume(reason: Reason = None, actor: Actor = None, as_json: Json = False) -> None:
+    """Let intake go on after `mutt pause`. Other reasons to pause stay."""
+    _set(False, reason, actor, as_json=as_json)
+
+
+def pauses(as_json: Json = False) -> None:
+    """Show what is paused: by whom or what, why, and since when."""
+    state = asyncio.run(_read())
+    if as_json:
+        import msgspec
+
+        typer.echo(msgspec.json.encode(_body(state)))
+        return
+    for line in _lines(state):
+        typer.echo(printable(line))
+
+
+def _set(paused: bool, reason: str | None, actor: str | None, *, as_json: bool) -> None:
+    from ops.cli.connections import user_name
+
+    changed, operator = asyncio.run(_change("true" if paused else "false", reason, actor or f"cli:{user_name()}"))
+    if as_json:
+        import msgspec
+
+        typer.echo(msgspec.json.encode({"changed": changed, "operator": operator}))
+        return
+    word = "paused" if paused else "not paused"
+    typer.echo(
+        printable(f"intake is {word}{_by(operator)}" if changed else f"intake was {word} already{_by(operator)}")
+    )
+
+
+async def _change(value: str, reason: str | None, actor: str) -> tuple[bool, OperatorPause]:
+    from ops.cli.connections import database, settings_from_environment
+    from schemas.config import BY_NAME, to_text
+    from streams.adapters.config_store import ConfigStore
+    from streams.adapters.pause_board import read_pauses
+
+    async with database(settings_from_environment()) as pool:
+        store = ConfigStore(pool)
+        changed = False
+        if (await store.read()).get(KEY, to_text(BY_NAME[KEY].default)) != value:
+            changed = bool(await store.change({KEY: value}, actor=actor, reason=reason))
+        return changed, (await read_pauses(pool)).operator
+
+
+async def _read() -> PauseState:
+    from ops.cli.connections import database, settings_from_environment
+    from streams.adapters.pause_board import read_pauses
+
+    async with database(settings_from_environment()) as pool:
+        return await read_pauses(pool)
+
+
+def _by(operator: OperatorPause) -> str:
+    from ops.cli.letter_views import time_text
+
+    if operator.by is None:
+        return ""
+    return f" by {operator.by} since {time_text(operator.since)}" + (f": {operator.why}" if operator.why else "")
+
+
+def _lines(state: PauseState) -> Iterator[str]:
+    from ops.cli.letter_views import time_text
+
+    config = state.config
+    yield f"intake is {'paused' if state.operator.paused else 'not paused'} by the operator" + (
+        f"; last word{_by(state.operator)}" if state.operator.by else ""
+    )
+    yield (
+        f"backlog {state.backlog} alerts: warn {config.alerter_queue_warn_threshold},"
+        f" shed {config.alerter_queue_shed_threshold}, hard {config.alerter_queue_hard_limit},"
+        f" mode {config.alerter_shed_mode}"
+    )
+    for (reason, topic, worker), rows in groupby(sorted(state.pauses, key=_group), key=_group):
+        members = list(rows)
+        partitions = ",".join(str(row.partition) for row in members)
+        since = time_text(min(row.since for row in members))
+        yield f"{reason}  {topic}:{partitions}  since {since}" + (f"  {worker}" if worker else "")
+        for row in members:
+            if row.detail:
+                yield f"  {row.topic}:{row.partition} {row.detail}; see: mutt ledger show"
+    if not state.pauses:
+        yield "no partition is paused"
+
+
+def _group(row: ShownPause) -> tuple[str, str, str]:
+    return row.reason, row.topic, row.worker or ""
+
+
+def _body(state: PauseState) -> dict[str, object]:
+    config = state.config
+    thresholds = {
+        "warn": config.alerter_queue_warn_threshold,
+        "shed": config.alerter_queue_shed_threshold,
+        "hard": config.alerter_queue_hard_limit,
+        "mode": config.alerter_shed_mode,
+    }
+    return {
+        "operator": state.operator,
+        "backlog": {"alerts": state.backlog, **thresholds},
+        "pauses": state.pauses,
+    }
