@@ -1,0 +1,81 @@
+"""When a worker stands still though work waits: from signs of life and the time to a verdict. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+
+class WatchdogPolicy(Struct, frozen=True, kw_only=True):
+    """Seconds without a sign of life after which a worker is given up. Each is well beyond what ordinary waits take:
+    a statement's timeout is 10 s, and several make a transaction."""
+
+    loop_s: float = 30.0
+    polls_s: float = 60.0
+    commits_s: float = 60.0
+    rebalance_s: float = 150.0
+    """More than twice the group's rebalance timeout."""
+    work_s: float = 120.0
+    late_s: float = 5.0
+    """A look that comes this late means that the whole process was frozen: everything gets its time again."""
+
+
+class Signs(Struct, frozen=True, kw_only=True):
+    """Counters that move while the worker lives, and what excuses it when they do not."""
+
+    turns: int = 0
+    """Turns of the event loop, one a look."""
+    polls: int = 0
+    commits: int = 0
+    """Commits of offsets that Kafka took."""
+    flowing: bool = False
+    """A poll is due: records may flow and what was read has room."""
+    uncommitted: bool = False
+    """Something is acknowledged that Kafka was not told yet."""
+    rebalancing: bool = False
+    """The worker waits for its partitions."""
+    broker: bool = True
+    """A broker answers; without one nobody commits or joins."""
+    work: Mapping[str, int] = {}
+    """What has work in hand that nothing holds back, by name, and how often each has finished any."""
+    behind: Mapping[str, int] = {}
+    """Partitions that are not paused and whose log has more, by name, and the offset read next."""
+
+
+class Watch:
+    """Remembers when each sign moved last. `look` is asked again and again, with monotonic seconds."""
+
+    def __init__(self, policy: WatchdogPolicy) -> None:
+        self._policy = policy
+        self._looked: float | None = None
+        self._since: dict[str, tuple[object, float]] = {}
+
+    def look(self, now: float, signs: Signs) -> str | None:
+        """What stood still for too long, in one line; None while the worker lives or is excused."""
+        policy = self._policy
+        if self._looked is not None and now - self._looked > policy.late_s:
+            self._since.clear()
+        self._looked = now
+        watched: list[tuple[str, object, float]] = [("the event loop has not turned", signs.turns, policy.loop_s)]
+        if signs.flowing:
+            watched.append(("no poll has ended", signs.polls, policy.polls_s))
+        if signs.uncommitted and signs.broker:
+            watched.append(("no offset was committed", signs.commits, policy.commits_s))
+        if signs.rebalancing and signs.broker:
+            watched.append(("the worker has waited for its partitions", None, policy.rebalance_s))
+        watched += [(f"{name} has finished nothing", count, policy.work_s) for name, count in signs.work.items()]
+        watched += [
+            (f"{name} has more than was read, and nothing was read", offset, policy.work_s)
+            for name, offset in signs.behind.items()
+        ]
+        self._since = {name: self._moved(name, value, now) for name, value, _ in watched}
+        return next(
+            (f"{name} for {now - self._since[name][1]:.0f} s" for name, _, limit in watched
+             if now - self._since[name][1] > limit),
+            None,
+        )  # fmt: skip
+
+    def _moved(self, name: str, value: object, now: float) -> tuple[object, float]:
+        before = self._since.get(name)
+        return before if before is not None and before[0] == value else (value, now)
