@@ -60,6 +60,9 @@ class Stack:
         self.remember_processes()
 
     def start_sink(self) -> None:
+        """The webhook receiver, unless it runs already."""
+        if "sink" in self.children and self.children["sink"].running:
+            return
         child = self._spawn_sink()
         wait_until(lambda: self.sink_answers(), what="the webhook receiver", child=child)
 

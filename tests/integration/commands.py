@@ -6,11 +6,12 @@ import os
 import pty
 import subprocess
 import sys
-import time
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+from confluent_kafka import Consumer, Producer, TopicPartition
 from msgspec.structs import replace
+
+from tests.integration.topics import bounds
 
 MUTT = (sys.executable, "-c", "from ops.cli.mutt import main; main()")
 
@@ -67,14 +68,8 @@ def environment(database: Any, broker: Any) -> dict[str, str]:
 
 def log_end(broker: Any, topic: str, partition: int) -> int:
     consumer = Consumer({"bootstrap.servers": broker.kafka.bootstrap, "group.id": "tests"})
-    deadline = time.monotonic() + 20
     try:
-        while True:
-            try:
-                return int(consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=10)[1])
-            except KafkaException:  # a new topic's leaders are still being elected
-                if time.monotonic() > deadline:
-                    raise
+        return bounds(consumer, TopicPartition(topic, partition))[1]
     finally:
         consumer.close()
 

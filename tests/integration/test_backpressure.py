@@ -55,8 +55,7 @@ class Bench:
 
     async def forward(self, rate: int = 1000) -> Child:
         await configure(self.pool, "moog_rate_limit", str(rate))
-        if "sink" not in self.system.stack.children:
-            await asyncio.to_thread(self.system.stack.start_sink)
+        await asyncio.to_thread(self.system.stack.start_sink)
         self.received = -self._distinct()
         return self.system.start("forward-1")
 

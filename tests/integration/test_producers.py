@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from confluent_kafka import KafkaException
 
 from ops.devstack.layout import free_port
 from ops.devstack.stack import Stack
@@ -104,10 +103,7 @@ def arrived(bootstrap: str, topic: str, count: int) -> list[Any]:
     """The records of a topic, once so many different ones are there."""
     end = time.monotonic() + 60
     while True:
-        try:
-            records = read_all(bootstrap, topic)
-        except KafkaException:  # a new topic's leaders are still being elected
-            records = []
+        records = read_all(bootstrap, topic)
         if len({record.value() for record in records}) >= count:
             return records
         assert time.monotonic() < end, f"{len(records)} of {count} records arrived"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
 Headers = Sequence[tuple[str, bytes | None]]
 
@@ -67,17 +68,30 @@ def end_offsets(bootstrap: str, topic: str) -> dict[int, int]:
     consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "test-reader"})
     try:
         partitions = consumer.list_topics(topic, 10).topics[topic].partitions
-        return {p: consumer.get_watermark_offsets(TopicPartition(topic, p), 10)[1] for p in partitions}
+        return {p: bounds(consumer, TopicPartition(topic, p))[1] for p in partitions}
     finally:
         consumer.close()
+
+
+def bounds(consumer: Consumer, partition: TopicPartition) -> tuple[int, int]:
+    """First offset and the one after the last; waits while a new topic's leaders are still being elected."""
+    end = time.monotonic() + 20
+    while True:
+        try:
+            low, high = consumer.get_watermark_offsets(partition, 10)
+        except KafkaException:
+            if time.monotonic() > end:
+                raise
+        else:
+            return low, high
 
 
 def _read(consumer: Consumer, topic: str) -> list[Message]:
     """Asks for all bounds before the first fetch, which would hold them up."""
     partitions = [TopicPartition(topic, number) for number in consumer.list_topics(topic, 10).topics[topic].partitions]
-    bounds = {at.partition: consumer.get_watermark_offsets(at, 10) for at in partitions}
-    todo = {number: high for number, (low, high) in bounds.items() if low < high}
-    consumer.assign([TopicPartition(topic, number, bounds[number][0]) for number in todo])
+    found_bounds = {at.partition: bounds(consumer, at) for at in partitions}
+    todo = {number: high for number, (low, high) in found_bounds.items() if low < high}
+    consumer.assign([TopicPartition(topic, number, found_bounds[number][0]) for number in todo])
     found: list[Message] = []
     while todo:
         message = consumer.poll(10)

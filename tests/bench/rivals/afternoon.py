@@ -22,8 +22,8 @@ COLUMNS = (
     " rule_version, ruleset_version, handling, team, alert_id, correlation_id, trap_oid, message, raw"
 )
 TYPES = (
-    "text", "int4", "int8", "timestamptz", "timestamptz", "text", "text", "int2", "text", "int4", "int4", "int8", "text",
-    "text", "uuid", "text", "text", "text", "bytea",
+    "text", "int4", "int8", "timestamptz", "timestamptz", "text", "text", "int2", "text", "int4", "int4", "int8",
+    "text", "text", "uuid", "text", "text", "text", "bytea",
 )  # fmt: skip
 
 
