@@ -16,8 +16,12 @@ import structlog
 import uvicorn
 
 from api.app import create_app
+from api.circuit import Circuit
+from api.guarded_reads import POLICY, POSTGRESQL, WAIT_S, WAITING, GuardedReads
 from api.health import Check
+from api.metrics import ApiMetrics
 from api.protocol import MOST_READ, Protocol
+from api.turns import Turns
 from schemas.errors import SettingsRefused
 from schemas.secrets import Secret
 from schemas.settings import Settings
@@ -82,13 +86,15 @@ def listen(host: str, port: int) -> socket.socket:
 async def serve(settings: Settings, secrets: SecretSource, key: Secret | None, listening: socket.socket) -> None:
     """Answers on the socket until a signal comes, then finishes what is in hand."""
     pool = await create_pool(settings, secrets, size=CONNECTIONS)
-    reads = PostgresReads(pool)
+    metrics = ApiMetrics()
+    turns = Turns(CONNECTIONS, waiting=WAITING, within_s=WAIT_S)
+    reads = GuardedReads(PostgresReads(pool), Circuit(POSTGRESQL, POLICY, metrics), turns)
     checks: dict[str, Check] = {
         "postgresql": reads.check_schema,
         "kafka": partial(check_brokers, settings.kafka_bootstrap),
     }
     config = uvicorn.Config(
-        create_app(reads, checks, key=key),
+        create_app(reads, checks, key=key, metrics=metrics),
         http=Protocol,
         h11_max_incomplete_event_size=MOST_READ,
         ws="none",

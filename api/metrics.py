@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from enum import StrEnum
 from time import perf_counter
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 _LATENCY = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
@@ -49,7 +49,8 @@ class ApiMetrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        # Requests answered. internal_error: a defect, see the log by request id. unavailable: look at PostgreSQL.
+        # Requests answered. internal_error: a defect, see the log by request id. unavailable: the breaker below
+        # tells whether PostgreSQL is away; while it is closed, too much is asked at once or of one question.
         # unauthorized rising: a client has an old key, or somebody tries keys.
         self.requests = Counter(
             "mutt_webui_api_requests_total",
@@ -71,6 +72,23 @@ class ApiMetrics:
             "What one request asks the database, failed or not.",
             ("operation",),
             buckets=_LATENCY,
+            registry=self.registry,
+        )
+        # 0 closed, 1 half-open, 2 open. Open: what it is named after failed many times in a row, so requests that need
+        # it are 503 at once until a probe succeeds. Look at that service; the API goes on by itself.
+        self.breaker_state = Gauge(
+            "mutt_circuit_breaker_state", "State of a circuit breaker.", ("name",), registry=self.registry
+        )
+        self.breaker_failures = Gauge(
+            "mutt_circuit_breaker_failures",
+            "Failures in a row that a breaker has seen.",
+            ("name",),
+            registry=self.registry,
+        )
+        self.breaker_changes = Counter(
+            "mutt_circuit_breaker_state_changes_total",
+            "Transitions of a circuit breaker.",
+            ("name", "from_state", "to_state"),
             registry=self.registry,
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -13,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.versions import V1
-from schemas.errors import Unavailable
+from schemas.errors import KnownDown, Overloaded, TooSlow, Unavailable
 
 log = structlog.get_logger()
 
@@ -21,6 +22,8 @@ RETRY_AFTER_S = 5
 V1_STATUSES = frozenset({400, 401, 403, 404, 405, 409, 422, 429, 500})
 
 AWAY = "the database does not answer; try again"
+TOO_SLOW = "the answer takes too long; ask for less"
+BUSY = "too many requests wait already; try again"
 DEFECT = "internal error"
 
 
@@ -55,9 +58,19 @@ async def http_error(request: Request, error: Exception) -> Response:
 
 
 async def unavailable(request: Request, error: Exception) -> Response:
-    """Something outside is away: the reason is for the log, the caller is told when to come again."""
-    log.warning("unavailable", path=request.scope["path"], error=str(error), request_id=request.state.request_id)
-    return _answer(request, 503, AWAY, {"Retry-After": str(RETRY_AFTER_S)})
+    """Something outside is away: the reason is for the log, the caller is told when to come again.
+
+    What was refused without being asked comes by the thousand, and is told by metrics alone.
+    """
+    tell = log.debug if isinstance(error, KnownDown | Overloaded) else log.warning
+    tell("unavailable", path=request.scope["path"], error=str(error), request_id=request.state.request_id)
+    detail = TOO_SLOW if isinstance(error, TooSlow) else BUSY if isinstance(error, Overloaded) else AWAY
+    return _answer(request, 503, detail, {"Retry-After": str(retry_after(error))})
+
+
+def retry_after(error: Exception) -> int:
+    """Whole seconds, at least one, after which to ask again."""
+    return max(1, math.ceil(error.retry_after_s)) if isinstance(error, KnownDown) else RETRY_AFTER_S
 
 
 async def defect(request: Request, error: Exception) -> Response:

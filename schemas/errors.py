@@ -3,8 +3,12 @@
 MuttError
 ├── Unavailable            wait and try again: the fault lies outside the record (I7)
 │   ├── StoreUnavailable       PostgreSQL
+│   │   └── QuestionFailed         it works, but not for this: a table or a privilege is missing
+│   │       └── TooSlow                it works, but did not answer this in time
 │   ├── BrokerUnavailable      Kafka
-│   └── ReceiverUnavailable    the webhook receiver
+│   ├── ReceiverUnavailable    the webhook receiver
+│   ├── KnownDown              not even asked: its circuit breaker is open
+│   └── Overloaded             not even asked: too many wait for it already
 ├── RecordRejected         dead-letter: the record's own fault, with a closed reason
 ├── RowRefused             dead-letter: the database refuses the value of one row
 ├── Fenced                 give the work up: another owner moved the partition's progress
@@ -38,12 +42,32 @@ class StoreUnavailable(Unavailable):
     """PostgreSQL did not answer, refused the connection, or asked for a retry."""
 
 
+class QuestionFailed(StoreUnavailable):
+    """PostgreSQL works and refused this one statement, for what an operator can mend or another try may get round."""
+
+
+class TooSlow(QuestionFailed):
+    """PostgreSQL works, but ended what it was asked at the bound in time: it was much, or waited for a lock."""
+
+
 class BrokerUnavailable(Unavailable):
     """Kafka did not acknowledge in time; what was sent may or may not be on the topic."""
 
 
 class ReceiverUnavailable(Unavailable):
     """The webhook receiver could not be reached."""
+
+
+class KnownDown(Unavailable):
+    """A service failed too often just now, so it was not asked; it may be asked again after `retry_after_s`."""
+
+    def __init__(self, service: str, retry_after_s: float) -> None:
+        super().__init__(f"{service} does not answer")
+        self.retry_after_s = retry_after_s
+
+
+class Overloaded(Unavailable):
+    """Too many requests wait for a service, or this one waited too long; that service may be in best health."""
 
 
 class RecordRejected(MuttError):

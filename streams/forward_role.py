@@ -61,7 +61,7 @@ class ForwardRole:
         )
         self._pauses = Pauses(self._clock)
         self._tasks = Tasks(end_process)
-        self._health = HealthServer("forward", metrics.REGISTRY, self._not_ready)
+        self._health = HealthServer("forward", metrics.REGISTRY, self._not_ready, self._paused)
         self._opened_parts = AsyncExitStack()
         self._config: ConfigWatcher
         self._forwarder: Forwarder | None = None
@@ -136,13 +136,16 @@ class ForwardRole:
         return self._forwarder
 
     def _not_ready(self) -> dict[str, str]:
-        """An open breaker is the receiver's trouble, not ours: the worker waits as it should, and stays ready."""
         if self._forwarder is None:
             return {"configuration": "not loaded yet"}
         problems = {f"halted {ALERTS.name}:{partition}": why for partition, why in self._forwarder.halted.items()}
         if why := self._forwarder.stuck:
             problems["postgresql"] = why
         return problems
+
+    def _paused(self) -> list[str]:
+        """An open breaker is the receiver's trouble, not ours: the worker waits as it should, and stays ready."""
+        return self._pauses.among((PauseReason.BREAKER,))
 
     def _hold_back(self) -> None:
         """Takes in nothing more while the breaker is open; half open there must be something to probe with."""

@@ -162,8 +162,7 @@ class MatchRole:
         return problems
 
     def _paused(self) -> list[str]:
-        held = (PauseReason.BACKLOG, PauseReason.OPERATOR)
-        return [reason.value for reason in held if self._pauses.count(reason)]
+        return self._pauses.among((PauseReason.BACKLOG, PauseReason.OPERATOR))
 
     async def _show_state(self) -> None:
         last = self._clock.monotonic()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+from collections.abc import Iterable
 from typing import Protocol
 
 import structlog
@@ -76,6 +77,10 @@ class Pauses:
 
     def count(self, reason: PauseReason) -> int:
         return sum(reason in reasons for reasons in self._reasons.values())
+
+    def among(self, reasons: Iterable[PauseReason]) -> list[str]:
+        """Those of these reasons for which any partition is paused now."""
+        return [reason.value for reason in reasons if self.count(reason)]
 
     def measure(self, elapsed_s: float) -> None:
         """Shows how many partitions are paused, and adds the time since the last call to what was paused."""

@@ -90,11 +90,11 @@ def _traffic(options: Options) -> Generated:
 async def _play(stack: Stack, board: Board, options: Options, traffic: Generated) -> dict[str, Any]:
     board.say("starting Kafka, PostgreSQL and the receiver (the first time fetches Kafka: about a minute)")
     await asyncio.to_thread(stack.start_servers)
-    stack.remember_processes()
+    stack.remember()
     watcher = Watcher(stack, board)
     script = Script(stack, board, watcher)
     await script.prepare(options.rules)
-    stack.remember_processes()
+    stack.remember()
     watching = asyncio.create_task(watcher.run())
     playing = asyncio.create_task(script.perform(traffic.records, NOISY_HOST if options.input is None else None))
     try:

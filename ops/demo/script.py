@@ -165,7 +165,7 @@ class Script:
         await asyncio.to_thread(victim.process.wait)
         self.happened.killed_pid = victim.pid
         self._stack.start_worker("match-3")
-        self._stack.remember_processes()
+        self._stack.remember()
         self._board.say(f"killed match-1 (pid {victim.pid}) with -9; match-3 takes its place")
 
     async def _reject(self, host: str | None) -> None:

@@ -112,7 +112,7 @@ class Watcher:
                 raise StackFailed(f"workers keep ending; {child.name} last:\n{child.tail()}")
             board.say(f"{child.name} ended by itself ({child.process.returncode}); starting it again")
             stack.start_worker(child.name)
-            stack.remember_processes()
+            stack.remember()
 
     def _state(self, name: str, child: Child) -> str:
         return "up" if child.running else "killed" if name in self.expected_dead else "DOWN"

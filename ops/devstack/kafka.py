@@ -63,7 +63,6 @@ class Kafka:
         self._layout = layout
         self._data = layout.home / "kafka"
         self.port = port or free_port()
-        self._controller_port = free_port()
         self.child: Child | None = None
 
     @property
@@ -103,7 +102,7 @@ class Kafka:
     def _configure(self) -> Path:
         properties = self._data / "server.properties"
         text = _PROPERTIES.format(
-            port=self.port, controller=self._controller_port, data=_escaped(self._data), message_bytes=5 * MIB
+            port=self.port, controller=free_port(), data=_escaped(self._data), message_bytes=5 * MIB
         )
         properties.write_text(text)
         return properties

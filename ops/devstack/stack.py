@@ -47,17 +47,19 @@ class Stack:
     def start_servers(self) -> None:
         """Kafka, PostgreSQL and the webhook receiver; waits until they answer. Raises StackFailed.
 
-        Each has the port it had before, unless another program has taken that one meanwhile.
+        Each has the port it had before, unless another program has taken that one meanwhile, which is looked at when
+        the port is about to be used.
         """
-        self.kafka.port, self.postgres.port = free_port(self.kafka.port), free_port(self.postgres.port)
-        self.sink_port, self.api_port = free_port(self.sink_port), free_port(self.api_port)
-        self._remember()
+        self.remember()
+        self.postgres.port = free_port(self.postgres.port)
         self.postgres.start()
-        self.remember_processes()
+        self.remember()
+        self.kafka.port = free_port(self.kafka.port)
         self.kafka.start()
-        self.remember_processes()
+        self.remember()
+        self.sink_port = free_port(self.sink_port)
         self.start_sink()
-        self.remember_processes()
+        self.remember()
 
     def start_sink(self) -> None:
         """The webhook receiver, unless it runs already."""
@@ -144,6 +146,7 @@ class Stack:
         return self.spawn(name, self.mutt("worker", name.rpartition("-")[0]), **settings)
 
     def start_api(self) -> Child:
+        self.api_port = free_port(self.api_port)
         child = self._spawn_api()
         wait_until(self._api_answers, what="the API", child=child)
         return child
@@ -180,19 +183,16 @@ class Stack:
         servers = {child.name: child for child in (self.kafka.child, self.postgres.child) if child is not None}
         return servers | self.children
 
-    def _remember(self) -> None:
-        ports = {
-            "kafka": self.kafka.port, "postgres": self.postgres.port, "sink": self.sink_port, "api": self.api_port,
-        }  # fmt: skip
-        self.layout.save(self.layout.load() | {"ports": ports})
-
     def write_environment(self) -> Path:
         """The settings as a file to source in a shell, so that `mutt` commands reach the stack. It holds no secret."""
         path = self.layout.home / "env"
         path.write_text("".join(f"{name}={quote(value)}\n" for name, value in self.settings.to_env().items()))
         return path
 
-    def remember_processes(self) -> None:
-        """Writes pid and start time of every child to the state file, so that `down` ends those and no others."""
+    def remember(self) -> None:
+        """Writes ports, and pid and start time of every child, to the state file: `down` ends those and no others."""
         found = {name: (child.pid, started_at(child.pid)) for name, child in self.processes().items() if child.running}
-        self.layout.save(self.layout.load() | {"processes": found})
+        ports = {
+            "kafka": self.kafka.port, "postgres": self.postgres.port, "sink": self.sink_port, "api": self.api_port,
+        }  # fmt: skip
+        self.layout.save(self.layout.load() | {"ports": ports, "processes": found})

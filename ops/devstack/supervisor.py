@@ -61,9 +61,9 @@ def _start(stack: Stack) -> None:
     asyncio.run(provision(stack))
     for name in WORKERS:
         stack.start_worker(name)
-    stack.remember_processes()
+    stack.remember()
     stack.start_api()
-    stack.remember_processes()
+    stack.remember()
 
 
 async def _watch(stack: Stack, ending: _Ending) -> None:
@@ -77,7 +77,7 @@ async def _watch(stack: Stack, ending: _Ending) -> None:
             await asyncio.sleep(RESTART_AFTER_S)
             for name in ended:
                 stack.start_again(name)
-            stack.remember_processes()
+            stack.remember()
         await asyncio.sleep(CHECK_EVERY_S)
 
 

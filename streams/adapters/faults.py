@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import asyncpg
 
-from schemas.errors import PartitionHalted, RowRefused, StoreUnavailable
+from schemas.errors import PartitionHalted, QuestionFailed, RowRefused, StoreUnavailable, TooSlow
 
 _COPY_LINE = re.compile(r"COPY (\w+), line (\d+)")
 
@@ -18,13 +18,20 @@ DRIVER_VALUE_ERRORS = (asyncpg.exceptions.DataError, UnicodeEncodeError, Overflo
 _BROKEN_CONNECTION = (asyncpg.InterfaceError, asyncpg.InternalClientError)
 """The latter comes when a connection is cut within a COPY and its pool then wants to reset it."""
 
+_OVERDUE = ("57014", "25P04")
+"""The server's own end of a statement and of a transaction that took too long."""
+
+_WHOLE_SERVER = ("08", "28", "3D", "53", "57", "58", "F0", "XX")
+"""Classes of SQLSTATE that tell of connection, login, database, resources or the server itself, whatever was asked."""
+
 
 @contextmanager
 def store_faults(table: str | None = None) -> Iterator[None]:
     """Turns errors of the driver into mutt's: StoreUnavailable, PartitionHalted, or within a COPY RowRefused.
 
     Classes of SQLSTATE: 22 and 54 are the value's own fault; 23 means our own books do not add up; all others are
-    waited for, missing privileges and tables included, since an operator can mend those while we wait.
+    waited for, missing privileges and tables included, since an operator can mend those while we wait. Where only
+    this question failed on a server that works, that is QuestionFailed, or TooSlow.
     """
     try:
         yield
@@ -38,9 +45,15 @@ def store_faults(table: str | None = None) -> Iterator[None]:
             raise _refused(table, error) from error
         if state[:2] == "23":
             raise PartitionHalted(f"the database refuses the batch as inconsistent: {error}") from error
-        raise StoreUnavailable(f"PostgreSQL: {error} ({state})") from error
+        raise _unavailable(state)(f"PostgreSQL: {error} ({state})") from error
     except (*_BROKEN_CONNECTION, OSError, TimeoutError) as error:
         raise StoreUnavailable(f"PostgreSQL: {error or type(error).__name__}") from error
+
+
+def _unavailable(state: str) -> type[StoreUnavailable]:
+    if state in _OVERDUE:
+        return TooSlow
+    return StoreUnavailable if not state or state[:2] in _WHOLE_SERVER else QuestionFailed
 
 
 def _refused(table: str, error: BaseException) -> RowRefused:

@@ -5,24 +5,26 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import json
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from functools import cache
 from typing import Any
 
 import asyncpg
 
 from schemas.config import tolerant_snapshot
-from schemas.errors import MigrationRefused
+from schemas.errors import MigrationRefused, StoreUnavailable, TooSlow
 from streams.adapters.faults import store_faults
 from streams.adapters.migrations import Migration, packaged, pending
 from streams.core.reads import EXACT_TOTAL, AuditEntry, AuditPage, AuditQuery
 from streams.core.slo import Indicator
 
 ACQUIRE_S = 2.0
-"""How long a request waits for a connection before the caller is told to come again."""
+"""How long a connection may take, and then the server's first word: beyond it the server is away."""
 ANSWER_S = 8.0
-"""Bound on everything one request asks, below the driver's bound on one statement."""
+"""Bound on one statement, which a server that works keeps by itself."""
+SILENCE_S = 1.0
+"""So long after that everything one request asks is cut; together below the driver's own bound on a statement."""
 
 _SHOWN_TIME = "coalesce(event_time, broker_time)"
 _COLUMNS = (
@@ -44,7 +46,7 @@ _WINDOW = "SELECT key, value FROM dynamic_config WHERE key = 'slo_window_hours'"
 class PostgresReads:
     """Implements the Reads port on a pool.
 
-    `acquire_s` bounds the wait for a connection, `answer_s` everything that one question asks.
+    `acquire_s` bounds the wait for a connection and for the server's first word, `answer_s` each statement.
     """
 
     def __init__(self, pool: asyncpg.Pool, *, acquire_s: float = ACQUIRE_S, answer_s: float = ANSWER_S) -> None:
@@ -80,28 +82,43 @@ class PostgresReads:
 
     @asynccontextmanager
     async def _snapshot(self) -> AsyncIterator[Any]:
-        """A connection in a read-only transaction of one snapshot. Every fault of the store is StoreUnavailable."""
+        """A connection in a read-only transaction of one snapshot. Every fault of the store is StoreUnavailable.
+
+        A server that said its first word in time is not taken to be away for what comes after: that is TooSlow.
+        """
         with store_faults():
-            async with (
-                self._pool.acquire(timeout=self._acquire_s) as connection,
-                _deadline(connection, self._answer_s),
-                connection.transaction(isolation="repeatable_read", readonly=True),
-            ):
-                await connection.execute(f"SET LOCAL statement_timeout = {round(self._answer_s * 1000)}")
-                yield connection
+            async with self._pool.acquire(timeout=self._acquire_s) as connection:
+                transaction = connection.transaction(isolation="repeatable_read", readonly=True)
+                with _cut(connection, self._acquire_s, StoreUnavailable):
+                    await transaction.start()
+                    await connection.execute(f"SET LOCAL statement_timeout = {round(self._answer_s * 1000)}")
+                with _cut(connection, self._answer_s + SILENCE_S, TooSlow):
+                    try:
+                        yield connection
+                    finally:
+                        if not connection.is_closed():
+                            await transaction.rollback()
 
 
-@asynccontextmanager
-async def _deadline(connection: Any, seconds: float) -> AsyncIterator[None]:
-    """Cuts the connection at the deadline: a frozen server does not even answer a cancellation.
+@contextmanager
+def _cut(connection: Any, seconds: float, then: type[StoreUnavailable]) -> Iterator[None]:
+    """Cuts the connection at the deadline, and raises `then`: a frozen server does not even answer a cancellation."""
+    passed = False
 
-    What a server that works still does for us then ends by its own statement timeout.
-    """
-    cut = asyncio.get_running_loop().call_later(seconds, connection.terminate)
+    def terminate() -> None:
+        nonlocal passed
+        passed = True
+        connection.terminate()
+
+    timer = asyncio.get_running_loop().call_later(seconds, terminate)
     try:
         yield
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        if passed:
+            raise then(f"PostgreSQL: no answer within {seconds:g} s") from error
+        raise
     finally:
-        cut.cancel()
+        timer.cancel()
 
 
 @cache

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -66,6 +68,15 @@ async def settled(
         await until(done, "everything is processed", within=within)
     except AssertionError as late:
         raise AssertionError(f"{late}; behind: {behind}") from None
+
+
+def ask(port: int, path: str) -> tuple[int, dict[str, Any]]:
+    """Status and JSON of a GET to a running worker."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
+            return answer.status, json.loads(answer.read())
+    except urllib.error.HTTPError as refused:
+        return refused.code, json.loads(refused.read())
 
 
 def gauge(port: int, name: str) -> float:

@@ -4,16 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-import http.client
-import json
 import os
 import signal
 import socket
-import subprocess
-import sys
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx2
@@ -24,7 +19,7 @@ from msgspec.structs import replace
 from api.app import create_app
 from ops.devstack.layout import free_port
 from ops.devstack.stack import Stack
-from schemas.errors import MigrationRefused, StoreUnavailable
+from schemas.errors import MigrationRefused, StoreUnavailable, TooSlow
 from schemas.rows import AUDIT
 from schemas.settings import Settings
 from streams.adapters.brokers import check_brokers
@@ -32,6 +27,7 @@ from streams.adapters.database import create_pool
 from streams.adapters.reads import PostgresReads
 from streams.adapters.secrets import API_KEY, FileSecrets
 from streams.core.reads import EXACT_TOTAL, AuditQuery
+from tests.integration.api_process import get, process
 from tests.integration.conftest import Database
 
 LOGS = "/api/v1/audit-logs"
@@ -228,14 +224,14 @@ async def test_an_exhausted_pool_is_unavailable_soon(database: Database) -> None
 async def test_a_lock_cannot_hold_an_answer(database: Database) -> None:
     async with database.pool.acquire() as connection, connection.transaction():
         await connection.execute("LOCK TABLE sli IN ACCESS EXCLUSIVE MODE")
-        with pytest.raises(StoreUnavailable):
+        with pytest.raises(TooSlow):
             await asyncio.wait_for(PostgresReads(database.pool, answer_s=0.5).indicators(1), 5)
     assert await PostgresReads(database.pool).indicators(1) == {}
 
 
 async def test_a_frozen_server_cannot_hold_an_answer(database: Database) -> None:
     pool = await create_pool(database.settings, database.secrets, size=1)
-    reads = PostgresReads(pool, answer_s=0.5)
+    reads = PostgresReads(pool, acquire_s=0.5)
     backend = await pool.fetchval("SELECT pg_backend_pid()")
     os.kill(backend, signal.SIGSTOP)
     try:
@@ -294,44 +290,9 @@ async def test_process_on_real_servers(kafka: Stack, database: Database) -> None
         assert await asyncio.to_thread(child.wait, 15) == 0
 
 
-@contextmanager
-def process(settings: Settings) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
-    """`python -m api`, once it answers."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("MUTT_")}
-    child = subprocess.Popen([sys.executable, "-m", "api"], env=kept | settings.to_env(), stderr=subprocess.DEVNULL)
-    try:
-        deadline = time.monotonic() + 30
-        while not answers(settings.api_port):
-            assert child.poll() is None
-            assert time.monotonic() < deadline
-        yield settings.api_port, child
-    finally:
-        child.kill()
-        child.wait()
-
-
-def answers(port: int) -> bool:
-    try:
-        return get(port, "/health")[0] == 200
-    except OSError:
-        time.sleep(0.05)
-        return False
-
-
 def exchange(port: int, request: bytes) -> bytes:
     """What the server says to these bytes until it closes."""
     with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
         connection.sendall(request)
         with connection.makefile("rb") as answer:
             return answer.read()
-
-
-def get(port: int, path: str, headers: dict[str, str] | None = None) -> tuple[int, Any]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
-    try:
-        connection.request("GET", path, headers=headers or {})
-        answer = connection.getresponse()
-        assert answer.getheader("server") is None
-        return answer.status, json.loads(answer.read())
-    finally:
-        connection.close()

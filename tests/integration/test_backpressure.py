@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import urllib.error
-import urllib.request
 from typing import Any
 
 import pytest_asyncio
@@ -15,7 +12,7 @@ from ops.devstack.processes import Child
 from tests.builders import event_json
 from tests.integration.checker import anomalies
 from tests.integration.conftest import System
-from tests.integration.pipeline import add_rule, configure, gauge, settled, until
+from tests.integration.pipeline import add_rule, ask, configure, gauge, settled, until
 from tests.integration.topics import produce
 
 TOPIC = "mutt.ingest.syslog"
@@ -79,7 +76,7 @@ class Bench:
         await until(all_are, f"every partition is paused by {reason}")
 
     async def ask(self, path: str) -> tuple[int, dict[str, Any]]:
-        return await asyncio.to_thread(_ask, self.port, path)
+        return await asyncio.to_thread(ask, self.port, path)
 
     async def standing(self) -> int:
         return int(await self.pool.fetchval("SELECT coalesce(sum(next_offset), 0) FROM partition_progress"))
@@ -106,14 +103,6 @@ class Bench:
     async def counts(self) -> dict[str, int]:
         rows = await self.pool.fetch("SELECT disposition, count(*) AS n FROM audit GROUP BY 1")
         return {row["disposition"]: row["n"] for row in rows}
-
-
-def _ask(port: int, path: str) -> tuple[int, dict[str, Any]]:
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
-            return answer.status, json.loads(answer.read())
-    except urllib.error.HTTPError as refused:
-        return refused.code, json.loads(refused.read())
 
 
 @pytest_asyncio.fixture

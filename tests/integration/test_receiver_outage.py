@@ -10,7 +10,7 @@ from schemas.alerts import Alert
 from schemas.rules import AlertSeverity
 from tests.integration.conftest import System
 from tests.integration.forwarding import Post, Receiver, alerts_of, listening, raise_alerts
-from tests.integration.pipeline import configure, gauge, until
+from tests.integration.pipeline import ask, configure, gauge, until
 
 SEVERITIES = ("info", "critical", "minor", "major", "warning")
 THRESHOLD = 30
@@ -39,11 +39,13 @@ async def test_an_open_breaker_pauses_probes_singly_and_drains_the_most_severe_f
         system.start("forward-1", forward_port=port, webhook_url=receiver.url)
         await raise_alerts(system, alerts)
         await until(lambda: _reads(port, PAUSED, 8), "the partitions are paused")
+        await until(lambda: _ready(port, "degraded: paused (breaker)"), "it says so, and is ready")
         await until(lambda: _reads(port, changes("open", "half_open"), 3), "three probes went out")
         down = list(receiver.posts)
         receiver.status = lambda _: 200
         await until(lambda: _delivered(system, len(alerts)), "everything is delivered")
         await until(lambda: _reads(port, PAUSED, 0), "the partitions are resumed")
+        assert await _ready(port, "ready")
         probes = [post.at for post in down[THRESHOLD - 1 :]]
         assert all(later - earlier > 1.9 for earlier, later in itertools.pairwise(probes)), probes
         assert 3 <= len(probes) <= 4
@@ -79,6 +81,12 @@ async def assert_books(system: System, receiver: Receiver) -> None:
 
 async def _reads(port: int, name: str, value: float) -> bool:
     return await asyncio.to_thread(gauge, port, name) == value
+
+
+async def _ready(port: int, status: str) -> bool:
+    code, answer = await asyncio.to_thread(ask, port, "/ready")
+    assert code == 200, answer
+    return bool(answer["status"] == status)
 
 
 async def _delivered(system: System, count: int) -> bool:

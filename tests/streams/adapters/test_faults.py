@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncpg
 import pytest
 
-from schemas.errors import PartitionHalted, RowRefused, StoreUnavailable
+from schemas.errors import PartitionHalted, QuestionFailed, RowRefused, StoreUnavailable, TooSlow
 from streams.adapters.faults import store_faults
 
 
@@ -29,6 +29,28 @@ def postgres_error(state: str, context: str = "") -> asyncpg.PostgresError:
 def test_what_is_waited_for(error: Exception) -> None:
     with pytest.raises(StoreUnavailable), store_faults():
         raise error
+
+
+@pytest.mark.parametrize(
+    ("state", "kind"),
+    [
+        ("57014", TooSlow),
+        ("25P04", TooSlow),
+        ("42501", QuestionFailed),
+        ("42P01", QuestionFailed),
+        ("40001", QuestionFailed),
+        ("55P03", QuestionFailed),
+        ("57P01", StoreUnavailable),
+        ("57P03", StoreUnavailable),
+        ("53300", StoreUnavailable),
+        ("28P01", StoreUnavailable),
+        ("08006", StoreUnavailable),
+    ],
+)
+def test_whether_the_server_or_one_question_fails(state: str, kind: type[StoreUnavailable]) -> None:
+    with pytest.raises(StoreUnavailable) as waited, store_faults():
+        raise postgres_error(state)
+    assert type(waited.value) is kind
 
 
 @pytest.mark.parametrize("state", ["22001", "54000"])

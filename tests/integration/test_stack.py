@@ -1,0 +1,131 @@
+"""`muttdev` as a person uses it: up, status, send, down, and what goes wrong in between."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ops.devstack.processes import lives
+
+FAR_TOO_LONG_S = 60
+
+
+class Laptop:
+    """Runs `mutt` and `muttdev` with one home folder."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("MUTT_")}
+        self.environment = kept | {"MUTT_HOME": str(home)}
+
+    def run(self, *command: str, given: str = "", status: int = 0) -> Any:
+        """The last line of output, read as JSON; the line on standard error where the status is not 0 or 1."""
+        argv = [sys.executable, "-c", f"from ops.cli.{command[0]} import main; main()", *command[1:]]
+        done = subprocess.run(
+            argv, input=given, capture_output=True, text=True, env=self.environment, timeout=180, check=False
+        )
+        assert done.returncode == status, done.stderr
+        if status > 1:
+            assert done.stderr.count("\n") == 1, done.stderr
+            return done.stderr
+        assert done.stderr == ""
+        return json.loads(done.stdout.splitlines()[-1])
+
+    @property
+    def state(self) -> dict[str, Any]:
+        state: dict[str, Any] = json.loads((self.home / "state.json").read_text())
+        return state
+
+    def sourced(self) -> Laptop:
+        """Another terminal, after `set -a; . env`."""
+        done = subprocess.run(
+            ["sh", "-c", 'set -a; . "$1"; env -0', "sh", self.home / "env"], capture_output=True, check=True
+        )
+        pairs = (entry.split("=", 1) for entry in done.stdout.decode().split("\0") if "=" in entry)
+        terminal = Laptop(self.home)
+        terminal.environment |= {name: value for name, value in pairs if name.startswith("MUTT_")}
+        return terminal
+
+
+@pytest.fixture
+def laptop(tmp_path: Path) -> Iterator[Laptop]:
+    laptop = Laptop(tmp_path / "a 'hömé' with spaces")
+    yield laptop
+    laptop.run("muttdev", "down", "--purge", "--json")
+    assert not laptop.home.exists()
+
+
+def until(met: Callable[[], bool], what: str) -> None:
+    end = time.monotonic() + FAR_TOO_LONG_S
+    while not met():
+        assert time.monotonic() < end, what
+        time.sleep(0.1)
+
+
+def test_a_day_with_the_stack(laptop: Laptop, tmp_path: Path) -> None:
+    up = laptop.run("muttdev", "up", "--json")
+    assert up["ok"]
+    assert all(up["parts"].values())
+    assert laptop.run("muttdev", "up", "--json") == up
+    _send(laptop, tmp_path)
+    _a_worker_dies_and_comes_again(laptop)
+    parts = _a_supervisor_dies(laptop)
+    assert laptop.run("muttdev", "down", "--json") == {"stopped": True, "purged": False, "ok": True}
+    assert not any(lives(known) for known in parts.values())
+    assert "muttdev up" in laptop.run("muttdev", "send", "x", status=69)
+
+
+def _send(laptop: Laptop, tmp_path: Path) -> None:
+    rows: list[dict[str, Any]] = [
+        {"raw": "<34>Oct 11 22:14:15 h su: x", "host": "h"},
+        {"event": {"timestamp": "2026-03-01T12:00:00Z", "hostname": "h", "message": "m", "trap_oid": "1.3.6.1"}},
+        {"timestamp": "2026-03-01T12:00:00Z", "hostname": "h", "message": "m"},
+    ]
+    file = tmp_path / "some events.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows) + "a plain line\n")
+    sent = laptop.run("muttdev", "send", "--file", str(file), "--json")
+    assert sent["topics"] == {"mutt.ingest.raw": 2, "mutt.ingest.snmp": 1, "mutt.ingest.syslog": 1}
+    piped = laptop.run("muttdev", "send", "--topic", "syslog", "--file", "-", "--json", given="no event\n\nnor this\n")
+    assert piped["topics"] == {"mutt.ingest.syslog": 2}
+    laptop.run("muttdev", "send", "--file", str(tmp_path / "none"), status=65)
+    terminal = laptop.sourced()
+    until(
+        lambda: terminal.run("mutt", "ledger", "verify", "--json")["totals"]["offsets"] == 6,
+        "all six are in the ledger",
+    )
+    assert terminal.run("mutt", "trace", sent["first"][0], "--json")
+
+
+def _a_worker_dies_and_comes_again(laptop: Laptop) -> None:
+    before = laptop.state["processes"]["match-1"]
+    os.kill(before[0], signal.SIGKILL)
+    until(lambda: laptop.state["processes"]["match-1"] != before, "match-1 is started again")
+    assert laptop.run("muttdev", "status", "--json")["ok"]
+
+
+def _a_supervisor_dies(laptop: Laptop) -> dict[str, Any]:
+    state = laptop.state
+    os.kill(state["supervisor"][0], signal.SIGKILL)
+    until(lambda: not lives(state["supervisor"]), "the supervisor is dead")
+    status = laptop.run("muttdev", "status", "--json", status=1)
+    assert (status["up"], status["ok"]) == (False, False)
+    processes: dict[str, Any] = state["processes"]
+    return processes
+
+
+def test_a_start_that_fails_says_why_and_leaves_nothing(tmp_path: Path) -> None:
+    laptop = Laptop(tmp_path / "a, b")
+    assert "comma" in laptop.run("muttdev", "up", status=69)
+    status = laptop.run("muttdev", "status", "--json", status=1)
+    assert (status["up"], status["parts"]) == (False, {})
+    assert laptop.run("muttdev", "down", "--purge", "--json") == {"stopped": False, "purged": True, "ok": True}
+    assert not laptop.home.exists()
