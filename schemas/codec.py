@@ -6,6 +6,7 @@ import datetime as dt
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from schemas.alerts import Alert
 from schemas.dead_letters import Reason
@@ -27,7 +28,7 @@ from schemas.json_checks import (
 from schemas.syslog import host_of_key, parse_line, parse_structured_data, utc, visible
 from schemas.topics import MIB, RecordFormat, Topic
 
-__all__ = ["VALUE_LIMIT", "decode", "decode_alert", "encode", "visible"]
+__all__ = ["VALUE_LIMIT", "decode", "decode_alert", "encode", "named_host", "visible"]
 
 VALUE_LIMIT = MIB
 """Bytes of a record's value; a longer one is `too_large`."""
@@ -40,7 +41,14 @@ class _Loose(Event, gc=False, kw_only=True):
     structured_data: dict[str, Any] | str | None = None  # type: ignore[assignment]
 
 
+class _Named(Struct, gc=False):
+    """What can be read of a record that is no event."""
+
+    hostname: str
+
+
 _EVENT = msgspec.json.Decoder(Event)
+_NAMED = msgspec.json.Decoder(_Named)
 _LOOSE = msgspec.json.Decoder(_Loose)
 _ALERT = msgspec.json.Decoder(Alert)
 _ENCODER = msgspec.json.Encoder()
@@ -163,6 +171,16 @@ def _key_host(key: bytes | None) -> str:
     if host is None:
         raise RecordRejected(Reason.MISSING_FIELD, '/hostname is "-" and the record key names no host')
     return host
+
+
+def named_host(value: bytes | None) -> str | None:
+    """The host that a rejected JSON record names, however wrong the rest is; None where none can be read."""
+    if value is None or len(value) > VALUE_LIMIT:
+        return None
+    try:
+        return host_of_key(_NAMED.decode(strip_bom(value)).hostname.encode())
+    except (*_REFUSALS, UnicodeEncodeError):
+        return None
 
 
 def _shows_nul(event: Event) -> bool:

@@ -18,6 +18,7 @@ from streams import metrics
 from streams.adapters.config_watcher import ConfigWatcher
 from streams.adapters.database import connect, create_pool
 from streams.adapters.deliveries import PostgresDeliveries
+from streams.adapters.pause_board import PostgresPauseBoard
 from streams.adapters.publisher import KafkaOutbox, create_producer
 from streams.adapters.secrets import SecretSource
 from streams.adapters.webhook import WebhookSink, receiver_url
@@ -98,6 +99,7 @@ class ForwardRole:
             on_breaker=lambda _: self._hold_back(),
         )
         self._tasks.spawn(self._forwarder.run(), "deliveries")
+        self._tasks.spawn(self._pauses.tell_forever(PostgresPauseBoard(pool)), "pause-board")
         self._tasks.spawn(self._show_state(deliveries, self._forwarder), "gauges")
         self._tasks.spawn(self._follow_topic(producer, self._forwarder), "share")
 

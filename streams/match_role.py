@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import os
-import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -112,8 +110,7 @@ class MatchRole:
         caps = Caps(settings.batch_records, settings.held_records)
         self._lanes = Lanes(matching.lane, caps=caps, on_death=end_process)
         self._tasks.spawn(self._show_state(), "gauges")
-        board = PostgresPauseBoard(self._pool, f"{socket.gethostname()}:{os.getpid()}")
-        self._tasks.spawn(self._pauses.tell_forever(board), "pause-board")
+        self._tasks.spawn(self._pauses.tell_forever(PostgresPauseBoard(self._pool)), "pause-board")
         _settle_memory()
 
     async def work(self, stream: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 import uuid
 from typing import Annotated
 
@@ -30,7 +31,7 @@ from streams.adapters.letter_groups import letter_groups
 from streams.adapters.letter_log import LogEntry, history
 from streams.adapters.replay_claims import Replay, Replays
 from streams.core.letter_groups import Group, GroupBy
-from streams.core.replay import LetterFilter, StoredLetter
+from streams.core.replay import LetterFilter, StoredLetter, current_value
 
 app = typer.Typer(help="Dead letters: find the cause, inspect, edit, replay, set aside.", no_args_is_help=True)
 app.command("replay")(dlq_replay.replay)
@@ -80,19 +81,28 @@ def list_letters(
         where = f"{letter.topic}:{letter.partition}:{letter.offset}"
         typer.echo(
             f"{letter.id}  {time_text(letter.first_failed_at)}  {letter.reason:<16} {stored.state:<9} "
-            + printable(f"{where}  {letter.hostname or '-'}  {letter.detail[:120]}")
+            + printable(f"{where}  {letter.hostname or '-'}  {letter.detail[:120]}".rstrip())
         )
+    if not letters:
+        typer.echo("no dead letters")
 
 
 @app.command()
 def show(
     letter: Annotated[str, typer.Argument(help="Id of the dead letter.")],
+    raw: Annotated[
+        bool, typer.Option("--raw", help="Only the value a replay would send, byte for byte; for a file, not a screen.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Shows one dead letter: why, where it comes from, its history and its bytes."""
     stored, entries = asyncio.run(_get(letter_id(letter)))
     if stored is None:
         fail(Exit.CHECK_FAILED, f"there is no dead letter {letter}")
+    if raw:
+        sys.stdout.buffer.write(current_value(stored) or b"")
+        sys.stdout.buffer.flush()
+        return
     if as_json:
         typer.echo(json.dumps(letter_json(stored, whole=True) | {"history": history_json(entries)}))
     else:

@@ -56,14 +56,18 @@ class Rehearsal:
         """`chosen` named the letter; None for one that a resumed replay holds already."""
         why = refusal(stored, chosen, self._policy) if chosen is not None else None
         if why is not None:
-            self.refused[why] += 1
-            if len(self.refused_letters) < LISTED:
-                self.refused_letters.append(letter_json(stored) | {"refused": why.value, "why": why.means})
+            self.refuse(letter_json(stored), why)
         elif self._limit is None or self.would_send < self._limit:
             found = verdict(stored, self._knowledge)
             self.would[found.summary if found else "unknown"] += 1
             if len(self.letters) < LISTED:
                 self.letters.append(letter_json(stored) | {"verdict": verdict_json(found)})
+
+    def refuse(self, letter: dict[str, Any], why: Refusal) -> None:
+        """`letter` as JSON shows it; of one that cannot be read only the id is known."""
+        self.refused[why] += 1
+        if len(self.refused_letters) < LISTED:
+            self.refused_letters.append(letter | {"refused": why.value, "why": why.means})
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -83,6 +87,9 @@ async def rehearse(plan: Plan) -> Rehearsal:
         found = Rehearsal(await current_knowledge(pool), await replays.policy(), plan.pace.limit)
         async for chosen, stored in _candidates(DeadLetters(pool), replays, plan):
             found.add(stored, chosen)
+        for chosen in plan.selections():
+            for letter, why in await replays.not_open(chosen.ids):
+                found.refuse({"id": str(letter)}, why)
     return found
 
 
@@ -119,7 +126,8 @@ def print_rehearsal(found: Rehearsal, *, as_json: bool) -> None:
     for why, count in found.refused.items():
         typer.echo(f"refused {count}: {why} ({why.means})")
     for letter in found.refused_letters:
-        typer.echo(f"{letter['id']}  {letter['reason']:<16} " + printable(f"{letter['event_id']}  {letter['refused']}"))
+        where = f"{letter.get('reason', '-'):<16} {letter.get('event_id', '-')}"
+        typer.echo(printable(f"{letter['id']}  {where}  {letter['refused']}"))
 
 
 def _shown(letter: dict[str, Any]) -> str:

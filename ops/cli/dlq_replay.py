@@ -112,6 +112,8 @@ async def _perform(plan: Plan) -> tuple[list[uuid.UUID], Outcome]:
             replayer = Replayer(replays, producer, plan.pace)
             async for record in _replays(replays, plan, again):
                 done.append(record.id)
+                for letter, why in await replays.not_open(record.chosen.ids if again is None else ()):
+                    replayer.outcome.refuse(letter, why)
                 await _run(pool, replayer, record, resumed=again is not None, limit=plan.pace.limit)
         return done, replayer.outcome
 
@@ -130,9 +132,8 @@ async def _run(pool: asyncpg.Pool, replayer: Replayer, record: Replay, *, resume
                 await replayer.run(record, await replays.policy(), advance)
         except BrokerUnavailable as error:
             raise BrokerUnavailable(f"{error}; {go_on}") from error
-        except asyncio.CancelledError:
-            typer.echo(f"mutt: stopped; {go_on}", err=True)
-            raise
+        except asyncio.CancelledError:  # Ctrl-C: the command ends here, in one line
+            fail(Exit.INTERRUPTED, f"stopped; {go_on}")
         await replays.finish(record.id)
 
 
@@ -171,6 +172,8 @@ def _print_outcome(replays: list[uuid.UUID], outcome: Outcome, as_json: bool) ->
         typer.echo(json.dumps(body))
         return
     typer.echo(f"sent {outcome.sent} dead letters again" + (f" (replay {replays[-1]})" if replays else ""))
+    if not outcome.sent and not outcome.refused:
+        typer.echo("no open letter fits; those of other states are listed with: mutt dlq list --state")
     for why, count in outcome.refused.items():
         typer.echo(f"refused {count}: {why} ({why.means})")
         for letter in outcome.examples[why]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from itertools import groupby
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
+from ops.cli.config import Actor, Json, Reason
 from ops.cli.exits import printable
 
 if TYPE_CHECKING:
@@ -16,10 +18,6 @@ if TYPE_CHECKING:
     from streams.adapters.pause_board import OperatorPause, PauseState, ShownPause
 
 KEY = "ingest_paused"
-
-Json = Annotated[bool, typer.Option("--json", help="One JSON object.")]
-Reason = Annotated[str | None, typer.Option("--reason", help="Why, for the record.")]
-Actor = Annotated[str | None, typer.Option("--actor", help="Who does this, for the record.")]
 
 
 def pause(reason: Reason = None, actor: Actor = None, as_json: Json = False) -> None:
@@ -36,9 +34,7 @@ def pauses(as_json: Json = False) -> None:
     """Show what is paused: by whom or what, why, and since when."""
     state = asyncio.run(_read())
     if as_json:
-        import msgspec
-
-        typer.echo(msgspec.json.encode(_body(state)))
+        _echo_json(_body(state))
         return
     for line in _lines(state):
         typer.echo(printable(line))
@@ -49,14 +45,20 @@ def _set(paused: bool, reason: str | None, actor: str | None, *, as_json: bool) 
 
     changed, operator = asyncio.run(_change("true" if paused else "false", reason, actor or f"cli:{user_name()}"))
     if as_json:
-        import msgspec
-
-        typer.echo(msgspec.json.encode({"changed": changed, "operator": operator}))
+        _echo_json({"changed": changed, "operator": operator})
         return
-    word = "paused" if paused else "not paused"
-    typer.echo(
-        printable(f"intake is {word}{_by(operator)}" if changed else f"intake was {word} already{_by(operator)}")
-    )
+    if paused:
+        told = f"intake {'is paused' if changed else 'was paused already'}{_by(operator)}"
+    else:
+        told = f"intake goes on; resumed{_by(operator)}" if changed else "intake was not paused"
+    typer.echo(printable(told))
+
+
+def _echo_json(body: object) -> None:
+    """One line, with everything that could drive a terminal escaped: who and why are free text."""
+    import msgspec
+
+    typer.echo(json.dumps(msgspec.to_builtins(body)))
 
 
 async def _change(value: str, reason: str | None, actor: str) -> tuple[bool, OperatorPause]:

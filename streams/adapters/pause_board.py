@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
+import socket
 from collections.abc import Sequence
 
 import asyncpg
@@ -44,11 +46,11 @@ SELECT changed_by, changed_at, reason FROM config_audit
 
 
 class PostgresPauseBoard:
-    """Implements the PauseBoard port for one worker."""
+    """Implements the PauseBoard port for this process."""
 
-    def __init__(self, pool: asyncpg.Pool, worker: str) -> None:
+    def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
-        self._worker = worker
+        self._worker = f"{socket.gethostname()}:{os.getpid()}"
 
     async def show(self, pauses: Sequence[Pause]) -> None:
         with store_faults():

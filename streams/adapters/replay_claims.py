@@ -92,6 +92,18 @@ class Replays:
         )
         return count
 
+    async def not_open(self, ids: Sequence[uuid.UUID]) -> list[tuple[uuid.UUID, Refusal]]:
+        """Of letters named one by one those that no replay can take now, and why."""
+        if not ids:
+            return []
+        rows = await self._pool.fetch("SELECT id, state = 'open' AS open FROM dead_letters WHERE id = ANY($1)", ids)
+        open_now = {plain_uuid(row["id"]): bool(row["open"]) for row in rows}
+        return [
+            (letter, Refusal.NOT_OPEN if letter in open_now else Refusal.UNKNOWN)
+            for letter in dict.fromkeys(ids)
+            if not open_now.get(letter)
+        ]
+
     async def recent(self, limit: int) -> list[Replay]:
         """The newest replays, newest first."""
         rows = await self._pool.fetch("SELECT * FROM replays ORDER BY created_at DESC, id LIMIT $1", limit)

@@ -39,10 +39,10 @@ class Outcome:
     examples: defaultdict[Refusal, list[uuid.UUID]] = field(default_factory=lambda: defaultdict(list))
     """The first letters refused, by why."""
 
-    def refuse(self, stored: StoredLetter, why: Refusal) -> None:
+    def refuse(self, letter: uuid.UUID, why: Refusal) -> None:
         self.refused[why] += 1
         if len(self.examples[why]) < EXAMPLES:
-            self.examples[why].append(stored.letter.id)
+            self.examples[why].append(letter)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +91,13 @@ class Replayer:
     async def _run(self, replay: Replay, take: Next, on_progress: Callable[[int], None]) -> None:
         after: Place | None = None
         while (size := self._pace.chunk(self.outcome.sent)) > 0:
+            _heed_cancel()
             claim = await take(after, size)
             if claim.after is None:
                 return
             after = claim.after
             for stored, why in claim.refused:
-                self.outcome.refuse(stored, why)
+                self.outcome.refuse(stored.letter.id, why)
             await self._send(replay, claim.letters)
             on_progress(len(claim.letters) + len(claim.refused))
 
@@ -113,7 +114,7 @@ class Replayer:
             if why is None:
                 sent.append(stored)
             else:
-                self.outcome.refuse(stored, why)
+                self.outcome.refuse(stored.letter.id, why)
                 await self._replays.release(replay.id, stored.letter.id)
         await self._replays.mark_sent(replay.id, sent)
         self.outcome.sent += len(sent)
@@ -129,10 +130,18 @@ class Replayer:
             return Refusal.TOO_LARGE
 
     async def _wait_turn(self) -> None:
+        _heed_cancel()
         if self._pace.per_second is not None:
             now = time.monotonic()
             await asyncio.sleep(max(0.0, self._next_send - now))
             self._next_send = max(now, self._next_send) + 1 / self._pace.per_second
+
+
+def _heed_cancel() -> None:
+    """Ends a task that was cancelled. Clients swallow a cancel that comes just as what they wait for is there."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def _verdict(answer: asyncio.Future[Any]) -> Refusal | None:

@@ -15,10 +15,11 @@ from schemas.dead_letters import REPLAY_HEADER, DeadLetter, LetterState, Reason
 from schemas.errors import RecordRejected
 from schemas.events import MESSAGE_LIMIT, Decoded, Disposition, Flag, Position, derived_id
 from schemas.rows import EPOCH, Row, instant
-from schemas.rules import Handling
+from schemas.rules import Handling, Rule
+from schemas.syslog import host_of_key
 from schemas.topics import Topic
 from streams.core.alerting import alert_for_event, alert_for_signature, alert_row
-from streams.core.backpressure import PressurePolicy, severity_cut, shed_severity
+from streams.core.backpressure import LEAST_SEVERE, PressurePolicy, severity_cut, shed_severity
 from streams.core.batches import CorruptBatch, OversizedBatch, Record
 from streams.core.letters import header_names
 from streams.core.matching import Judgement, Knowledge
@@ -173,7 +174,7 @@ class _Decision:
             return
         if (why := self._sheds(decoded, judgement)) is not None:
             self._audit(record, decoded, judgement, Disposition.SHED, None, replay_of)
-            self._letter(record, Reason.SHED, why, judgement)
+            self._letter(record, Reason.SHED, why, codec.visible(event.hostname), rule)
             self.counts[Disposition.SHED] += 1
             return
         position = self._position(record)
@@ -191,7 +192,9 @@ class _Decision:
             return None
         severity = shed_severity(decoded.event.syslog_severity, judgement.severity)
         return (
-            f"{depth} alerts waited: severity {cut} and less is shed, this is {severity}" if severity >= cut else None
+            f"{depth} alerts waited: severity {cut} to {LEAST_SEVERE} is shed, this is {severity}"
+            if severity >= cut
+            else None
         )
 
     def _unhandled(self, record: Record, decoded: Decoded, judgement: Judgement, replay_of: uuid.UUID | None) -> None:
@@ -264,9 +267,11 @@ class _Decision:
 
     def _reject(self, record: Record, reason: Reason, detail: str) -> None:
         self.counts[Disposition.REJECTED] += 1
-        self._letter(record, reason, detail)
+        self._letter(record, reason, detail, host_of_key(record.key) or codec.named_host(record.value))
 
-    def _letter(self, record: Record, reason: Reason, detail: str, judgement: Judgement | None = None) -> None:
+    def _letter(
+        self, record: Record, reason: Reason, detail: str, hostname: str | None, rule: Rule | None = None
+    ) -> None:
         self.out.letters.append(
             DeadLetter(
                 id=derived_id("letter", self._position(record)),
@@ -279,8 +284,8 @@ class _Decision:
                 key=record.key,
                 value=record.value,
                 headers=header_names(record.headers),
-                hostname=_hostname(record.key),
-                rule_id=judgement.rule.id if judgement is not None and judgement.rule is not None else None,
+                hostname=hostname,
+                rule_id=rule.id if rule is not None else None,
                 first_failed_at=self.work.now,
                 last_failed_at=self.work.now,
             )
@@ -327,11 +332,3 @@ def replay_header(record: Record) -> uuid.UUID | None:
             except (ValueError, UnicodeDecodeError):
                 return None
     return None
-
-
-def _hostname(key: bytes | None) -> str | None:
-    """The host a rejected record may be from: its key, where that can be a host name."""
-    if not key or len(key) > 255:
-        return None
-    text = key.decode("utf-8", "replace")
-    return text if text.isprintable() else None

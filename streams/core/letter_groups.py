@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 import uuid
 from collections.abc import Iterable
 from enum import StrEnum
@@ -11,6 +12,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from streams.core.signatures import mask
+
+_STATUS = re.compile(r"HTTP [1-9][0-9]{2}\b")
 
 
 class GroupBy(StrEnum):
@@ -52,8 +55,13 @@ class Group(Struct, frozen=True, kw_only=True):
 
 
 def template(detail: str) -> str:
-    """A detail without what differs between letters of one cause: numbers and ids are shown as `#`."""
-    return mask(detail)
+    """A detail without what differs between letters of one cause: numbers and ids are shown as `#`.
+
+    The status of an answer stays: it is the cause.
+    """
+    status = _STATUS.match(detail)
+    kept = status.end() if status else 0
+    return detail[:kept] + mask(detail[kept:])
 
 
 def merged(groups: Iterable[Group], by: GroupBy) -> list[Group]:

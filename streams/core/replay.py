@@ -61,6 +61,7 @@ class StoredLetter(Struct, frozen=True, kw_only=True):
 class Refusal(StrEnum):
     """Why a letter is not sent again; the first that applies."""
 
+    UNKNOWN = "unknown"
     NOT_OPEN = "not_open"
     NEVER = "never"
     NEEDS_EDIT = "needs_edit"
@@ -78,6 +79,7 @@ class Refusal(StrEnum):
 
 
 _MEANS = {
+    Refusal.UNKNOWN: "there is no letter of this id",
     Refusal.NOT_OPEN: "another replay has it, or it was replayed, parked or purged before",
     Refusal.NEVER: "the same bytes can only fail again; its producer must send something else",
     Refusal.NEEDS_EDIT: "the same bytes can only fail again; its value must be edited first",

@@ -11,7 +11,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
-GUIDES = (README, ROOT / "CONTRIBUTING.md", ROOT / "docs" / "ARCHITECTURE.md")
+RUNBOOK = ROOT / "docs" / "RUNBOOK.md"
+GUIDES = (README, ROOT / "CONTRIBUTING.md", ROOT / "docs" / "ARCHITECTURE.md", RUNBOOK)
 RECORDS = tuple(sorted((ROOT / "docs" / "adr").glob("*.md")))
 DOCUMENTS = (*GUIDES, ROOT / "CHANGELOG.md", *RECORDS)
 
@@ -19,6 +20,8 @@ _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _SPAN = re.compile(r"`([^`\n]+)`")
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _FOLDERS = ("schemas/", "streams/", "api/", "ops/", "tests/", "docs/", ".ci/")
+_PROMPT = "$ "
+_ASSIGNMENT = re.compile(r"[A-Z_]+=.*")
 _FILE = re.compile(r"[\w./-]+\.(py|md|toml|yaml|sql|sha256|lock)")
 _PLACEHOLDER = "NNNN"
 
@@ -50,9 +53,20 @@ def spans(path: Path) -> list[str]:
     return _SPAN.findall(_BLOCK.sub("", path.read_text()))
 
 
+def sessions(path: Path) -> tuple[list[str], list[str]]:
+    """What is typed at the prompts of the console blocks, and what is printed there."""
+    lines = [line for block in blocks(path, "console") for line in block.replace("\\\n", " ").splitlines()]
+    typed = [line.removeprefix(_PROMPT) for line in lines if line.startswith(_PROMPT)]
+    return typed, [line for line in lines if not line.startswith(_PROMPT)]
+
+
 def shell_words(path: Path) -> Iterator[list[str]]:
-    """Every simple command of the shell blocks and of code spans, as words; comments and pipes cut it off."""
+    """Every simple command of the shell and console blocks and of code spans, as words.
+
+    Comments and pipes cut it off; variables set for it are left out.
+    """
     lines = [line for block in blocks(path, "sh") for line in block.replace("\\\n", " ").splitlines()]
+    lines += sessions(path)[0]
     for line in [*lines, *(span for span in spans(path) if span.startswith(("make ", "mutt ", "muttdev ")))]:
         lexer = shlex.shlex(line, posix=True, punctuation_chars="|;&")
         lexer.whitespace_split = True
@@ -61,7 +75,7 @@ def shell_words(path: Path) -> Iterator[list[str]]:
             if set(word) <= set("|;&"):
                 yield words
                 words = []
-            else:
+            elif words or not _ASSIGNMENT.fullmatch(word):
                 words.append(word)
         yield words
 

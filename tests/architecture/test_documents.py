@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 import shutil
 import subprocess
@@ -13,17 +14,24 @@ import pytest
 import typer.main
 
 from ops.cli import mutt, muttdev
+from schemas.config import BY_NAME
+from schemas.dead_letters import Reason
+from streams import metrics
+from streams.core.replay import Refusal
 from tests.architecture.documents import (
     DOCUMENTS,
     GUIDES,
     README,
     RECORDS,
     ROOT,
+    RUNBOOK,
     blocks,
     commands,
     links,
     name,
     paths,
+    sessions,
+    spans,
     tracked,
 )
 
@@ -109,6 +117,27 @@ def test_every_invariant_has_a_test_that_shows_it() -> None:
     rows = dict(re.findall(r"^\| (I\d) \|(.*)\|$", text, re.MULTILINE))
     assert tuple(rows) == INVARIANTS
     assert [row for row, cells in rows.items() if "::test_" not in cells] == []
+
+
+def test_the_runbook_shows_a_session() -> None:
+    typed, printed = sessions(RUNBOOK)
+    assert len(typed) > 20
+    assert len(printed) > 100
+    assert {line[0] for line in commands(RUNBOOK, "mutt")} >= {"dlq", "ledger", "config", "pause", "resume", "pauses"}
+
+
+def test_keys_metrics_and_reasons_of_the_runbook_exist() -> None:
+    exported = {sample for family in metrics.REGISTRY.collect() for sample in (family.name, f"{family.name}_total")}
+    known = {*BY_NAME, *exported, *Reason, *Refusal}
+    named = {re.sub(r"[={].*", "", span) for span in spans(RUNBOOK)}
+    assert {word for word in named if re.fullmatch(r"[a-z]+(_[a-z]+)+", word)} - known == set()
+
+
+def test_log_lines_of_the_runbook_are_those_of_the_workers() -> None:
+    source = "".join((ROOT / file).read_text() for file in tracked() if re.fullmatch(r"streams/.*\.py", file))
+    logged = [json.loads(line)["event"] for line in sessions(RUNBOOK)[1] if line.startswith("{") and '"event"' in line]
+    assert logged
+    assert [event for event in logged if f'"{event}"' not in source] == []
 
 
 def test_the_readme_is_short() -> None:

@@ -211,7 +211,16 @@ async def test_ids_from_a_file(database: Any, broker: Any, tmp_path: Any) -> Non
     file = tmp_path / "ids"
     file.write_text("".join(f"{one.id}\n" for one in letters[:2]))
     assert (await replay(database, broker, "--ids", str(file)))["sent"] == 2
-    assert (await replay(database, broker, "--ids", str(file)))["sent"] == 0
+    again = await replay(database, broker, "--ids", str(file))
+    assert (again["sent"], again["refused"]) == (0, {"not_open": 2})
+    unknown = str(uuid.uuid4())
+    known = ("--id", str(letters[0].id), "--id", unknown, "--id", str(letters[2].id))
+    dry = await replay(database, broker, *known, "--dry-run")
+    assert (dry["would_send"], dry["refused"]) == (1, {"not_open": 1, "unknown": 1})
+    assert {one["id"]: one["refused"] for one in dry["refused_letters"]} == {
+        str(letters[0].id): "not_open",
+        unknown: "unknown",
+    }
 
 
 async def test_list_show_and_stats_never_print_event_text_as_it_came(database: Any, broker: Any) -> None:
@@ -231,6 +240,8 @@ async def test_list_show_and_stats_never_print_event_text_as_it_came(database: A
         assert done.returncode == 0, done.stderr
         assert all(char.isprintable() or char == "\n" for char in done.stdout)
         assert "shed" in done.stdout
+    raw = await asyncio.to_thread(mutt, database, broker, "dlq", "show", str(letter.id), "--raw")
+    assert raw.stdout == evil
     unknown = await asyncio.to_thread(mutt, database, broker, "dlq", "show", str(uuid.uuid4()))
     assert unknown.returncode == 1
 

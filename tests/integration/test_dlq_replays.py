@@ -57,7 +57,7 @@ async def test_ctrl_c_stops_a_replay_and_resume_finishes_it(system: System) -> N
     status, _, errors = await asyncio.to_thread(end, running)
     [replay] = await Replays(pool).recent(1)
     assert (status, replay.finished_at) == (130, None), errors
-    assert f"mutt dlq replay --resume {replay.id}" in errors
+    assert errors == f"mutt: stopped; go on with: mutt dlq replay --resume {replay.id}\n"
     assert 20 <= replay.sent < 60
 
     done = await asyncio.to_thread(

@@ -101,6 +101,30 @@ async def test_an_operator_stops_intake_and_lets_it_go_on(system: System) -> Non
     assert await asyncio.to_thread(worker.stop) == 0
 
 
+async def test_configuration_is_shown_and_changed_by_command(database: Database, broker: Any) -> None:
+    async def command(*arguments: str) -> tuple[int, Any, str]:
+        done = await asyncio.to_thread(mutt, database, broker, "config", *arguments, "--json")
+        return done.returncode, json.loads(done.stdout or "null"), done.stderr
+
+    warn = "alerter_queue_warn_threshold"
+    assert await command("set", f"{warn}=7", "alerter_shed_mode=defer", "--reason", "storm", "--actor", "ann") == (
+        0,
+        {"changed": {warn: {"before": None, "after": "7"}, "alerter_shed_mode": {"before": None, "after": "defer"}}},
+        "",
+    )
+    _, shown, _ = await command("show", warn, "alerter_queue_shed_threshold")
+    assert [(row["value"], row["set"]) for row in shown["keys"]] == [(7, True), (2000, False)]
+    assert [row["bounds"] for row in shown["keys"]] == ["1 to 10000000 alerts", "2 to 10000000 alerts"]
+    for wrong, named in ((f"{warn}=5000", "must be below"), ("alerter_warn=5", f"did you mean {warn}?")):
+        status, _, said = await command("set", wrong)
+        assert (status, named in said, said.count("\n")) == (65, True, 1)
+    assert (await command("set", warn))[0] == 2
+    assert (await command("unset", warn))[1] == {"changed": {warn: {"before": "7", "after": None}}}
+    rows = await database.pool.fetch("SELECT changed_by, reason FROM config_audit WHERE object = $1 ORDER BY id", warn)
+    assert tuple(rows[0]) == ("ann", "storm")
+    assert len(rows) == 2
+
+
 async def test_a_pause_of_a_worker_that_died_fades_and_a_halt_stays(system: System) -> None:
     desk = Desk(system)
     await desk.pool.execute(

@@ -8,6 +8,7 @@ import itertools
 from ops.devstack.layout import free_port
 from schemas.alerts import Alert
 from schemas.rules import AlertSeverity
+from streams.adapters.pause_board import read_pauses
 from tests.integration.conftest import System
 from tests.integration.forwarding import Post, Receiver, alerts_of, listening, raise_alerts
 from tests.integration.pipeline import ask, configure, gauge, until
@@ -41,6 +42,7 @@ async def test_an_open_breaker_pauses_probes_singly_and_drains_the_most_severe_f
         await until(lambda: _reads(port, PAUSED, 8), "the partitions are paused")
         await until(lambda: _ready(port, "degraded: paused (breaker)"), "it says so, and is ready")
         await until(lambda: _reads(port, changes("open", "half_open"), 3), "three probes went out")
+        await until(lambda: _shown(system, {"breaker"}), "an operator sees it")
         down = list(receiver.posts)
         receiver.status = lambda _: 200
         await until(lambda: _delivered(system, len(alerts)), "everything is delivered")
@@ -77,6 +79,10 @@ async def assert_books(system: System, receiver: Receiver) -> None:
     good = sum(post.status == 200 for post in receiver.posts)
     assert row is not None
     assert (row["attempts"], row["total"], row["good"], row["counted"]) == (*[len(receiver.posts)] * 2, good, good)
+
+
+async def _shown(system: System, reasons: set[str]) -> bool:
+    return {pause.reason for pause in (await read_pauses(system.database.pool)).pauses} == reasons
 
 
 async def _reads(port: int, name: str, value: float) -> bool:

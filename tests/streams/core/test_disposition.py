@@ -276,6 +276,18 @@ def test_I6_the_depth_grows_with_every_alert_of_the_batch() -> None:
     assert out.counts[Disposition.SHED] == 3
 
 
+def test_a_letter_names_the_host_that_its_record_names() -> None:
+    shed = decided(record(0, message="link down", hostname="h9", key=None), config=PRESSURE, depth=50)
+    assert [(letter.reason, letter.hostname) for letter in shed.letters] == [(Reason.SHED, "h9")]
+    out = decided(
+        record(0, b'{"hostname":"pay-2","message":"m","syslog_severity":"3"}', key=None),
+        record(1, b'{"hostname":"pay-2","message":"m"}', key=b"relay"),
+        record(2, b'{"hostname":"\\u001b[2J","message":"m"}', key=None),
+        record(3, b'{"hostname":"pay-2","mess', key=None),
+    )
+    assert [letter.hostname for letter in out.letters] == ["pay-2", "relay", None, None]
+
+
 def test_I6_deferring_sheds_nothing() -> None:
     config = structs.replace(PRESSURE, alerter_shed_mode="defer")
     out = decided(record(0, message="link down", syslog_severity=7), config=config, depth=10**6)

@@ -24,6 +24,8 @@ def group(value: str | None, letters: int = 1, *, state: str = "open", hour: int
 
 def test_details_of_one_cause_have_one_template() -> None:
     assert template("not UTF-8 at byte 17") == template("not UTF-8 at byte 4096")
+    assert template("HTTP 422: order 7 unknown") == template("HTTP 422: order 8 unknown") == "HTTP 422: order # unknown"
+    assert template("HTTP 413: too large") != template("HTTP 422: too large")
     assert template("/hostname is absent or null") != template("/message is absent or null")
 
 
