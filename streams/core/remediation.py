@@ -172,9 +172,10 @@ class RemediationState:
         return policy.enabled and now >= self._ended_at + policy.rest_s(self._attempt)
 
     def ended(self, outcome: Round, now: float) -> None:
-        """A round is over."""
+        """A round is over. One that PostgreSQL or Kafka cut short says nothing of the receiver."""
         self._ended_at = now
-        self._attempt = self._attempt + 1 if outcome in _BAD else 0
+        if outcome is not Round.UNAVAILABLE:
+            self._attempt = self._attempt + 1 if outcome in _BAD else 0
 
     @property
     def attempt(self) -> int:

@@ -38,8 +38,8 @@ SHED = LetterFilter(reasons=(Reason.SHED,))
 
 
 @pytest_asyncio.fixture
-async def producer(kafka: Stack) -> AsyncIterator[AIOKafkaProducer]:
-    producer = create_producer(kafka.kafka.bootstrap)
+async def producer(broker: Stack) -> AsyncIterator[AIOKafkaProducer]:
+    producer = create_producer(broker.kafka.bootstrap)
     await producer.start()
     yield producer
     await producer.stop()
