@@ -62,7 +62,7 @@ class RemediationPolicy(Struct, frozen=True, kw_only=True):
         return max(self.interval_s, min(self.backoff_base_s * attempt, longest))
 
     def room(self, pending: int) -> int:
-        """How many letters may go out beside so many pending alerts: a round never lifts the backlog to warn."""
+        """How many letters may go out beside so many alerts, pending or to come: no round lifts the backlog to warn."""
         return max(0, min(self.batch_size, self.warn - pending))
 
 
