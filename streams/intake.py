@@ -1,8 +1,9 @@
 """Intake: whether a worker may take in more. Counts the alerts that wait, pauses partitions, gates the lanes.
 
 Two things stop intake fleet-wide: a backlog beyond its threshold, and an operator's `ingest_paused`. Both pause every
-assigned partition and close the gate that lanes pass before each batch, so that what was read already waits too and
-the backlog overshoots by no more than what one worker decides at once.
+assigned partition and close the gate that lanes pass before each batch, so that what was read already waits too. A
+batch is no larger than the room that is left, so a worker overshoots what it knows of the backlog by a `SMALLEST_PART`
+at most; what the others raise it knows by its next count.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import structlog
 from schemas.config import DynamicConfig
 from schemas.errors import StoreUnavailable
 from streams import metrics
-from streams.core.backpressure import Backlog, Level, PressurePolicy, next_level, pauses_intake
+from streams.core.backpressure import Backlog, Level, PressurePolicy, next_level, pauses_intake, records_at_once
 from streams.core.pausing import PauseReason
 from streams.core.ports import BacklogReader, Clock
 from streams.pauses import PartitionId, Pauses
@@ -87,6 +88,11 @@ class Intake:
     @property
     def depth(self) -> int:
         return self.backlog.depth
+
+    @property
+    def records_at_once(self) -> int:
+        """How many records a lane may decide before it comes to the gate again."""
+        return records_at_once(self.depth, PressurePolicy.of(self._config()))
 
     def expect(self, alerts: int) -> None:
         """A batch decided to raise so many alerts; ends in `committed` or `withdrawn`."""

@@ -176,8 +176,9 @@ class MatchLane:
             self._verify_previous(todo)
             if todo.after > todo.first:
                 async with self._turn():
-                    if not await self._settle(todo):
-                        continue  # fenced: the place was read again
+                    part = todo.up_to(self._shared.intake.records_at_once)
+                    if not await self._settle(part) or part is not todo:
+                        continue  # fenced: the place was read again; or the rest, if intake is still open
             self._acknowledge(batches)
             if todo.halt is not None:
                 raise PartitionHalted(todo.halt)
@@ -197,11 +198,12 @@ class MatchLane:
     async def _until_open(self) -> None:
         self.held = True
         try:
-            while not await self._shared.intake.opened():
-                if self._revoked:
-                    raise _RevokedError
+            while not self._revoked and not await self._shared.intake.opened():
+                pass
         finally:
             self.held = False
+        if self._revoked:
+            raise _RevokedError
 
     def _verify_previous(self, todo: Todo) -> None:
         """Compares the last record done with what the log has there now: a replaced log reuses offsets."""

@@ -10,6 +10,8 @@ from schemas.config import DynamicConfig
 from schemas.rules import AlertSeverity
 
 LEAST_SEVERE = 7
+SMALLEST_PART = 100
+"""Records a lane takes at once however little room is left: a transaction for each would be no intake at all."""
 
 
 class Level(IntEnum):
@@ -73,6 +75,12 @@ def _reached(depth: int, policy: PressurePolicy) -> Level:
 def pauses_intake(level: Level, policy: PressurePolicy) -> bool:
     """Whether intake stands still: when deferring above shed, and in both modes above the hard limit."""
     return level is Level.HARD or (policy.defers and level is Level.SHED)
+
+
+def records_at_once(depth: int, policy: PressurePolicy) -> int:
+    """The most records of one batch at this depth: if all raise alerts, intake pauses a `SMALLEST_PART` late at most."""
+    pauses_at = policy.shed if policy.defers else policy.hard
+    return max(SMALLEST_PART, pauses_at - depth)
 
 
 def severity_cut(depth: int, policy: PressurePolicy) -> int | None:

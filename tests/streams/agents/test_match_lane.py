@@ -96,6 +96,15 @@ async def eventually(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.01)
 
 
+async def eventually_gone(world: World, task: asyncio.Task[bool]) -> bool:
+    """Whatever waits is delivered again and again, until the lane is done."""
+    async with asyncio.timeout(5):
+        while not task.done():
+            await world.intake.count()
+            await asyncio.sleep(0.01)
+    return await task
+
+
 async def until_halted(world: World, lane: MatchLane, *batches: PolledBatch) -> asyncio.Task[bool]:
     """Runs the lane into a halt."""
     task = asyncio.ensure_future(lane.handle(list(batches)))
@@ -294,6 +303,23 @@ async def test_I6_deferring_a_lane_stops_after_the_batch_that_crosses_and_goes_o
     assert await task
     assert world.audited == [0, 1, 2, 3, 4, 5]
     assert not world.pauses.wanted
+
+
+async def test_I6_deferring_a_large_batch_is_taken_in_parts_until_intake_pauses() -> None:
+    world = World()
+    world.config = DynamicConfig(
+        alerter_queue_warn_threshold=50, alerter_queue_shed_threshold=150, alerter_shed_mode="defer"
+    )
+    lane = await world.lane()
+    task = asyncio.ensure_future(lane.handle([world.batch(0, *(record(at) for at in range(400)))]))
+    await eventually(lambda: lane.held)
+    assert [len(decided.alerts) for decided in world.store.committed] == [150]
+    assert world.acked == []
+    await world.intake.count()
+    assert await eventually_gone(world, task)
+    assert [len(decided.alerts) for decided in world.store.committed] == [150, 150, 100]
+    assert world.audited == list(range(400))
+    assert world.acked == [(0, 400)]
 
 
 async def test_I6_in_mode_dlq_alerts_beyond_the_threshold_are_shed_as_letters() -> None:

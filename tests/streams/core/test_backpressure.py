@@ -9,11 +9,13 @@ from hypothesis import strategies as st
 from schemas.config import DynamicConfig, check
 from schemas.rules import AlertSeverity
 from streams.core.backpressure import (
+    SMALLEST_PART,
     Backlog,
     Level,
     PressurePolicy,
     next_level,
     pauses_intake,
+    records_at_once,
     severity_cut,
     shed_severity,
 )
@@ -89,6 +91,28 @@ def test_the_thresholds_decide_whatever_the_level_was(level: Level, depth: int, 
     assert depth < policy.hard or settled is HARD
     assert depth < policy.shed or settled >= SHED
     assert depth >= policy.warn or settled <= WARN
+
+
+@pytest.mark.parametrize(
+    ("depth", "defers", "records"),
+    [
+        (0, True, 2000),
+        (500, True, 1500),
+        (1950, True, 100),
+        (2500, True, 100),
+        (0, False, 20_000),
+        (19_990, False, 100),
+    ],
+)
+def test_a_batch_is_no_larger_than_the_room_that_is_left(depth: int, defers: bool, records: int) -> None:
+    assert records_at_once(depth, policy(defers=defers)) == records
+
+
+@given(DEPTHS, policies())
+def test_a_batch_of_alerts_alone_pauses_intake_a_smallest_part_late_at_most(depth: int, policy: PressurePolicy) -> None:
+    pauses_at = policy.shed if policy.defers else policy.hard
+    if depth < pauses_at:
+        assert depth + records_at_once(depth, policy) < pauses_at + SMALLEST_PART
 
 
 @pytest.mark.parametrize(
