@@ -46,6 +46,7 @@ class World:
             pauses=self.pauses,
             config=lambda: self.config,
             clock=FixedClock(),
+            fleet_partitions=1,
             spread=lambda: 0.0,
         )
         self.intake.assign([HERE])
