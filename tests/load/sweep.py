@@ -1,0 +1,5 @@
+from typing import Any
+
+
+def run(stack: Any) -> dict[str, Any]:
+    raise NotImplementedError
