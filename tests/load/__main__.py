@@ -64,7 +64,7 @@ async def _run(stack: Stack, scenario: Scenario) -> dict[str, Any]:
 async def _play(stack: Stack, scenario: Scenario) -> dict[str, Any]:
     async with world(stack, **scenario.config) as made, watching(made, scenario.name) as seen:
         await until(lambda: ready(made), "workers have partitions", within=30)
-        load = made.load = offer(made.bootstrap, rate=RATE, seconds=SECONDS, storm=scenario.storm)
+        load = made.load = offer(made.bootstrap, rate=RATE, seconds=SECONDS, make=scenario.make)
         acting = time.time()
         try:
             await scenario.act(made)

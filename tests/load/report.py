@@ -21,13 +21,13 @@ SHOWN = 10
 """Problems of each kind that are told."""
 
 
-def overshoot_cap(workers: int, shed: int) -> int:
-    """How far the backlog may rise above the shed threshold, however many workers decide at once.
+def overshoot_cap(workers: int, pauses_at: int) -> int:
+    """How far the backlog may rise above the threshold at which intake pauses, however many workers decide at once.
 
-    Each goes beyond what it knows by a part at most. What the others raise it knows only from its next count, and
-    each of those stops at the threshold by its own alerts alone.
+    Each goes a part beyond what it may. It may use its share of the room that its own count found, even where the
+    others have used theirs and counted again since: at worst all room but its own share of it, once more.
     """
-    return workers * PART + (workers - 1) * shed
+    return workers * PART + (workers - 1) * pauses_at // workers
 
 
 async def report(
@@ -55,21 +55,20 @@ async def report(
 
 
 def _bounds(world: World, figures: dict[str, Any]) -> dict[str, float]:
-    """What holds in every scenario. Shedding bounds by the hard limit; what may not be shed rises up to that."""
-    defers = world.config["alerter_shed_mode"] == "defer"
-    return {"rss_mib": RSS_LIMIT_MIB, "burst_over_limit": BURST_LIMIT} | (
-        {"overshoot": figures["overshoot_cap"]} if defers else {}
-    )
+    """What holds in every scenario."""
+    return {"rss_mib": RSS_LIMIT_MIB, "burst_over_limit": BURST_LIMIT, "overshoot": figures["overshoot_cap"]}
 
 
 def _figures(world: World, seen: Seen, found: Facts, acted: tuple[float, float]) -> dict[str, Any]:
     limit, deepest = float(world.config["moog_rate_limit"]), verdict.backlog_max(found.raised)
     waits = verdict.latencies(found.raised, found.posts)
+    defers = world.config["alerter_shed_mode"] == "defer"
+    pauses_at = world.shed_max if defers else int(world.config["alerter_queue_hard_limit"])
     return {
         "backlog_max": deepest,
         "backlog_over_shed": round(deepest / world.shed_max, 2),
-        "overshoot": max(0, deepest - world.shed_max),
-        "overshoot_cap": overshoot_cap(len(world.matchers), world.shed_max),
+        "overshoot": max(0, deepest - pauses_at),
+        "overshoot_cap": overshoot_cap(len(world.matchers), pauses_at),
         "paused_s": round(seen.paused_s, 1),
         "stood_s": round(seen.stood_s, 1),
         "pauses": seen.pauses,

@@ -6,12 +6,14 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
+from tests.integration.load import Make
 from tests.integration.pipeline import until
+from tests.load.traffic import mixed, storm
 from tests.load.world import World
 
 RATE = 200.0
 """Events offered a second; half of them raise alerts."""
-SECONDS = 12.0
+SECONDS = 10.0
 SLOW_MS = 1600
 """With 16 posts in flight the receiver takes 10 alerts a second: a tenth of what is offered."""
 STORM_MS = 100
@@ -31,7 +33,7 @@ class Scenario:
     name: str
     act: Act
     config: Mapping[str, str] = field(default_factory=dict)
-    storm: bool = False
+    make: Make = mixed
     at_least: Mapping[str, float] = field(default_factory=dict)
     at_most: Mapping[str, float] = field(default_factory=dict)
 
@@ -77,7 +79,7 @@ async def slow_database(world: World) -> None:
     await pool.execute("DROP TRIGGER crawl ON partition_progress")
 
 
-async def storm(world: World) -> None:
+async def stormy_host(world: World) -> None:
     world.receiver(delay_ms=STORM_MS)
     await asyncio.sleep(SECONDS)
     world.receiver()
@@ -109,9 +111,7 @@ async def thresholds_change(world: World) -> None:
     world.receiver(delay_ms=SLOW_MS)
     for warn, shed in ((50, 100), (300, 500), (100, 200)):
         await asyncio.sleep(3.5)
-        low_first = shed < int(world.config["alerter_queue_shed_threshold"])
-        keys = {"alerter_queue_warn_threshold": str(warn), "alerter_queue_shed_threshold": str(shed)}
-        await world.set(**dict(sorted(keys.items(), reverse=low_first)))
+        await world.thresholds(warn, shed)
     await world.set(alerter_shed_mode="dlq")
     await asyncio.sleep(3)
     await world.set(alerter_shed_mode="defer")
@@ -134,7 +134,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     Scenario("receiver_flapping", flapping_receiver, at_least={"answers.503": 40, "breaker_s": 2}),
     Scenario("receiver_throttling", throttling_receiver, at_least={"answers.429": 20}),
     Scenario("database_slow", slow_database, at_least={"decision_p50_s": CRAWL_S}),
-    Scenario("storm_of_one_host", storm, storm=True, at_least=_HELD_BACK, at_most={"receiver_share": 0.3}),
+    Scenario("storm_of_one_host", stormy_host, make=storm, at_least=_HELD_BACK, at_most={"receiver_share": 0.3}),
     Scenario("rebalance_while_paused", rebalances_while_paused, at_least=_HELD_BACK, at_most={"receiver_share": 0.0}),
     Scenario("thresholds_change", thresholds_change, at_least={"backlog_max": 300, "shed_share.7": 0.01}),
 )  # fmt: skip

@@ -99,6 +99,12 @@ class World:
         for key, value in values.items():
             await configure(self.database.pool, key, value)
 
+    async def thresholds(self, warn: int, shed: int) -> None:
+        """One after the other, so that what is stored never contradicts itself."""
+        keys = {"alerter_queue_warn_threshold": str(warn), "alerter_queue_shed_threshold": str(shed)}
+        lower = shed < int(self.config["alerter_queue_shed_threshold"])
+        await self.set(**dict(sorted(keys.items(), reverse=lower)))
+
     def kill(self, name: str) -> None:
         """As if its machine had gone."""
         self.killed.add(name)
