@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 import structlog
@@ -27,6 +28,8 @@ from streams.pauses import PauseReason, Pauses
 log = structlog.get_logger()
 
 RETRY_BASE_S, RETRY_MAX_S = 0.2, 5.0
+SLOW_COMMIT_S = 5.0
+"""A commit that takes longer pauses its partition: else its queue would fill what all lanes may hold together."""
 HALT_RECHECK_S = 2.0
 
 T = TypeVar("T")
@@ -53,6 +56,7 @@ class Matching:
         clock: Clock,
         refused_offset: RefusedOffset,
         transactions: int,
+        slow_commit_s: float = SLOW_COMMIT_S,
     ) -> None:
         self.store = store
         self.outbox = outbox
@@ -62,6 +66,7 @@ class Matching:
         self.intake = intake
         self.clock = clock
         self.refused_offset = refused_offset
+        self.slow_commit_s = slow_commit_s
         self.turn = asyncio.Semaphore(transactions)
 
     def lane(self, topic: str, partition: int) -> MatchLane:
@@ -232,6 +237,7 @@ class MatchLane:
                 refused[offset] = row.detail
             except Fenced:
                 metrics.BATCHES_FENCED.inc()
+                self._shared.pauses.release(self._id, PauseReason.SINK)
                 await self._relocate()
                 return False
             except StoreUnavailable as fault:
@@ -257,13 +263,24 @@ class MatchLane:
         shared.intake.expect(alerts)
         started = shared.clock.monotonic()
         try:
-            progress = await shared.store.commit(decided, self._expected)
+            with self._pausing_if_slow():
+                progress = await shared.store.commit(decided, self._expected)
         except BaseException:
             shared.intake.withdrawn(alerts)
             raise
         shared.intake.committed(alerts)
         metrics.DB_WRITE_LATENCY.observe(shared.clock.monotonic() - started)
         return progress
+
+    @contextmanager
+    def _pausing_if_slow(self) -> Iterator[None]:
+        """What pauses here is released once something is committed."""
+        pause = partial(self._shared.pauses.want, self._id, PauseReason.SINK)
+        timer = asyncio.get_running_loop().call_later(self._shared.slow_commit_s, pause)
+        try:
+            yield
+        finally:
+            timer.cancel()
 
     @property
     def _expected(self) -> Progress:

@@ -345,6 +345,19 @@ async def test_alerts_of_a_commit_that_failed_are_not_counted_as_waiting() -> No
     assert world.intake.depth == 2
 
 
+async def test_a_commit_that_takes_long_pauses_its_partition_until_it_is_done() -> None:
+    world = World()
+    world.matching.slow_commit_s = 0.01
+    lane = await world.lane()
+    world.store.answers = asyncio.Event()
+    task = asyncio.ensure_future(lane.handle([world.batch(0, record(0))]))
+    await eventually(lambda: world.pauses.has(HERE, PauseReason.SINK))
+    world.store.answers.set()
+    assert await task
+    assert not world.pauses.wanted
+    assert world.acked == [(0, 1)]
+
+
 async def test_a_lane_revoked_while_intake_is_closed_ends_with_nothing_begun() -> None:
     world = World()
     world.config = DynamicConfig(ingest_paused=True)
