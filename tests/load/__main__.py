@@ -15,6 +15,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+import asyncpg
+from confluent_kafka import KafkaException
+
 from ops.devstack.stack import Stack
 from tests.integration.pipeline import settled, until
 from tests.load import sweep
@@ -25,6 +28,8 @@ from tests.load.watch import say, watching
 from tests.load.world import all_delivered, ready, world
 
 DRAIN_S = 60
+_FAULTS = (AssertionError, OSError, KafkaException, asyncpg.PostgresError)
+"""What did not come true in time, and servers that do not do as asked."""
 
 
 def main(arguments: list[str]) -> int:
@@ -49,13 +54,13 @@ def _scenarios(stack: Stack, names: list[str]) -> dict[str, Any]:
 
 
 async def _run(stack: Stack, scenario: Scenario) -> dict[str, Any]:
-    """Runs a scenario to its end and judges it. What does not come true in time ends it, as its problem."""
+    """Runs a scenario to its end and judges it. What ends it early is its problem."""
     began = time.monotonic()
     say(f"{scenario.name}: begins")
     try:
         found = await _play(stack, scenario)
-    except AssertionError as late:
-        found = {"problems": [str(late)]}
+    except _FAULTS as fault:
+        found = {"problems": [f"{type(fault).__name__}: {fault}"]}
     found["seconds"] = round(time.monotonic() - began, 1)
     say(f"{scenario.name}: {'FAILED' if found['problems'] else 'ok'} {json.dumps(found)}")
     return found
