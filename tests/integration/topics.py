@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
 Headers = Sequence[tuple[str, bytes | None]]
+NO_LEADER_YET = ("NOT_LEADER_FOR_PARTITION", "LEADER_NOT_AVAILABLE")
+LEADER_S = 30.0
 
 
 def produce(bootstrap: str, topic: str, records: Iterable[tuple[bytes | None, bytes | None]], **options: Any) -> None:
@@ -67,15 +70,28 @@ def end_offsets(bootstrap: str, topic: str) -> dict[int, int]:
     consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "test-reader"})
     try:
         partitions = consumer.list_topics(topic, 10).topics[topic].partitions
-        return {p: consumer.get_watermark_offsets(TopicPartition(topic, p), 10)[1] for p in partitions}
+        return {p: _bounds(consumer, TopicPartition(topic, p))[1] for p in partitions}
     finally:
         consumer.close()
+
+
+def _bounds(consumer: Consumer, at: TopicPartition) -> tuple[int, int]:
+    """First offset and the one after the last; waits for the leader of a topic that is only just there."""
+    end = time.monotonic() + LEADER_S
+    while True:
+        try:
+            bounds: tuple[int, int] = consumer.get_watermark_offsets(at, 10)
+            return bounds
+        except KafkaException as error:
+            if error.args[0].name() not in NO_LEADER_YET or time.monotonic() >= end:
+                raise
+            time.sleep(0.1)
 
 
 def _read(consumer: Consumer, topic: str) -> list[Message]:
     """Asks for all bounds before the first fetch, which would hold them up."""
     partitions = [TopicPartition(topic, number) for number in consumer.list_topics(topic, 10).topics[topic].partitions]
-    bounds = {at.partition: consumer.get_watermark_offsets(at, 10) for at in partitions}
+    bounds = {at.partition: _bounds(consumer, at) for at in partitions}
     todo = {number: high for number, (low, high) in bounds.items() if low < high}
     consumer.assign([TopicPartition(topic, number, bounds[number][0]) for number in todo])
     found: list[Message] = []
