@@ -1,8 +1,9 @@
 """Intake: whether a worker may take in more. Counts the alerts that wait, pauses partitions, gates the lanes.
 
 Two things stop intake fleet-wide: a backlog beyond its threshold, and an operator's `ingest_paused`. Both pause every
-assigned partition and close the gate that lanes pass before each batch, so that what was read already waits too and
-the backlog overshoots by no more than what one worker decides at once.
+assigned partition and close the gate that lanes pass before each batch, so that what was read already waits too. Of
+the room before that, a worker uses its share and counts again: so the fleet overshoots by little more than a
+`SMALLEST_PART` each, however large batches are.
 """
 
 from __future__ import annotations
@@ -17,17 +18,26 @@ import structlog
 from schemas.config import DynamicConfig
 from schemas.errors import StoreUnavailable
 from streams import metrics
-from streams.core.backpressure import Backlog, Level, PressurePolicy, next_level, pauses_intake
+from streams.core.backpressure import (
+    Backlog,
+    Level,
+    PressurePolicy,
+    allowance,
+    next_level,
+    pauses_intake,
+    records_at_once,
+)
 from streams.core.pausing import PauseReason
 from streams.core.ports import BacklogReader, Clock
+from streams.core.rate_limit import share_of
 from streams.pauses import PartitionId, Pauses
 
 log = structlog.get_logger()
 
 RECHECK_S = 0.1
 """How often configuration and resume times are looked at; also the longest a closed gate is waited at in one go."""
-REST_FACTOR = 10.0
-"""Counting takes at most a tenth of the time: after a slow count the next one waits longer."""
+REST_FACTOR, SHORTEST_REST_S = 10.0, 0.02
+"""Counting takes at most a tenth of the time: after a slow count the next one waits longer, however it is wanted."""
 JITTER = 0.2
 
 
@@ -41,19 +51,25 @@ class Intake:
         pauses: Pauses,
         config: Callable[[], DynamicConfig],
         clock: Clock,
+        fleet_partitions: int,
         spread: Callable[[], float] = random.random,
     ) -> None:
-        """`config` is called once the first configuration is there; `spread` gives numbers in [0, 1)."""
+        """`config` is called once the first configuration is there; `spread` gives numbers in [0, 1).
+
+        `fleet_partitions` are those of all workers together.
+        """
         self._reader = reader
         self._pauses = pauses
         self._config = config
         self._clock = clock
+        self._fleet_partitions = fleet_partitions
         self._spread = spread
         self._partitions: list[PartitionId] = []
         self._resume_at: dict[PauseReason, float] = {}
         self._held: dict[PauseReason, dt.datetime] = {}
         """Since when; outlives a rebalance."""
         self._opened = asyncio.Event()
+        self._recount = asyncio.Event()
         self._counted_at: float | None = None
         self._first = asyncio.Event()
         self.backlog = Backlog()
@@ -73,20 +89,25 @@ class Intake:
 
     @property
     def open(self) -> bool:
-        return not self._held
+        return not self._held and self._allowance > 0
+
+    @property
+    def _allowance(self) -> int:
+        share = share_of(len(self._partitions), self._fleet_partitions)
+        return allowance(self.backlog, PressurePolicy.of(self._config()), share)
 
     async def opened(self) -> bool:
         """Waits a moment for the gate; whether it is open. The caller asks again, and looks about in between."""
-        try:
-            async with asyncio.timeout(RECHECK_S):
-                await self._opened.wait()
-        except TimeoutError:
-            return False
-        return True
+        return await _set_within(self._opened, RECHECK_S)
 
     @property
     def depth(self) -> int:
         return self.backlog.depth
+
+    @property
+    def records_at_once(self) -> int:
+        """How many records a lane may decide before it comes to the gate again."""
+        return records_at_once(self._allowance)
 
     def expect(self, alerts: int) -> None:
         """A batch decided to raise so many alerts; ends in `committed` or `withdrawn`."""
@@ -120,6 +141,8 @@ class Intake:
             self._opened.set()
         else:
             self._opened.clear()
+        if not self._held and not self.open:
+            self._recount.set()
 
     def _move_to(self, level: Level, policy: PressurePolicy) -> None:
         """One log line and one count for each threshold crossed."""
@@ -182,13 +205,24 @@ class Intake:
     async def _count_forever(self) -> None:
         while True:
             started = self._clock.monotonic()
+            self._recount.clear()
+            rest = soonest = self._sleep_s * (1 + JITTER * (2 * self._spread() - 1))
             try:
                 await self.count()
+                soonest = max(SHORTEST_REST_S, REST_FACTOR * (self._clock.monotonic() - started))
             except StoreUnavailable as fault:
                 log.warning("waiting", service="postgresql", error=str(fault), wants="the backlog")
-            took = self._clock.monotonic() - started
-            rest = max(self._sleep_s, REST_FACTOR * took)
-            await asyncio.sleep(rest * (1 + JITTER * (2 * self._spread() - 1)))
+            await asyncio.sleep(soonest)
+            await _set_within(self._recount, rest - soonest)
+
+
+async def _set_within(event: asyncio.Event, seconds: float) -> bool:
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        return False
+    return True
 
 
 _CROSSINGS = {

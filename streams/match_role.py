@@ -92,7 +92,11 @@ class MatchRole:
         self._producer = await wait_for_start(lambda: create_producer(settings.kafka_bootstrap))
         self._app = app
         self._intake = Intake(
-            reader=PostgresBacklog(self._pool), pauses=self._pauses, config=self._config, clock=self._clock
+            reader=PostgresBacklog(self._pool),
+            pauses=self._pauses,
+            config=self._config,
+            clock=self._clock,
+            fleet_partitions=sum(topic.partitions for topic in INGEST),
         )
         self._tasks.spawn(self._intake.run(), "intake")
         await self._intake.first()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -29,6 +30,9 @@ class FakeBatchStore:
         self.faults: list[MuttError] = []
         self.lost_answers: list[MuttError] = []
         """Raised after the commit took place: the outcome is unknown to the caller."""
+        self.answers = asyncio.Event()
+        """While it is not set commits wait."""
+        self.answers.set()
 
     async def progress(self, topic: str, partition: int) -> Progress | None:
         return self.stands.get((topic, partition))
@@ -47,6 +51,7 @@ class FakeBatchStore:
         return {letter: self.letters[letter] for letter in letters if letter in self.letters}
 
     async def commit(self, decided: Decided, progress: Progress) -> Progress:
+        await self.answers.wait()
         if self.faults:
             raise self.faults.pop(0)
         work = decided.work

@@ -34,7 +34,7 @@ class Sink:
         self.bad_signatures = 0
 
     async def receive(self, request: web.Request) -> web.Response:
-        body = await request.read()
+        came, body = time.time(), await request.read()
         if delay := self.control.get("delay_ms"):
             await asyncio.sleep(delay / 1000)
         identity = request.headers.get("webhook-id", "")
@@ -46,9 +46,11 @@ class Sink:
             self.delivered[identity] += 1
         self.bad_signatures += not signed
         line = {
+            "came": came,
             "at": time.time(),
             "id": identity,
             "status": status,
+            "retry_after": self.control.get("retry_after"),
             "host": alert.get("source_id"),
             "severity": alert.get("severity"),
             "signature": alert.get("signature"),

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 import structlog
@@ -27,6 +28,8 @@ from streams.pauses import PauseReason, Pauses
 log = structlog.get_logger()
 
 RETRY_BASE_S, RETRY_MAX_S = 0.2, 5.0
+SLOW_COMMIT_S = 5.0
+"""A commit that takes longer pauses its partition: else its queue would fill what all lanes may hold together."""
 HALT_RECHECK_S = 2.0
 
 T = TypeVar("T")
@@ -53,6 +56,7 @@ class Matching:
         clock: Clock,
         refused_offset: RefusedOffset,
         transactions: int,
+        slow_commit_s: float = SLOW_COMMIT_S,
     ) -> None:
         self.store = store
         self.outbox = outbox
@@ -62,6 +66,7 @@ class Matching:
         self.intake = intake
         self.clock = clock
         self.refused_offset = refused_offset
+        self.slow_commit_s = slow_commit_s
         self.turn = asyncio.Semaphore(transactions)
 
     def lane(self, topic: str, partition: int) -> MatchLane:
@@ -176,8 +181,9 @@ class MatchLane:
             self._verify_previous(todo)
             if todo.after > todo.first:
                 async with self._turn():
-                    if not await self._settle(todo):
-                        continue  # fenced: the place was read again
+                    part = todo.up_to(self._shared.intake.records_at_once)
+                    if not await self._settle(part) or part is not todo:
+                        continue  # fenced: the place was read again; or the rest, if intake is still open
             self._acknowledge(batches)
             if todo.halt is not None:
                 raise PartitionHalted(todo.halt)
@@ -197,11 +203,12 @@ class MatchLane:
     async def _until_open(self) -> None:
         self.held = True
         try:
-            while not await self._shared.intake.opened():
-                if self._revoked:
-                    raise _RevokedError
+            while not self._revoked and not await self._shared.intake.opened():
+                pass
         finally:
             self.held = False
+        if self._revoked:
+            raise _RevokedError
 
     def _verify_previous(self, todo: Todo) -> None:
         """Compares the last record done with what the log has there now: a replaced log reuses offsets."""
@@ -230,6 +237,7 @@ class MatchLane:
                 refused[offset] = row.detail
             except Fenced:
                 metrics.BATCHES_FENCED.inc()
+                self._shared.pauses.release(self._id, PauseReason.SINK)
                 await self._relocate()
                 return False
             except StoreUnavailable as fault:
@@ -255,13 +263,24 @@ class MatchLane:
         shared.intake.expect(alerts)
         started = shared.clock.monotonic()
         try:
-            progress = await shared.store.commit(decided, self._expected)
+            with self._pausing_if_slow():
+                progress = await shared.store.commit(decided, self._expected)
         except BaseException:
             shared.intake.withdrawn(alerts)
             raise
         shared.intake.committed(alerts)
         metrics.DB_WRITE_LATENCY.observe(shared.clock.monotonic() - started)
         return progress
+
+    @contextmanager
+    def _pausing_if_slow(self) -> Iterator[None]:
+        """What pauses here is released once something is committed."""
+        pause = partial(self._shared.pauses.want, self._id, PauseReason.SINK)
+        timer = asyncio.get_running_loop().call_later(self._shared.slow_commit_s, pause)
+        try:
+            yield
+        finally:
+            timer.cancel()
 
     @property
     def _expected(self) -> Progress:

@@ -10,6 +10,8 @@ from schemas.config import DynamicConfig
 from schemas.rules import AlertSeverity
 
 LEAST_SEVERE = 7
+SMALLEST_PART = 100
+"""Records a lane takes at once however little room is left: a transaction for each would be no intake at all."""
 
 
 class Level(IntEnum):
@@ -75,6 +77,20 @@ def pauses_intake(level: Level, policy: PressurePolicy) -> bool:
     return level is Level.HARD or (policy.defers and level is Level.SHED)
 
 
+def allowance(backlog: Backlog, policy: PressurePolicy, share: float) -> int:
+    """Alerts a worker may decide until it counts again: its share of the room before intake pauses.
+
+    The rest is for the others, of whose alerts it learns only by counting. However little room is left, one may go.
+    """
+    room = (policy.shed if policy.defers else policy.hard) - backlog.counted_last
+    return 0 if room <= 0 else max(1, int(share * room)) - backlog.unseen
+
+
+def records_at_once(allowed: int) -> int:
+    """The most records of one batch: if all raise alerts, it goes a `SMALLEST_PART` beyond the allowance at most."""
+    return max(SMALLEST_PART, allowed)
+
+
 def severity_cut(depth: int, policy: PressurePolicy) -> int | None:
     """Events of this severity and less severe ones are shed at this depth; None: nothing is.
 
@@ -110,7 +126,7 @@ class Backlog:
     """
 
     def __init__(self) -> None:
-        self._counted = 0
+        self.counted_last = 0
         self._undecided = 0
         """Alerts expected whose commit is not known yet."""
         self._since = 0
@@ -120,7 +136,12 @@ class Backlog:
 
     @property
     def depth(self) -> int:
-        return self._counted + self._since + self._undecided
+        return self.counted_last + self.unseen
+
+    @property
+    def unseen(self) -> int:
+        """What this worker decided and no count has seen for certain."""
+        return self._since + self._undecided
 
     def expect(self, alerts: int) -> None:
         """A batch decided to raise so many."""
@@ -140,5 +161,5 @@ class Backlog:
 
     def counted(self, pending: int) -> None:
         """The count is there; what was committed while it ran may be in it or not, and is added to be safe."""
-        self._counted = pending
+        self.counted_last = pending
         self._since = self._during

@@ -14,7 +14,7 @@ class PauseReason(StrEnum):
     LOCATING = "locating"
     """Its position is being read from the database."""
     SINK = "sink"
-    """PostgreSQL or the alert topic cannot be written."""
+    """PostgreSQL or the alert topic cannot be written, or a commit takes long."""
     BACKLOG = "backlog"
     """Too many alerts wait for delivery: the shed threshold in mode defer, the hard limit in both."""
     OPERATOR = "operator"

@@ -65,6 +65,13 @@ class Todo(Struct, frozen=True, kw_only=True):
     halt: str | None = None
     """Why the partition must halt after these records: a batch that cannot be read follows."""
 
+    def up_to(self, records: int) -> Todo:
+        """The first part of it, of so many records; itself where it has no more. What follows is to do after it."""
+        if len(self.records) <= records:
+            return self
+        part = self.records[:records]
+        return Todo(first=self.first, after=part[-1].offset + 1, records=part, previous=self.previous)
+
 
 class Behind(Struct, frozen=True):
     """The records were read from a position above the expected one: the consumer must seek to `offset`."""

@@ -126,7 +126,9 @@ def empty_topics(kafka: Stack) -> None:
 def _forget_groups(admin: AdminClient) -> None:
     while True:
         try:
-            _settle(admin.delete_consumer_groups(list(GROUPS)), "GROUP_ID_NOT_FOUND", "NON_EMPTY_GROUP")
+            _settle(
+                admin.delete_consumer_groups(list(GROUPS), request_timeout=10), "GROUP_ID_NOT_FOUND", "NON_EMPTY_GROUP"
+            )
             return
         except KafkaException as error:
             if error.args[0].name() not in ("COORDINATOR_LOAD_IN_PROGRESS", "NOT_COORDINATOR", "_TIMED_OUT"):

@@ -9,6 +9,8 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
 Headers = Sequence[tuple[str, bytes | None]]
+NO_LEADER_YET = ("NOT_LEADER_FOR_PARTITION", "LEADER_NOT_AVAILABLE")
+LEADER_S = 30.0
 
 
 def produce(bootstrap: str, topic: str, records: Iterable[tuple[bytes | None, bytes | None]], **options: Any) -> None:
@@ -73,17 +75,17 @@ def end_offsets(bootstrap: str, topic: str) -> dict[int, int]:
         consumer.close()
 
 
-def bounds(consumer: Consumer, partition: TopicPartition) -> tuple[int, int]:
-    """First offset and the one after the last; waits while a new topic's leaders are still being elected."""
-    end = time.monotonic() + 20
+def bounds(consumer: Consumer, at: TopicPartition) -> tuple[int, int]:
+    """First offset and the one after the last; waits for the leader of a topic that is only just there."""
+    end = time.monotonic() + LEADER_S
     while True:
         try:
-            low, high = consumer.get_watermark_offsets(partition, 10)
-        except KafkaException:
-            if time.monotonic() > end:
-                raise
-        else:
+            low, high = consumer.get_watermark_offsets(at, 10)
             return low, high
+        except KafkaException as error:
+            if error.args[0].name() not in NO_LEADER_YET or time.monotonic() >= end:
+                raise
+            time.sleep(0.1)
 
 
 def _read(consumer: Consumer, topic: str) -> list[Message]:

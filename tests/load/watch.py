@@ -1,9 +1,10 @@
-"""Looks at a running scenario from outside: backlog, memory, paused time."""
+"""Looks at a running scenario from outside: backlog, memory, paused time; and tells how it goes."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import sys
 import time
 import urllib.request
 from collections.abc import AsyncIterator
@@ -13,7 +14,8 @@ from dataclasses import dataclass
 from tests.bench.race import peak_rss_mib
 from tests.load.world import World
 
-EVERY_S = 0.1
+EVERY_S = 0.2
+TELL_S = 3.0
 _PAUSED = 'mutt_partitions_paused{{reason="{}"}}'
 
 
@@ -21,18 +23,23 @@ _PAUSED = 'mutt_partitions_paused{{reason="{}"}}'
 class Seen:
     """What was seen while a scenario ran."""
 
-    backlog_max: int = 0
-    backlog_s: float = 0.0
-    """Seconds in which intake stood still for the backlog, on any worker."""
+    paused_s: float = 0.0
+    """Seconds in which intake stood still for the backlog, as any worker's metrics tell."""
+    pauses: int = 0
+    """How often that began."""
+    stood_s: float = 0.0
+    """Seconds in which no partition moved although records waited, as tables and producer tell."""
     breaker_s: float = 0.0
     """Seconds in which the breaker paused the forwarder."""
     rss_mib: float = 0.0
+    """The most memory that one worker held."""
 
 
 @asynccontextmanager
-async def watching(world: World) -> AsyncIterator[Seen]:
+async def watching(world: World, name: str) -> AsyncIterator[Seen]:
+    """Looks until the end of the block. What goes wrong in looking ends the block's scenario at its end."""
     seen = Seen()
-    task = asyncio.create_task(_watch(world, seen))
+    task = asyncio.create_task(_watch(world, seen, name))
     try:
         yield seen
     finally:
@@ -41,20 +48,43 @@ async def watching(world: World) -> AsyncIterator[Seen]:
             await task
 
 
-async def _watch(world: World, seen: Seen) -> None:
-    last = time.monotonic()
+async def _watch(world: World, seen: Seen, name: str) -> None:
+    begun = last = told = time.monotonic()
+    done, paused = 0, False
     while True:
-        pending = await world.database.pool.fetchval("SELECT count(*) FROM alerts WHERE state = 'pending'")
-        seen.backlog_max = max(seen.backlog_max, pending)
-        backlog, breaker = await asyncio.to_thread(_paused, world)
+        was_done, was_paused = done, paused
+        done, pending = await world.database.pool.fetchrow(_STANDS)
+        paused, breaker = await asyncio.to_thread(_paused, world)
         now = time.monotonic()
-        seen.backlog_s += (now - last) * backlog
+        seen.paused_s += (now - last) * paused
+        seen.pauses += paused and not was_paused
         seen.breaker_s += (now - last) * breaker
+        seen.stood_s += (now - last) * (done == was_done < world.offered)
+        seen.rss_mib = max([seen.rss_mib, *_memory(world)])
         last = now
-        for child in world.workers:
-            with contextlib.suppress(FileNotFoundError, StopIteration):  # it has just ended
-                seen.rss_mib = max(seen.rss_mib, peak_rss_mib(child.pid))
+        if now >= told + TELL_S:
+            told = now
+            state = "paused" if paused else "breaker open" if breaker else ""
+            say(f"{name}: {now - begun:3.0f} s, {done} of {world.offered} decided, {pending} alerts wait {state}")
         await asyncio.sleep(EVERY_S)
+
+
+_STANDS = """
+SELECT (SELECT coalesce(sum(next_offset), 0)::bigint FROM partition_progress),
+       (SELECT count(*) FROM alerts WHERE state = 'pending')
+"""
+
+
+def say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _memory(world: World) -> list[float]:
+    found = []
+    for child in world.workers:
+        with contextlib.suppress(FileNotFoundError, StopIteration):  # it has just ended
+            found.append(peak_rss_mib(child.pid))
+    return found
 
 
 def _paused(world: World) -> tuple[bool, bool]:

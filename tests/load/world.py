@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,17 +13,23 @@ from ops.devstack.layout import free_port
 from ops.devstack.processes import Child
 from ops.devstack.stack import Stack
 from tests.integration.conftest import Database, empty_topics, end_workers, new_database
-from tests.integration.pipeline import add_rule, configure
-from tests.load.traffic import ALERTING_TEXT
+from tests.integration.load import Load
+from tests.integration.pipeline import add_rule, configure, gauge
+from tests.load.traffic import ALERTING_TEXT, QUIET_TEXT
 
 BATCH, HELD = 250, 1000
 MATCHERS = ("match-1", "match-2")
+IN_FLIGHT = 16
+"""Posts at once: with a delay of its answers the receiver takes so many a delay."""
+FLOOR = 2
 CONFIG = {
     "alerter_queue_hard_limit": "4000",
     "alerter_queue_shed_threshold": "200",
-    "alerter_queue_warn_threshold": "100",
+    "alerter_queue_warn_threshold": "150",
     "alerter_shed_mode": "defer",
-    "moog_rate_limit": "400",
+    "alerter_shed_severity_floor": str(FLOOR),
+    "moog_max_in_flight": str(IN_FLIGHT),
+    "moog_rate_limit": "120",
     "moog_retry_base_delay": "0.1",
     "moog_retry_max_delay": "1",
     "circuit_breaker_threshold": "20",
@@ -43,6 +50,9 @@ class World:
     ports: dict[str, int] = field(default_factory=dict)
     shed_max: int = 0
     """The highest shed threshold that was in force."""
+    load: Load | None = None
+    killed: set[str] = field(default_factory=set)
+    """Workers that a scenario killed itself."""
 
     @property
     def bootstrap(self) -> str:
@@ -51,6 +61,24 @@ class World:
     @property
     def workers(self) -> list[Child]:
         return [child for name, child in self.stack.children.items() if name in self.ports]
+
+    @property
+    def offered(self) -> int:
+        """Events given to the producer so far."""
+        return 0 if self.load is None else self.load.sent
+
+    @property
+    def matchers(self) -> list[str]:
+        return [name for name in self.ports if name.startswith("match-")]
+
+    @property
+    def ended(self) -> list[str]:
+        """Workers that ended by themselves, with the end of their logs."""
+        return [
+            f"{child.name} ended with status {child.process.returncode}: {child.tail(600)}"
+            for child in self.workers
+            if not child.running and child.name not in self.killed
+        ]
 
     def start(self, name: str) -> Child:
         port = self.ports.setdefault(name, free_port())
@@ -71,6 +99,24 @@ class World:
         for key, value in values.items():
             await configure(self.database.pool, key, value)
 
+    async def thresholds(self, warn: int, shed: int) -> None:
+        """One after the other, so that what is stored never contradicts itself."""
+        keys = {"alerter_queue_warn_threshold": str(warn), "alerter_queue_shed_threshold": str(shed)}
+        lower = shed < int(self.config["alerter_queue_shed_threshold"])
+        await self.set(**dict(sorted(keys.items(), reverse=lower)))
+
+    def kill(self, name: str) -> None:
+        """As if its machine had gone."""
+        self.killed.add(name)
+        child = self.stack.children[name]
+        child.process.kill()
+        child.process.wait()
+
+    async def pauses(self, name: str) -> int:
+        """Partitions this worker has paused for the backlog."""
+        gauge_name = 'mutt_partitions_paused{reason="backlog"}'
+        return int(await asyncio.to_thread(gauge, self.ports[name], gauge_name))
+
     def receiver(self, **control: Any) -> None:
         """How the receiver answers from now on."""
         self.stack.control_sink(**control)
@@ -80,6 +126,15 @@ class World:
         with self.stack.sink_log.open("rb") as log:
             log.seek(self.log_begins)
             return [json.loads(line) for line in log]
+
+
+async def ready(world: World) -> bool:
+    """Every partition of the ingest topics was taken up."""
+    return bool(await world.database.pool.fetchval("SELECT count(*) FROM partition_progress") >= 24)
+
+
+async def all_delivered(world: World) -> bool:
+    return not await world.database.pool.fetchval("SELECT EXISTS (SELECT FROM alerts WHERE state = 'pending')")
 
 
 @asynccontextmanager
@@ -92,7 +147,7 @@ async def world(stack: Stack, **changes: str) -> AsyncIterator[World]:
     made = World(stack, database, {}, log.stat().st_size if log.exists() else 0)
     try:
         await add_rule(database.pool, ALERTING_TEXT)
-        await add_rule(database.pool, "config saved", "Log_only")
+        await add_rule(database.pool, QUIET_TEXT, "Log_only")
         await made.set(**CONFIG | changes)
         for name in (*MATCHERS, "forward-1"):
             made.start(name)

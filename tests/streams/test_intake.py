@@ -28,13 +28,18 @@ DEFER = structs.replace(SMALL, alerter_shed_mode="defer")
 
 
 class World:
-    def __init__(self, config: DynamicConfig, spread: float = 0.5) -> None:
+    def __init__(self, config: DynamicConfig, spread: float = 0.5, fleet_partitions: int = 2) -> None:
         self.config = config
         self.clock = FixedClock()
         self.reader = FakeBacklog()
         self.pauses = Pauses(self.clock)
         self.intake = Intake(
-            reader=self.reader, pauses=self.pauses, config=lambda: self.config, clock=self.clock, spread=lambda: spread
+            reader=self.reader,
+            pauses=self.pauses,
+            config=lambda: self.config,
+            clock=self.clock,
+            fleet_partitions=fleet_partitions,
+            spread=lambda: spread,
         )
         self.intake.assign([HERE, THERE])
 
@@ -117,6 +122,35 @@ async def test_what_a_lane_decides_closes_the_gate_before_any_count() -> None:
     world.clock.seconds += 1
     world.intake.apply()
     assert await world.intake.opened()
+
+
+async def test_a_worker_uses_its_share_of_the_room_and_counts_again_before_it_goes_on() -> None:
+    world = World(DEFER, fleet_partitions=8)
+    world.reader.waiting = 4
+    async with running(world.intake), asyncio.timeout(5):
+        await world.intake.first()
+        world.intake.expect(3)
+        assert world.intake.open
+        world.intake.expect(1)
+        assert not world.intake.open
+        assert not world.pauses.wanted
+        world.intake.committed(4)
+        world.reader.waiting = 8
+        assert await opens(world.intake)
+
+
+async def test_without_need_it_is_counted_at_the_pace_that_was_set() -> None:
+    world = World(structs.replace(DEFER, alerter_defer_sleep_ms=60_000))
+    async with running(world.intake), asyncio.timeout(5):
+        await world.intake.first()
+        await asyncio.sleep(0.1)
+    assert world.reader.counts == 1
+
+
+async def opens(intake: Intake) -> bool:
+    while not await intake.opened():
+        pass
+    return True
 
 
 async def test_an_operator_pauses_and_resumes() -> None:

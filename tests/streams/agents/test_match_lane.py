@@ -46,6 +46,7 @@ class World:
             pauses=self.pauses,
             config=lambda: self.config,
             clock=FixedClock(),
+            fleet_partitions=1,
             spread=lambda: 0.0,
         )
         self.intake.assign([HERE])
@@ -94,6 +95,15 @@ async def eventually(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(5):
         while not condition():
             await asyncio.sleep(0.01)
+
+
+async def eventually_gone(world: World, task: asyncio.Task[bool]) -> bool:
+    """Whatever waits is delivered again and again, until the lane is done."""
+    async with asyncio.timeout(5):
+        while not task.done():
+            await world.intake.count()
+            await asyncio.sleep(0.01)
+    return await task
 
 
 async def until_halted(world: World, lane: MatchLane, *batches: PolledBatch) -> asyncio.Task[bool]:
@@ -296,6 +306,23 @@ async def test_I6_deferring_a_lane_stops_after_the_batch_that_crosses_and_goes_o
     assert not world.pauses.wanted
 
 
+async def test_I6_deferring_a_large_batch_is_taken_in_parts_until_intake_pauses() -> None:
+    world = World()
+    world.config = DynamicConfig(
+        alerter_queue_warn_threshold=50, alerter_queue_shed_threshold=150, alerter_shed_mode="defer"
+    )
+    lane = await world.lane()
+    task = asyncio.ensure_future(lane.handle([world.batch(0, *(record(at) for at in range(400)))]))
+    await eventually(lambda: lane.held)
+    assert [len(decided.alerts) for decided in world.store.committed] == [150]
+    assert world.acked == []
+    await world.intake.count()
+    assert await eventually_gone(world, task)
+    assert [len(decided.alerts) for decided in world.store.committed] == [150, 150, 100]
+    assert world.audited == list(range(400))
+    assert world.acked == [(0, 400)]
+
+
 async def test_I6_in_mode_dlq_alerts_beyond_the_threshold_are_shed_as_letters() -> None:
     world = World()
     world.config = DynamicConfig(**SMALL)
@@ -316,6 +343,19 @@ async def test_alerts_of_a_commit_that_failed_are_not_counted_as_waiting() -> No
     world.store.faults = [StoreUnavailable("away")]
     await lane.handle([world.batch(0, record(0), record(1))])
     assert world.intake.depth == 2
+
+
+async def test_a_commit_that_takes_long_pauses_its_partition_until_it_is_done() -> None:
+    world = World()
+    world.matching.slow_commit_s = 0.01
+    lane = await world.lane()
+    world.store.answers = asyncio.Event()
+    task = asyncio.ensure_future(lane.handle([world.batch(0, record(0))]))
+    await eventually(lambda: world.pauses.has(HERE, PauseReason.SINK))
+    world.store.answers.set()
+    assert await task
+    assert not world.pauses.wanted
+    assert world.acked == [(0, 1)]
 
 
 async def test_a_lane_revoked_while_intake_is_closed_ends_with_nothing_begun() -> None:

@@ -9,11 +9,14 @@ from hypothesis import strategies as st
 from schemas.config import DynamicConfig, check
 from schemas.rules import AlertSeverity
 from streams.core.backpressure import (
+    SMALLEST_PART,
     Backlog,
     Level,
     PressurePolicy,
+    allowance,
     next_level,
     pauses_intake,
+    records_at_once,
     severity_cut,
     shed_severity,
 )
@@ -89,6 +92,42 @@ def test_the_thresholds_decide_whatever_the_level_was(level: Level, depth: int, 
     assert depth < policy.hard or settled is HARD
     assert depth < policy.shed or settled >= SHED
     assert depth >= policy.warn or settled <= WARN
+
+
+@pytest.mark.parametrize(
+    ("counted", "defers", "share", "allowed"),
+    [
+        (0, True, 1.0, 2000),
+        (0, True, 0.25, 500),
+        (1600, True, 0.5, 200),
+        (1999, True, 0.5, 1),
+        (2000, True, 1.0, 0),
+        (2500, True, 1.0, 0),
+        (0, False, 0.5, 10_000),
+    ],
+)
+def test_a_worker_may_decide_its_share_of_the_room(counted: int, defers: bool, share: float, allowed: int) -> None:
+    backlog = Backlog()
+    backlog.counted(counted)
+    assert allowance(backlog, policy(defers=defers), share) == allowed
+    backlog.expect(100)
+    assert allowance(backlog, policy(defers=defers), share) == (allowed - 100 if allowed else 0)
+
+
+@given(DEPTHS, policies(), st.lists(st.floats(0.01, 1.0), min_size=1, max_size=8))
+def test_a_fleet_that_counted_alike_overshoots_by_a_smallest_part_each(
+    counted: int, policy: PressurePolicy, parts: list[float]
+) -> None:
+    """Every worker goes on while it may, with batches in which all records raise alerts."""
+    pauses_at = policy.shed if policy.defers else policy.hard
+    raised = 0
+    for part in parts:
+        backlog = Backlog()
+        backlog.counted(counted)
+        while (allowed := allowance(backlog, policy, part / sum(parts))) > 0:
+            backlog.expect(records_at_once(allowed))
+        raised += backlog.unseen
+    assert raised == 0 if counted >= pauses_at else counted + raised <= pauses_at + len(parts) * SMALLEST_PART
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,25 @@ def test_a_hole_in_what_was_read_is_part_of_the_range() -> None:
     assert (answer.first, answer.after, len(answer.records)) == (5, 10, 2)
 
 
+def test_a_part_ends_after_its_last_record_and_the_rest_begins_there() -> None:
+    batches = [batch(5, 5, 6), batch(7, 9, 10, 12)]
+    whole = todo(batches, 5)
+    part = whole.up_to(3)
+    assert (part.first, part.after, [record.offset for record in part.records]) == (5, 10, [5, 6, 9])
+    rest = todo(batches, part.after)
+    assert (rest.first, rest.after, [record.offset for record in rest.records]) == (10, 13, [10, 12])
+    assert whole.up_to(5) is whole
+
+
+def test_a_part_does_not_halt_for_what_only_the_rest_runs_into() -> None:
+    answer = still_to_do(
+        [PolledBatch("t", 0, 0, 3, [*batch(0, 0, 1).records, CorruptBatch(2, 0, "torn")], False, int)], 0
+    )
+    assert isinstance(answer, Todo)
+    assert answer.halt == "torn"
+    assert answer.up_to(1).halt is None
+
+
 def test_records_read_from_above_are_no_gap() -> None:
     assert still_to_do([batch(8, 8)], 5) == Behind(5)
 
