@@ -6,7 +6,7 @@ import asyncio
 import gc
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import asyncpg
@@ -133,6 +133,14 @@ class MatchRole:
         self._lanes.revoke_all()
         self._intake.assign([])
         self._pauses.drop_all()
+
+    @property
+    def work_in_hand(self) -> Mapping[str, int]:
+        return self._lanes.work
+
+    @property
+    def paused(self) -> frozenset[tuple[str, int]]:
+        return self._pauses.wanted
 
     async def drain(self, deadline_s: float) -> bool:
         return await self._lanes.drain(deadline_s)

@@ -85,10 +85,17 @@ class MatchLane:
         self._failed_in_a_row = 0
         self._revoked = False
         self.held = False
+        self.steps = 0
+        self._in_line = False
         self._log = log.bind(topic=topic, partition=partition)
 
     def revoke(self) -> None:
         self._revoked = True
+
+    @property
+    def waits(self) -> bool:
+        away = (PauseReason.SINK, PauseReason.HALTED)
+        return self.held or self._in_line or any(self._shared.pauses.has(self._id, reason) for reason in away)
 
     async def open(self) -> None:
         """Finds the partition's place in the database, checks it against the log and publishes what was left over."""
@@ -189,7 +196,9 @@ class MatchLane:
         turn, intake = self._shared.turn, self._shared.intake
         while True:
             await self._until_open()
+            self._in_line = True
             async with turn:
+                self._in_line = False
                 if intake.open:
                     yield
                     return
@@ -228,6 +237,7 @@ class MatchLane:
                 if offset in refused:
                     raise PartitionHalted(f"the database refuses offset {offset} even as a dead letter") from row
                 refused[offset] = row.detail
+                self.steps += 1
             except Fenced:
                 metrics.BATCHES_FENCED.inc()
                 await self._relocate()

@@ -20,12 +20,25 @@ class WatchdogPolicy(Struct, frozen=True, kw_only=True):
     late_s: float = 5.0
     """A look that comes this late means that the whole process was frozen: everything gets its time again."""
 
+    @classmethod
+    def of(cls, seconds: float, *, slowest_s: float = 0.0) -> WatchdogPolicy:
+        """Everything in proportion to one number; `slowest_s` is what one piece of work may rightly take."""
+        return cls(
+            loop_s=seconds / 2,
+            polls_s=seconds,
+            commits_s=seconds,
+            rebalance_s=2.5 * seconds,
+            work_s=2 * max(seconds, slowest_s),
+        )
+
 
 class Signs(Struct, frozen=True, kw_only=True):
     """Counters that move while the worker lives, and what excuses it when they do not."""
 
     turns: int = 0
     """Turns of the event loop, one a look."""
+    thread_turns: int | None = None
+    """The same of the consumer's own thread; None before it runs."""
     polls: int = 0
     commits: int = 0
     """Commits of offsets that Kafka took."""
@@ -43,6 +56,37 @@ class Signs(Struct, frozen=True, kw_only=True):
     """Partitions that are not paused and whose log has more, by name, and the offset read next."""
 
 
+class Reach(Struct, frozen=True, kw_only=True):
+    """What the consumer's own thread knows of Kafka."""
+
+    broker: bool = False
+    """The group's coordinator answers."""
+    behind: Mapping[tuple[str, int], int] = {}
+    """Partitions whose log has more than was read, nothing of it fetched yet, though their leader answers; and the
+    offset read next."""
+
+
+class Chore:
+    """One kind of work as the watchdog sees it: `with` it while it is done, not while it waits to be tried again."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.done = 0
+        self.in_hand = 0
+
+    def __enter__(self) -> None:
+        self.in_hand += 1
+
+    def __exit__(self, *_: object) -> None:
+        self.in_hand -= 1
+        self.done += 1
+
+
+def work_of(*chores: Chore) -> dict[str, int]:
+    """What is in hand, and how often each was done."""
+    return {chore.name: chore.done for chore in chores if chore.in_hand}
+
+
 class Watch:
     """Remembers when each sign moved last. `look` is asked again and again, with monotonic seconds."""
 
@@ -58,6 +102,8 @@ class Watch:
             self._since.clear()
         self._looked = now
         watched: list[tuple[str, object, float]] = [("the event loop has not turned", signs.turns, policy.loop_s)]
+        if signs.thread_turns is not None:
+            watched.append(("the consumer's thread has not turned", signs.thread_turns, policy.loop_s))
         if signs.flowing:
             watched.append(("no poll has ended", signs.polls, policy.polls_s))
         if signs.uncommitted and signs.broker:

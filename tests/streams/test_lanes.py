@@ -27,6 +27,8 @@ class Gate:
         self.revoked = False
         self.loses_its_place = False
         self.held = False
+        self.waits = False
+        self.steps = 0
         self.started = asyncio.Event()
 
     async def open(self) -> None:
