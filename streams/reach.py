@@ -1,4 +1,4 @@
-"""What aiokafka's consumer knows of Kafka: whether brokers answer, and which partitions have more than was read.
+"""What aiokafka's consumer knows of Kafka: whether brokers answer, and whether partitions are read.
 
 Reads internals of aiokafka 0.14.0, which is pinned exactly. Only on the thread that runs the consumer.
 """
@@ -22,27 +22,26 @@ def reach_of(consumer: AIOKafkaConsumer) -> Reach:
     coordinator = consumer._coordinator
     if coordinator is None:
         return Reach()
-    broker = _answers(consumer._client, coordinator.coordinator_id, ConnectionGroup.COORDINATION)
-    return Reach(broker=broker, behind=dict(_behind(consumer)))
+    connection = _answering(consumer._client, coordinator.coordinator_id, ConnectionGroup.COORDINATION)
+    return Reach(broker=connection is not None, reading=dict(_reading(consumer)))
 
 
-def _behind(consumer: AIOKafkaConsumer) -> Iterator[tuple[tuple[str, int], int]]:
-    """What was fetched and waits for its turn is not behind: it is read when polls get there."""
+def _reading(consumer: AIOKafkaConsumer) -> Iterator[tuple[tuple[str, int], int]]:
+    """What was fetched moves its position when it is read; the rest is fetched again and again from its leader."""
     client, subscription = consumer._client, consumer._subscription.subscription
     if subscription is None or subscription.assignment is None:
         return
     for tp in subscription.assignment.tps:
-        state = subscription.assignment.state_value(tp)
-        if state.highwater is None or not state.has_valid_position or tp in consumer._fetcher._records:
-            continue
-        leader = client.cluster.leader_for_partition(tp)
-        if state.position < state.highwater and _answers(client, leader, ConnectionGroup.DEFAULT):
-            yield (tp.topic, tp.partition), state.position
+        if tp in consumer._fetcher._records:
+            yield (tp.topic, tp.partition), subscription.assignment.state_value(tp)._position or 0
+        elif leader := _answering(client, client.cluster.leader_for_partition(tp), ConnectionGroup.DEFAULT):
+            yield (tp.topic, tp.partition), int(leader._last_action * 1000)
 
 
-def _answers(client: Any, node: int | None, group: int) -> bool:
-    """Whether a connection is open and owes no answer for long."""
+def _answering(client: Any, node: int | None, group: int) -> Any | None:
+    """The node's connection, where it is open and no answer is owed for long."""
     connection = client._conns.get((node, group))
     if connection is None or not connection.connected():
-        return False
-    return not connection._requests or time.monotonic() - connection._last_action < SILENT_S
+        return None
+    owed = connection._requests and time.monotonic() - connection._last_action > SILENT_S
+    return None if owed else connection

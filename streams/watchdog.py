@@ -142,9 +142,9 @@ class Watchdog:
             rebalancing=consumer.rebalancing,
             broker=reach.broker,
             work=self._work.work_in_hand,
-            behind={
-                f"{topic}:{partition}": offset
-                for (topic, partition), offset in reach.behind.items()
+            reading={
+                f"{topic}:{partition}": moves
+                for (topic, partition), moves in reach.reading.items()
                 if consumer.flowing and (topic, partition) not in paused
             },
         )

@@ -52,8 +52,8 @@ class Signs(Struct, frozen=True, kw_only=True):
     """A broker answers; without one nobody commits or joins."""
     work: Mapping[str, int] = {}
     """What has work in hand that nothing holds back, by name, and how often each has finished any."""
-    behind: Mapping[str, int] = {}
-    """Partitions that are not paused and whose log has more, by name, and the offset read next."""
+    reading: Mapping[str, int] = {}
+    """Partitions that nothing keeps from being read, by name, and a number that moves while they are."""
 
 
 class Reach(Struct, frozen=True, kw_only=True):
@@ -61,9 +61,8 @@ class Reach(Struct, frozen=True, kw_only=True):
 
     broker: bool = False
     """The group's coordinator answers."""
-    behind: Mapping[tuple[str, int], int] = {}
-    """Partitions whose log has more than was read, nothing of it fetched yet, though their leader answers; and the
-    offset read next."""
+    reading: Mapping[tuple[str, int], int] = {}
+    """Partitions that can be read now, and a number that moves while they are."""
 
 
 class Chore:
@@ -111,10 +110,7 @@ class Watch:
         if signs.rebalancing and signs.broker:
             watched.append(("the worker has waited for its partitions", None, policy.rebalance_s))
         watched += [(f"{name} has finished nothing", count, policy.work_s) for name, count in signs.work.items()]
-        watched += [
-            (f"{name} has more than was read, and nothing was read", offset, policy.work_s)
-            for name, offset in signs.behind.items()
-        ]
+        watched += [(f"{name} was not read", moves, policy.work_s) for name, moves in signs.reading.items()]
         self._since = {name: self._moved(name, value, now) for name, value, _ in watched}
         return next(
             (f"{name} for {now - self._since[name][1]:.0f} s" for name, _, limit in watched
