@@ -11,6 +11,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.client import ConnectionGroup
+from aiokafka.protocol.group import JoinGroupRequest
 
 from streams.core.watchdog import Reach
 
@@ -23,7 +24,11 @@ def reach_of(consumer: AIOKafkaConsumer) -> Reach:
     if coordinator is None:
         return Reach()
     connection = _answering(consumer._client, coordinator.coordinator_id, ConnectionGroup.COORDINATION)
-    return Reach(broker=connection is not None, reading=dict(_reading(consumer)))
+    return Reach(
+        broker=connection is not None,
+        member=coordinator.member_id != JoinGroupRequest.UNKNOWN_MEMBER_ID,
+        reading=dict(_reading(consumer)),
+    )
 
 
 def _reading(consumer: AIOKafkaConsumer) -> Iterator[tuple[tuple[str, int], int]]:

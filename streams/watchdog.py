@@ -139,7 +139,7 @@ class Watchdog:
             commits=consumer.commits,
             flowing=consumer.flowing,
             uncommitted=consumer.uncommitted,
-            rebalancing=consumer.rebalancing,
+            rebalancing=consumer.rebalancing or not reach.member,
             broker=reach.broker,
             work=self._work.work_in_hand,
             reading={

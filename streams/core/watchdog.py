@@ -61,6 +61,8 @@ class Reach(Struct, frozen=True, kw_only=True):
 
     broker: bool = False
     """The group's coordinator answers."""
+    member: bool = False
+    """The worker is in its group, as far as it knows."""
     reading: Mapping[tuple[str, int], int] = {}
     """Partitions that can be read now, and a number that moves while they are."""
 

@@ -49,7 +49,7 @@ def leave_for_good(app: WorkerApp) -> None:
 
 
 def lose_membership(app: WorkerApp) -> None:
-    """What keeps the member in its group is dead: the group goes on without it, and takes no offsets of it."""
+    """What keeps the member in its group is dead: the group goes on without it, while it reads on."""
     thread = app.batch_consumer._thread
 
     async def lose() -> None:

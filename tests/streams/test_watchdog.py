@@ -56,7 +56,7 @@ class Worker:
         if self.moves:
             self.polls += 1
         self.told.set()
-        return self.reached or Reach(broker=True, reading={HERE: self.polls})
+        return self.reached or Reach(broker=True, member=True, reading={HERE: self.polls})
 
     def watchdog(self) -> Watchdog:
         return Watchdog(
@@ -86,9 +86,10 @@ def worker() -> Iterator[Worker]:
         (lambda worker, _: setattr(worker, "moves", False), "no poll has ended"),
         (lambda worker, _: setattr(worker, "uncommitted", True), "no offset was committed"),
         (lambda worker, _: setattr(worker, "rebalancing", True), "the worker has waited for its partitions"),
+        (lambda worker, _: setattr(worker, "reached", Reach(broker=True)), "the worker has waited for its partitions"),
         (lambda worker, _: setattr(worker, "work_in_hand", {"posting": 7}), "posting has finished nothing"),
         (
-            lambda worker, _: setattr(worker, "reached", Reach(broker=True, reading={HERE: 5})),
+            lambda worker, _: setattr(worker, "reached", Reach(broker=True, member=True, reading={HERE: 5})),
             "t:3 was not read",
         ),
     ],
@@ -108,7 +109,7 @@ def test_what_stands_still_is_told(
 def test_what_is_not_to_be_read_is_not_missed(worker: Worker, change: Mapping[str, object]) -> None:
     for name, value in change.items():
         setattr(worker, name, value)
-    worker.reached = Reach(broker=True, reading={HERE: 5})
+    worker.reached = Reach(broker=True, member=True, reading={HERE: 5})
     with pytest.raises(queue.Empty):
         worker.verdicts.get(timeout=5 * TIGHT.work_s)
 
