@@ -124,6 +124,9 @@ class MatchLane:
         except _RevokedError:
             self._log.info("revoked with work in hand; it comes again to the new owner")
             return True
+        finally:
+            if not self._revoked:  # a successor's waits are not ours to end
+                self._shared.pauses.release(self._id, PauseReason.SINK)
 
     # -- finding the place ------------------------------------------------------------------------------------
 
