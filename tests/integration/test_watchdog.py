@@ -139,7 +139,7 @@ async def test_waiting_rightly_is_no_standstill(ground: Ground) -> None:
     await configure(ground.pool, "ingest_paused", "true")
     await until(partial(_positive, ports[0], 'mutt_partitions_paused{reason="operator"}'), "intake is paused")
     await ground.send(500)
-    await lives(match, LONGEST_S + 1)
+    await lives(match, LONGEST_S + 3)
     forward.process.send_signal(signal.SIGCONT)
     assert await ground.pool.fetchval("SELECT count(*) FROM ledger") == 0
     async with ground.pool.acquire() as connection, connection.transaction():
@@ -150,7 +150,7 @@ async def test_waiting_rightly_is_no_standstill(ground: Ground) -> None:
     await asyncio.to_thread(ground.system.stack.postgres.kill)
     try:
         await ground.send(500)
-        await lives(match, LONGEST_S + 1)
+        await lives(match, LONGEST_S + 3)
     finally:
         await asyncio.to_thread(ground.system.stack.postgres.start)
     await ground.pool.expire_connections()
