@@ -59,6 +59,10 @@ class Settings(Struct, frozen=True, kw_only=True):
     """Transactions a worker has open at once."""
     drain_timeout: Seconds = 10.0
     """Seconds a worker gets to finish what it has in hand after SIGTERM."""
+    watchdog_timeout: Annotated[float, Meta(ge=1, le=3600)] = 60.0
+    """Seconds without a poll or a commit, while there is something to poll or commit, after which a worker ends itself
+    with status 70. A blocked event loop gets half of it, one piece of work twice, a rebalance two and a half times.
+    Below 60 a slow but healthy database or group may end workers."""
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Settings:

@@ -18,16 +18,21 @@ from yarl import URL
 
 from schemas.settings import Settings
 from schemas.topics import Topic
+from streams.core.watchdog import WatchdogPolicy
 from streams.driver import BatchConsumer, BatchTransport
+from streams.stacks import task_stacks, thread_stacks
+from streams.watchdog import Watchdog, WatchedWork
 
 log = structlog.get_logger()
 
 EXIT_INTERNAL = 70
 STOP_GRACE_S = 10.0
 """Seconds beyond the drain deadline after which a stop that hangs is cut; what is in hand comes again."""
+LAST_WORDS_S = 5.0
+"""Seconds in which a standstill is told; whoever holds the log up must not hold up the end."""
 
 
-class Role(Protocol):
+class Role(WatchedWork, Protocol):
     """What one kind of worker adds to the Faust app."""
 
     name: str
@@ -54,13 +59,16 @@ class WorkerApp(faust.App):  # type: ignore[misc]
 
     role: Role
     settings: Settings
+    watchdog: Watchdog
 
     async def on_first_start(self) -> None:
         await self.role.open(self)
+        self.watchdog.start()
         await super().on_first_start()
 
     async def on_stop(self) -> None:
         """Takes no more, finishes and commits what is in hand, then lets Faust stop; a timer cuts a stop that hangs."""
+        self.watchdog.stop()
         deadline = self.settings.drain_timeout
         timer = threading.Timer(deadline + STOP_GRACE_S, os._exit, args=(1,))
         timer.daemon = True
@@ -72,6 +80,15 @@ class WorkerApp(faust.App):  # type: ignore[misc]
             await self.batch_consumer.commit()
         await super().on_stop()
         await self.role.close()
+
+    def end_standstill(self, verdict: str) -> None:
+        """Says what stood still and where everything stands, and ends. The supervisor starts the worker again."""
+        timer = threading.Timer(LAST_WORDS_S, os._exit, args=(EXIT_INTERNAL,))
+        timer.daemon = True
+        timer.start()
+        loops = [self.loop] if self._consumer is None else [self.loop, self.batch_consumer.thread_loop]
+        log.critical("stands still", stood_still=verdict, threads=thread_stacks(), tasks=task_stacks(loops))
+        os._exit(EXIT_INTERNAL)
 
     @property
     def batch_consumer(self) -> BatchConsumer:
@@ -110,6 +127,14 @@ def create_app(settings: Settings, role: Role, loop: asyncio.AbstractEventLoop) 
         worker_redirect_stdouts=False,
     )
     app.settings, app.role = settings, role
+    app.watchdog = Watchdog(
+        WatchdogPolicy.of(settings.watchdog_timeout, slowest_s=settings.webhook_timeout),
+        loop=loop,
+        consumer=lambda: app._consumer,
+        work=role,
+        on_standstill=app.end_standstill,
+        on_death=end_process,
+    )
     app.transport = BatchTransport([URL(f"kafka://{settings.kafka_bootstrap}")], app, loop=loop)
     topic = app.topic(*(topic.name for topic in role.topics), key_type=bytes, value_type=bytes)
     app.agent(topic, name=role.name, concurrency=1)(role.work)

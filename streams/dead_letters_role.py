@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
 import asyncpg
@@ -20,6 +20,7 @@ from streams.adapters.secrets import SecretSource
 from streams.agents.index_dead_letters import LetterIndex, index_dead_letters
 from streams.app import WorkerApp, end_process
 from streams.clock import SystemClock
+from streams.core.watchdog import Chore, work_of
 from streams.health import HealthServer
 from streams.remediation import Remediation
 from streams.tasks import Tasks
@@ -44,6 +45,7 @@ class DeadLettersRole:
         self._remediation = Remediation(settings, secrets)
         self._tasks = Tasks(end_process)
         self._problems: dict[str, str] = {}
+        self._indexing = Chore("indexing letters")
         self._pool: asyncpg.Pool
         self._index: LetterIndex
 
@@ -61,6 +63,14 @@ class DeadLettersRole:
 
     def revoked(self) -> None:
         metrics.PARTITIONS_ASSIGNED.set(0)
+
+    @property
+    def work_in_hand(self) -> Mapping[str, int]:
+        return work_of(self._indexing)
+
+    @property
+    def paused(self) -> frozenset[tuple[str, int]]:
+        return frozenset()
 
     async def drain(self, deadline_s: float) -> bool:
         """The agent holds one batch at a time; what it has not acknowledged comes again and changes nothing."""
@@ -80,7 +90,8 @@ class DeadLettersRole:
         attempt = 0
         while True:
             try:
-                answer = await action()
+                with self._indexing:
+                    answer = await action()
                 self._problems = {}
                 return answer
             except Unavailable as fault:

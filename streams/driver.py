@@ -20,7 +20,9 @@ from faust.types.tuples import TP, ConsumerMessage, ack_lock
 from mode.utils.futures import notify
 
 from streams.core.batches import CorruptBatch, OversizedBatch, PolledBatch, Record
+from streams.core.watchdog import Chore, Reach
 from streams.core.watermark import Watermark
+from streams.reach import reach_of
 from streams.unpack import Batch, Unpacker
 
 FETCH_WAIT_MS = 50
@@ -136,6 +138,10 @@ class BatchConsumerThread(drivers.AIOKafkaConsumerThread):  # type: ignore[misc]
             if partition in assigned:
                 consumer.seek(partition, offset)
 
+    def reach(self) -> Reach:
+        """To be called on this thread only."""
+        return Reach() if self._consumer is None else reach_of(self._consumer)
+
     async def pause_exactly(self, wanted: frozenset[tuple[str, int]]) -> None:
         """Makes aiokafka's paused partitions the wanted ones, of those assigned."""
         await self.call_thread(self._pause_exactly, wanted)
@@ -159,6 +165,11 @@ class BatchConsumer(drivers.Consumer):  # type: ignore[misc]
         self._next_read: dict[TP, int] = {}
         self._marks: dict[TP, Watermark] = {}
         self._wanted_seeks: dict[TP, int] = {}
+        self._assigned_once = False
+        self._handing_on = Chore("handing on")
+        self.polls = 0
+        self.commits = 0
+        """Those that Kafka took."""
 
     def _new_consumer_thread(self) -> BatchConsumerThread:
         return BatchConsumerThread(self, loop=self.loop, beacon=self.beacon)
@@ -182,12 +193,38 @@ class BatchConsumer(drivers.Consumer):  # type: ignore[misc]
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         self._forget_positions()
         await super().on_partitions_assigned(assigned, generation_id)
+        self._assigned_once = True
 
     def _forget_positions(self) -> None:
         """Rebalances are eager: every partition is revoked, and positions start again from what is committed."""
         self._next_read.clear()
         self._marks.clear()
         self._wanted_seeks.clear()
+
+    # -- signs of life ----------------------------------------------------------------------------------------
+
+    @property
+    def rebalancing(self) -> bool:
+        """It waits for its partitions."""
+        return bool(self.app.rebalancing) or not self._assigned_once
+
+    @property
+    def flowing(self) -> bool:
+        """A poll is due: records may flow, and what the last one found was handed on."""
+        return self.flow_active and not self.rebalancing and not self._handing_on.in_hand
+
+    @property
+    def uncommitted(self) -> bool:
+        return any(mark.to_commit() is not None for mark in self._marks.values())
+
+    @property
+    def thread_loop(self) -> asyncio.AbstractEventLoop:
+        loop: asyncio.AbstractEventLoop = self._thread.thread_loop
+        return loop
+
+    def reach(self) -> Reach:
+        """To be called in `thread_loop` only."""
+        return self._thread.reach()  # type: ignore[no-any-return]
 
     # -- reading ----------------------------------------------------------------------------------------------
 
@@ -200,7 +237,9 @@ class BatchConsumer(drivers.Consumer):  # type: ignore[misc]
                 if self.transport.app.should_stop:
                     return
                 raise
-            await self._hand_on(records or {}, self.app.consumer_generation_id)
+            self.polls += 1
+            with self._handing_on:
+                await self._hand_on(records or {}, self.app.consumer_generation_id)
             await asyncio.sleep(0)
 
     async def _perform_wanted_seeks(self) -> None:
@@ -267,6 +306,7 @@ class BatchConsumer(drivers.Consumer):  # type: ignore[misc]
     async def _commit_offsets(self, offsets: Mapping[TP, int], start_new_transaction: bool = True) -> bool:
         committed: bool = await super()._commit_offsets(offsets, start_new_transaction=start_new_transaction)
         if committed:
+            self.commits += 1
             for tp, offset in offsets.items():
                 if mark := self._marks.get(tp):
                     mark.committed = offset

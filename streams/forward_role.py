@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -121,6 +122,14 @@ class ForwardRole:
         metrics.PARTITIONS_ASSIGNED.set(0)
         self._opened.revoke_all()
         self._pauses.drop_all()
+
+    @property
+    def work_in_hand(self) -> Mapping[str, int]:
+        return self._opened.work
+
+    @property
+    def paused(self) -> frozenset[tuple[str, int]]:
+        return self._pauses.wanted
 
     async def drain(self, deadline_s: float) -> bool:
         return await self._opened.drain(deadline_s)

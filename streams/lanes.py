@@ -30,6 +30,12 @@ class LaneWork(Protocol):
 
     held: bool
     """It waits on purpose, with nothing begun, until more may be taken in."""
+    steps: int
+    """Counts what gets done within one long call of `handle`."""
+
+    @property
+    def waits(self) -> bool:
+        """It waits rightly: for its turn, for what is away, until more may be taken in or until somebody acts."""
 
     async def open(self) -> None:
         """Called before the first batch, and again when the place was lost; waits as long as it must."""
@@ -56,6 +62,7 @@ class Lane:
         self.busy = False
         self.opening = False
         self.revoked = False
+        self._finished = 0
 
     def append(self, batch: PolledBatch, size: int) -> None:
         self._queue.append((batch, size))
@@ -74,6 +81,16 @@ class Lane:
         """Nothing in hand. A lane that looks for its place, halted or is held has not begun with what it has."""
         return self.opening or self._work.held or (not self.busy and not self._queue)
 
+    @property
+    def works(self) -> bool:
+        """It has something to do, and nothing holds it back."""
+        return (self.opening or self.busy or bool(self._queue)) and not self._work.waits
+
+    @property
+    def progress(self) -> int:
+        """Moves whenever it gets something done."""
+        return self._finished + self._work.steps
+
     async def run(self) -> None:
         await self._open()
         while not self.revoked:
@@ -86,6 +103,7 @@ class Lane:
         self.opening = True
         await self._work.open()
         self.opening = False
+        self._finished += 1
 
     async def _handle(self, taken: Sequence[tuple[PolledBatch, int]]) -> bool:
         self.busy = True
@@ -93,6 +111,7 @@ class Lane:
             return await self._work.handle([batch for batch, _ in taken])
         finally:
             self.busy = False
+            self._finished += 1
             for batch, size in taken:
                 self._released(len(batch.records), size)
 
@@ -158,6 +177,11 @@ class Lanes:
     @property
     def idle(self) -> bool:
         return all(lane.idle for lane in self._lanes.values())
+
+    @property
+    def work(self) -> dict[str, int]:
+        """The lanes that work, and a count that moves whenever they get something done."""
+        return {f"{topic}:{partition}": lane.progress for (topic, partition), lane in self._lanes.items() if lane.works}
 
     async def drain(self, deadline_s: float) -> bool:
         """Waits until nothing is queued or in hand; False when the deadline came first."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import asyncpg
@@ -134,6 +134,14 @@ class MatchRole:
         self._lanes.revoke_all()
         self._intake.assign([])
         self._pauses.drop_all()
+
+    @property
+    def work_in_hand(self) -> Mapping[str, int]:
+        return self._lanes.work
+
+    @property
+    def paused(self) -> frozenset[tuple[str, int]]:
+        return self._pauses.wanted
 
     async def drain(self, deadline_s: float) -> bool:
         return await self._lanes.drain(deadline_s)

@@ -17,6 +17,7 @@ from streams.agents.delivery_gate import Sleep
 from streams.core.backoff import BackoffPolicy, backoff
 from streams.core.delivery import Settlement
 from streams.core.ports import DeliveryStore, OutboxPublisher
+from streams.core.watchdog import Chore
 
 log = structlog.get_logger()
 
@@ -54,6 +55,8 @@ class DeliveryBooks:
         self._empty.set()
         self._unpublished: set[int] = set()
         self._publish = asyncio.Event()
+        self.writing = Chore("writing deliveries")
+        self.publishing = Chore("publishing letters")
 
     def note(self, settlement: Settlement, written: Written | None = None) -> None:
         """A later settlement of the same alert takes the place of one that is not being written yet."""
@@ -103,7 +106,8 @@ class DeliveryBooks:
         attempt = 0
         while True:
             try:
-                await self._store.settle(settlements, foreign)
+                with self.writing:
+                    await self._store.settle(settlements, foreign)
                 break
             except Unavailable as fault:
                 self._on_stuck(str(fault))
@@ -120,7 +124,8 @@ class DeliveryBooks:
             partition = min(self._unpublished)
             self._unpublished.discard(partition)
             try:
-                await self._outbox.publish_pending(ALERTS.name, partition)
+                with self.publishing:
+                    await self._outbox.publish_pending(ALERTS.name, partition)
                 attempt = 0
             except Unavailable as fault:
                 self._unpublished.add(partition)

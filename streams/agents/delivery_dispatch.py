@@ -10,6 +10,7 @@ from streams.agents.delivery_gate import RECHECK_S, Gate, Sleep
 from streams.agents.delivery_hold import Held
 from streams.core.lineup import Lineup
 from streams.core.ports import Clock
+from streams.core.watchdog import Chore
 
 
 class Delivery(Protocol):
@@ -39,6 +40,8 @@ class Dispatch:
         self._posts: set[asyncio.Task[None]] = set()
         self._moved = asyncio.Event()
         self._sweep_at = 0.0
+        self.dispatching = Chore("dispatching posts")
+        self.posting = Chore("posting")
 
     def add(self, held: Held) -> None:
         self._lineup.add(held.alert.hostname, held.alert.severity.number, held)
@@ -61,9 +64,11 @@ class Dispatch:
     async def run(self) -> None:
         """Sends until cancelled; then what is on its way is cut, and comes again."""
         try:
-            while True:
-                self._moved.clear()
-                await self._sleep_or_move(self._send())
+            with self.dispatching:
+                while True:
+                    self._moved.clear()
+                    await self._sleep_or_move(self._send())
+                    self.dispatching.done += 1
         finally:
             for post in self._posts:
                 post.cancel()
@@ -101,7 +106,8 @@ class Dispatch:
         task.add_done_callback(self._ended)
 
     async def _deliver(self, held: Held) -> None:
-        delay = await self._delivery.post(held)
+        with self.posting:
+            delay = await self._delivery.post(held)
         if delay is None:
             self._lineup.done(held.alert.hostname)
         else:

@@ -21,6 +21,7 @@ from streams.core.batches import CorruptBatch, OversizedBatch, Record
 from streams.core.delivery import Standing
 from streams.core.ports import Clock, DeliveryStore
 from streams.core.undelivered import undelivered_letter
+from streams.core.watchdog import Chore
 
 log = structlog.get_logger()
 
@@ -50,6 +51,7 @@ class Intake:
         """Partitions that cannot be read further, and why."""
         self.unread: str | None = None
         """Why PostgreSQL is waited for now."""
+        self.looking_up = Chore("looking up alerts")
 
     def read(self, hand: Hand) -> Reading:
         """The batch's alerts. A batch that cannot be read ends the partition."""
@@ -73,7 +75,8 @@ class Intake:
         attempt = 0
         while wanted:
             try:
-                standings = await self._store.load(wanted)
+                with self.looking_up:
+                    standings = await self._store.load(wanted)
                 self.unread = None
                 return standings
             except StoreUnavailable as fault:

@@ -19,6 +19,7 @@ from streams.core.breaker import BreakerState
 from streams.core.delivery import Kind, Outcome
 from streams.core.ports import AlertSink, Clock, DeliveryStore, OutboxPublisher
 from streams.core.receivers.receiver import Receiver
+from streams.core.watchdog import work_of
 
 
 class Forwarder:
@@ -64,6 +65,12 @@ class Forwarder:
     def stuck(self) -> str | None:
         """Why PostgreSQL is waited for now: what is settled cannot be written, or what comes cannot be looked up."""
         return self.gate.closed_by or self._intake.unread
+
+    @property
+    def work(self) -> dict[str, int]:
+        """What is being done, and how often each was: a wait for the receiver, its rate or PostgreSQL is no work."""
+        dispatch, books = self._dispatch, self._books
+        return work_of(dispatch.dispatching, dispatch.posting, books.writing, books.publishing, self._intake.looking_up)
 
     async def run(self) -> None:
         """Posts, and writes down what it came to, until cancelled."""

@@ -90,10 +90,17 @@ class MatchLane:
         self._failed_in_a_row = 0
         self._revoked = False
         self.held = False
+        self.steps = 0
+        self._in_line = False
         self._log = log.bind(topic=topic, partition=partition)
 
     def revoke(self) -> None:
         self._revoked = True
+
+    @property
+    def waits(self) -> bool:
+        away = (PauseReason.SINK, PauseReason.HALTED)
+        return self.held or self._in_line or any(self._shared.pauses.has(self._id, reason) for reason in away)
 
     async def open(self) -> None:
         """Finds the partition's place in the database, checks it against the log and publishes what was left over."""
@@ -122,6 +129,9 @@ class MatchLane:
         except _RevokedError:
             self._log.info("revoked with work in hand; it comes again to the new owner")
             return True
+        finally:
+            if not self._revoked:  # a successor's waits are not ours to end
+                self._shared.pauses.release(self._id, PauseReason.SINK)
 
     # -- finding the place ------------------------------------------------------------------------------------
 
@@ -195,7 +205,9 @@ class MatchLane:
         turn, intake = self._shared.turn, self._shared.intake
         while True:
             await self._until_open()
+            self._in_line = True
             async with turn:
+                self._in_line = False
                 if intake.open:
                     yield
                     return
@@ -235,6 +247,7 @@ class MatchLane:
                 if offset in refused:
                     raise PartitionHalted(f"the database refuses offset {offset} even as a dead letter") from row
                 refused[offset] = row.detail
+                self.steps += 1
             except Fenced:
                 metrics.BATCHES_FENCED.inc()
                 self._shared.pauses.release(self._id, PauseReason.SINK)

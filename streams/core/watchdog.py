@@ -20,12 +20,25 @@ class WatchdogPolicy(Struct, frozen=True, kw_only=True):
     late_s: float = 5.0
     """A look that comes this late means that the whole process was frozen: everything gets its time again."""
 
+    @classmethod
+    def of(cls, seconds: float, *, slowest_s: float = 0.0) -> WatchdogPolicy:
+        """Everything in proportion to one number; `slowest_s` is what one piece of work may rightly take."""
+        return cls(
+            loop_s=seconds / 2,
+            polls_s=seconds,
+            commits_s=seconds,
+            rebalance_s=2.5 * seconds,
+            work_s=2 * max(seconds, slowest_s),
+        )
+
 
 class Signs(Struct, frozen=True, kw_only=True):
     """Counters that move while the worker lives, and what excuses it when they do not."""
 
     turns: int = 0
     """Turns of the event loop, one a look."""
+    thread_turns: int | None = None
+    """The same of the consumer's own thread; None before it runs."""
     polls: int = 0
     commits: int = 0
     """Commits of offsets that Kafka took."""
@@ -39,8 +52,40 @@ class Signs(Struct, frozen=True, kw_only=True):
     """A broker answers; without one nobody commits or joins."""
     work: Mapping[str, int] = {}
     """What has work in hand that nothing holds back, by name, and how often each has finished any."""
-    behind: Mapping[str, int] = {}
-    """Partitions that are not paused and whose log has more, by name, and the offset read next."""
+    reading: Mapping[str, int] = {}
+    """Partitions that nothing keeps from being read, by name, and a number that moves while they are."""
+
+
+class Reach(Struct, frozen=True, kw_only=True):
+    """What the consumer's own thread knows of Kafka."""
+
+    broker: bool = False
+    """The group's coordinator answers."""
+    member: bool = False
+    """The worker is in its group, as far as it knows."""
+    reading: Mapping[tuple[str, int], int] = {}
+    """Partitions that can be read now, and a number that moves while they are."""
+
+
+class Chore:
+    """One kind of work as the watchdog sees it: `with` it while it is done, not while it waits to be tried again."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.done = 0
+        self.in_hand = 0
+
+    def __enter__(self) -> None:
+        self.in_hand += 1
+
+    def __exit__(self, *_: object) -> None:
+        self.in_hand -= 1
+        self.done += 1
+
+
+def work_of(*chores: Chore) -> dict[str, int]:
+    """What is in hand, and how often each was done."""
+    return {chore.name: chore.done for chore in chores if chore.in_hand}
 
 
 class Watch:
@@ -58,6 +103,8 @@ class Watch:
             self._since.clear()
         self._looked = now
         watched: list[tuple[str, object, float]] = [("the event loop has not turned", signs.turns, policy.loop_s)]
+        if signs.thread_turns is not None:
+            watched.append(("the consumer's thread has not turned", signs.thread_turns, policy.loop_s))
         if signs.flowing:
             watched.append(("no poll has ended", signs.polls, policy.polls_s))
         if signs.uncommitted and signs.broker:
@@ -65,10 +112,7 @@ class Watch:
         if signs.rebalancing and signs.broker:
             watched.append(("the worker has waited for its partitions", None, policy.rebalance_s))
         watched += [(f"{name} has finished nothing", count, policy.work_s) for name, count in signs.work.items()]
-        watched += [
-            (f"{name} has more than was read, and nothing was read", offset, policy.work_s)
-            for name, offset in signs.behind.items()
-        ]
+        watched += [(f"{name} was not read", moves, policy.work_s) for name, moves in signs.reading.items()]
         self._since = {name: self._moved(name, value, now) for name, value, _ in watched}
         return next(
             (f"{name} for {now - self._since[name][1]:.0f} s" for name, _, limit in watched

@@ -27,6 +27,8 @@ class Gate:
         self.revoked = False
         self.loses_its_place = False
         self.held = False
+        self.waits = False
+        self.steps = 0
         self.started = asyncio.Event()
 
     async def open(self) -> None:
@@ -169,3 +171,33 @@ async def test_a_lane_that_is_held_on_purpose_holds_up_no_drain() -> None:
     assert await world.lanes.drain(0.05)
     world.lanes.revoke_all()
     world.work[0].let_through.set()
+
+
+async def test_work_is_what_lanes_have_to_do_and_nothing_holds_back() -> None:
+    world = World()
+    world.lanes.assign([("t", 0), ("t", 1)])
+    await asyncio.sleep(0)
+    assert world.lanes.work == {}
+    await world.lanes.put(batch(0))
+    await world.work[0].started.wait()
+    before = world.lanes.work
+    assert list(before) == ["t:0"]
+    world.work[0].steps += 1
+    assert world.lanes.work["t:0"] > before["t:0"]
+    world.work[0].waits = True
+    assert world.lanes.work == {}
+    world.work[0].waits = False
+    await world.lanes.put(batch(1))
+    world.work[0].started.clear()
+    before = world.lanes.work
+    world.work[0].let_through.set()
+    await world.work[0].started.wait()
+    assert world.lanes.work.get("t:0", before["t:0"] + 1) > before["t:0"]
+
+
+async def test_a_lane_that_looks_for_its_place_works() -> None:
+    world = World()
+    world.lanes.assign([("t", 0)])
+    world.work[0].open_gate.clear()
+    await asyncio.sleep(0)
+    assert list(world.lanes.work) == ["t:0"]

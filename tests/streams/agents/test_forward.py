@@ -592,3 +592,24 @@ async def test_a_changed_configuration_is_in_force_for_alerts_that_wait() -> Non
         world.config = replace(world.config, circuit_breaker_timeout=5)
         await world.time.advance(2)
         assert world.state(one) is AlertState.DELIVERED
+
+
+async def test_a_post_on_its_way_is_work_and_a_wait_for_the_receiver_or_the_database_is_none() -> None:
+    async with running(World(circuit_breaker_threshold=1)) as world:
+        await world.time.advance(1)
+        (idle,) = world.forwarder.work.items()
+        assert idle[0] == "dispatching posts"
+        await world.time.advance(1)
+        assert world.forwarder.work["dispatching posts"] > idle[1]
+        world.sink.gate.clear()
+        one = world.committed()
+        world.sink.answers[one.id].append(status(503))
+        await world.send(one)
+        assert world.forwarder.work["posting"] == 0
+        world.sink.gate.set()
+        await world.time.advance(0.1)
+        assert world.breaker == "OPEN"
+        assert list(world.forwarder.work) == ["dispatching posts"]
+        world.store.faults = [StoreUnavailable("down")] * 3
+        await world.time.advance(120)
+        assert list(world.forwarder.work) == ["dispatching posts"]

@@ -391,3 +391,66 @@ async def test_I7_twenty_failures_of_our_own_halt_the_partition_over_any_number_
     assert world.acked == [(0, 15)]
     assert world.pauses.has(HERE, PauseReason.HALTED)
     assert (REGISTRY.get_sample_value("mutt_internal_halts_total") or 0) - before == 1
+
+
+class _SlowStore(FakeBatchStore):
+    """A commit takes until it is let through."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun, self.let_through = asyncio.Event(), asyncio.Event()
+
+    async def commit(self, decided: Decided, progress: Progress) -> Progress:
+        self.begun.set()
+        await self.let_through.wait()
+        return await super().commit(decided, progress)
+
+
+async def test_a_lane_waits_rightly_for_its_turn_and_not_for_its_own_transaction() -> None:
+    world = World()
+    world.matching.store = slow = _SlowStore()
+    first, second = world.matching.lane(TOPIC, 0), world.matching.lane(TOPIC, 1)
+    await first.open()
+    await second.open()
+    tasks = [asyncio.ensure_future(first.handle([world.batch(0, record(0))]))]
+    await slow.begun.wait()
+    other = PolledBatch(TOPIC, 1, 0, 1, [record(0)], False, lambda: None)
+    tasks.append(asyncio.ensure_future(second.handle([other])))
+    await eventually(lambda: second.waits)
+    assert not first.waits
+    slow.let_through.set()
+    await asyncio.gather(*tasks)
+    assert not second.waits
+
+
+async def test_a_lane_waits_rightly_for_the_database_and_for_an_open_intake() -> None:
+    world = World()
+    lane = await world.lane()
+    world.store.faults = [StoreUnavailable("down")] * 2
+    task = asyncio.ensure_future(lane.handle([world.batch(0, record(0))]))
+    await eventually(lambda: lane.waits)
+    await task
+    assert not lane.waits
+    world.config = DynamicConfig(ingest_paused=True)
+    world.intake.apply()
+    task = asyncio.ensure_future(lane.handle([world.batch(1, record(1))]))
+    await eventually(lambda: lane.waits)
+    lane.revoke()
+    await task
+
+
+async def test_a_commit_whose_outcome_was_unknown_leaves_no_pause() -> None:
+    world = World()
+    lane = await world.lane()
+    world.store.lost_answers = [StoreUnavailable("the answer was lost")]
+    assert await lane.handle([world.batch(0, record(0))])
+    assert world.acked == [(0, 1)]
+    assert (world.pauses.wanted, lane.waits) == (frozenset(), False)
+
+
+async def test_each_refused_row_of_a_batch_is_a_step() -> None:
+    world = World()
+    lane = await world.lane()
+    world.store.refuse = {0, 1}
+    await lane.handle([world.batch(0, record(0), record(1), record(2))])
+    assert lane.steps == 2

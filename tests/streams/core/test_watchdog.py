@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.core.watchdog import Signs, Watch, WatchdogPolicy
+from streams.core.watchdog import Chore, Signs, Watch, WatchdogPolicy, work_of
 
 POLICY = WatchdogPolicy(loop_s=30, polls_s=60, commits_s=60, rebalance_s=150, work_s=120)
 
@@ -26,11 +27,12 @@ def watched(seconds: int, signs: Callable[[int], Signs], watch: Watch | None = N
     ("signs", "second", "words"),
     [
         (lambda s: Signs(turns=0), 31, "the event loop has not turned for 31 s"),
+        (lambda s: Signs(turns=s, thread_turns=1), 31, "the consumer's thread has not turned for 31 s"),
         (lambda s: Signs(turns=s, flowing=True), 61, "no poll has ended for 61 s"),
         (lambda s: Signs(turns=s, uncommitted=True), 61, "no offset was committed for 61 s"),
         (lambda s: Signs(turns=s, rebalancing=True), 151, "the worker has waited for its partitions for 151 s"),
         (lambda s: Signs(turns=s, work={"t:1": s, "t:2": 7}), 121, "t:2 has finished nothing for 121 s"),
-        (lambda s: Signs(turns=s, behind={"t:3": 9}), 121, "t:3 has more than was read"),
+        (lambda s: Signs(turns=s, reading={"t:3": 9}), 121, "t:3 was not read for 121 s"),
     ],
 )  # fmt: skip
 def test_what_stands_still_is_named_once_its_time_is_over(
@@ -46,6 +48,7 @@ def test_what_stands_still_is_named_once_its_time_is_over(
     "signs",
     [
         lambda s: Signs(turns=s),
+        lambda s: Signs(turns=s, thread_turns=s // 20),
         lambda s: Signs(turns=s, flowing=True, polls=s // 50),
         lambda s: Signs(turns=s, flowing=s % 50 > 0),
         lambda s: Signs(turns=s, uncommitted=True, commits=s // 50),
@@ -54,10 +57,10 @@ def test_what_stands_still_is_named_once_its_time_is_over(
         lambda s: Signs(turns=s, rebalancing=s % 140 > 0),
         lambda s: Signs(turns=s, work={"t:1": s // 100, "t:2": s // 110}),
         lambda s: Signs(turns=s, work={"t:1": 0} if s % 100 else {}),
-        lambda s: Signs(turns=s, behind={"t:3": s // 100}),
+        lambda s: Signs(turns=s, reading={"t:3": s // 100}),
     ],
-    ids=["idle", "slow polls", "full", "slow commits", "no broker", "no broker to join", "rebalances", "slow work",
-         "held back", "slow log"],
+    ids=["idle", "slow thread", "slow polls", "full", "slow commits", "no broker", "no broker to join", "rebalances",
+         "slow work", "held back", "slow log"],
 )  # fmt: skip
 def test_what_moves_or_is_excused_is_left_alone(signs: Callable[[int], Signs]) -> None:
     assert watched(2000, signs) is None
@@ -71,6 +74,23 @@ def test_a_process_that_was_frozen_gets_its_time_again() -> None:
     assert watch.look(3604.0, signs) is None
     found = watched(100, lambda _: signs, watch)
     assert found is None or found[0] >= 31
+
+
+def test_one_number_scales_every_time() -> None:
+    assert WatchdogPolicy.of(60.0) == WatchdogPolicy()
+    short = WatchdogPolicy.of(4.0, slowest_s=10.0)
+    assert (short.loop_s, short.polls_s, short.commits_s, short.rebalance_s, short.work_s) == (2, 4, 4, 10, 20)
+
+
+def test_work_is_in_hand_while_it_is_done_and_each_time_counts() -> None:
+    posting, writing = Chore("posting"), Chore("writing")
+    with posting, posting:
+        assert work_of(posting, writing) == {"posting": 0}
+    assert work_of(posting, writing) == {}
+    with suppress(ValueError), posting:
+        raise ValueError
+    with posting:
+        assert work_of(posting) == {"posting": 3}
 
 
 @given(st.lists(st.tuples(st.floats(0.1, 4.9), st.booleans()), max_size=200))
