@@ -131,7 +131,7 @@ KEYS: tuple[Key, ...] = (
         ("ingest_rate_window", "window of ingest_max_rate", _whole(1, 3600, "s")),
         ("slo_window_hours", "window of the v1 SLO answer", _whole(1, 720, "h")),
     ),
-    *_keys("match, forward", ("cache_reload_interval", "poll behind the notification", _whole(1, 3600, "s"))),
+    *_keys("every worker", ("cache_reload_interval", "poll behind the notification", _whole(1, 3600, "s"))),
     *_keys(
         "forward",
         ("moog_rate_limit", "posts per period, for the whole fleet", _whole(1, 10**5, "posts")),
@@ -150,7 +150,8 @@ KEYS: tuple[Key, ...] = (
     *_keys(
         "dead-letters",
         ("remediation_enabled", "replay by itself while the receiver is healthy", _SWITCH),
-        ("remediation_interval", "between two rounds", _whole(5, 86400, "s")),
+        # A round waits for the verdict on the last and never fills the backlog, so every second is not too often.
+        ("remediation_interval", "between two rounds", _whole(1, 86400, "s")),
         ("remediation_batch_size", "letters replayed a round", _whole(1, 10**4, "letters")),
         ("max_poison_retries", "replays after which a letter is parked", _whole(0, 100)),
         ("remediation_backoff_base", "backoff, times the attempt", _whole(1, 3600, "s")),

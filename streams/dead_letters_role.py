@@ -1,4 +1,4 @@
-"""The dead-letters worker: reads mutt.dlq and keeps the table complete."""
+"""The dead-letters worker: reads mutt.dlq and keeps the table complete, and remediates."""
 
 from __future__ import annotations
 
@@ -18,9 +18,11 @@ from streams.adapters.database import create_pool
 from streams.adapters.dead_letters import DeadLetters
 from streams.adapters.secrets import SecretSource
 from streams.agents.index_dead_letters import LetterIndex, index_dead_letters
-from streams.app import WorkerApp
+from streams.app import WorkerApp, end_process
 from streams.clock import SystemClock
 from streams.health import HealthServer
+from streams.remediation import Remediation
+from streams.tasks import Tasks
 
 log = structlog.get_logger()
 
@@ -30,7 +32,7 @@ T = TypeVar("T")
 
 
 class DeadLettersRole:
-    """Implements Role: reads mutt.dlq."""
+    """Implements Role: reads mutt.dlq. Raises SettingsRefused when the receiver's address is not well formed."""
 
     name = "dead-letters"
     topics: tuple[Topic, ...] = (DLQ,)
@@ -38,7 +40,9 @@ class DeadLettersRole:
     def __init__(self, settings: Settings, secrets: SecretSource) -> None:
         self._settings = settings
         self._secrets = secrets
-        self._health = HealthServer("dead-letters", metrics.REGISTRY, lambda: self._problems)
+        self._health = HealthServer("dead-letters", metrics.REGISTRY, lambda: self._problems, stopped=self._stopped)
+        self._remediation = Remediation(settings, secrets)
+        self._tasks = Tasks(end_process)
         self._problems: dict[str, str] = {}
         self._pool: asyncpg.Pool
         self._index: LetterIndex
@@ -47,6 +51,7 @@ class DeadLettersRole:
         await self._health.start(self._settings.host, self._settings.dead_letters_port)
         self._pool = await create_pool(self._settings, self._secrets, size=2)
         self._index = LetterIndex(DeadLetters(self._pool), SystemClock(), self._retry)
+        await self._remediation.open(self._tasks)
 
     async def work(self, stream: Any) -> None:
         await index_dead_letters(stream, self._index)
@@ -62,8 +67,13 @@ class DeadLettersRole:
         return True
 
     async def close(self) -> None:
+        await self._tasks.close()
+        await self._remediation.close()
         self._pool.terminate()
         await self._health.close()
+
+    def _stopped(self) -> list[str]:
+        return self._remediation.stopped
 
     async def _retry(self, action: Callable[[], Awaitable[T]]) -> T:
         """Calls until it answers: PostgreSQL away means wait, for ever if need be (I7)."""

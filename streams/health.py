@@ -17,17 +17,27 @@ ReadyCheck = Callable[[], dict[str, str]]
 PausedCheck = Callable[[], list[str]]
 """Why the worker stands still on purpose; empty when it does not. Answers from memory."""
 
+StoppedCheck = Callable[[], list[str]]
+"""What the worker has stopped doing until an operator acts; empty when it does all. Answers from memory."""
+
 
 class HealthServer:
     """Serves until closed. `port` 0 takes a free one; `address` tells which."""
 
     def __init__(
-        self, service: str, registry: CollectorRegistry, ready: ReadyCheck, paused: PausedCheck = list
+        self,
+        service: str,
+        registry: CollectorRegistry,
+        ready: ReadyCheck,
+        paused: PausedCheck = list,
+        *,
+        stopped: StoppedCheck = list,
     ) -> None:
         self._service = service
         self._registry = registry
         self._ready = ready
         self._paused = paused
+        self._stopped = stopped
         self._runner: web.AppRunner | None = None
         self.address: tuple[str, int] | None = None
 
@@ -51,10 +61,12 @@ class HealthServer:
         return web.json_response({"status": "healthy", "service": self._service, "version": MUTT_VERSION})
 
     async def _readiness(self, _: web.Request) -> web.Response:
-        """503 while something is wrong. A worker that pauses on purpose does its work: degraded, yet 200."""
-        missing, paused = self._ready(), self._paused()
-        status = "not ready" if missing else f"degraded: paused ({', '.join(paused)})" if paused else "ready"
-        body = {"status": status, "service": self._service, "problems": missing, "paused": paused}
+        """503 while something is wrong. A worker that stands still on purpose does its work: degraded, yet 200."""
+        missing, paused, stopped = self._ready(), self._paused(), self._stopped()
+        degraded = [f"paused ({', '.join(paused)})"] if paused else []
+        degraded += [f"{what} stopped" for what in stopped]
+        status = "not ready" if missing else f"degraded: {', '.join(degraded)}" if degraded else "ready"
+        body = {"status": status, "service": self._service, "problems": missing, "paused": paused, "stopped": stopped}
         return web.json_response(body, status=503 if missing else 200)
 
     async def _metrics(self, _: web.Request) -> web.Response:

@@ -147,6 +147,25 @@ _SETTLED = {reason: INGEST_REQUESTS.labels("fail", reason.value) for reason in R
 _SETTLED_WELL = INGEST_REQUESTS.labels("success", "")
 _SETTLED_MISSING = INGEST_REQUESTS.labels("fail", "missing")
 _SHED = {mode: SHED_EVENTS.labels(mode) for mode in ("dlq", "defer")}["dlq"]
+# 0 stands by (another instance acts), 1 switched off, 2 watches, 3 backs off, 4 stopped itself. The sum over instances
+# is 0: no instance acts. 4: more than half of a batch came back. `mutt dlq replays` tells which, `mutt dlq stats --by
+# detail` why; when the cause is gone, set remediation_enabled to false and to true again.
+REMEDIATION_STATE = _gauge("mutt_remediation_state", "What remediation is at, 0 standby to 4 stopped.")
+
+# Rounds by how they ended. receiver or backlog for long: look at the forwarder; unavailable: at PostgreSQL and Kafka;
+# rests: the last batch is not settled yet, or some of it came back; stopped: as above.
+REMEDIATION_ROUNDS = _counter(
+    "mutt_remediation_rounds_total", "Rounds of remediation, by how they ended.", ("outcome",)
+)
+
+# Letters that remediation sent again, and those of them that failed again when their batch was judged. Nearly equal:
+# the cause is still there.
+REMEDIATION_REPLAYED = _counter("mutt_remediation_letters_replayed_total", "Letters sent again.", ("reason",))
+REMEDIATION_CAME_BACK = _counter("mutt_remediation_letters_came_back_total", "Letters that came back.", ("reason",))
+
+# Parked letters put on mutt.dlq.parked. Any: look at `mutt dlq list --state parked`; they leave only by hand.
+LETTERS_PARKED = _counter("mutt_dlq_parked_published_total", "Parked letters published.")
+
 _RETRIES = {service: STORE_RETRIES.labels(service) for service in ("postgresql", "kafka")}
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from functools import lru_cache
 from typing import Any
 
@@ -40,6 +41,16 @@ def create_producer(bootstrap: str) -> AIOKafkaProducer:
     )
 
 
+@asynccontextmanager
+async def acknowledged_within(deadline_s: float) -> AsyncIterator[None]:
+    """Bounds what is sent within. Raises BrokerUnavailable for the broker's errors, and where it does not answer."""
+    try:
+        async with asyncio.timeout(deadline_s):
+            yield
+    except (KafkaError, TimeoutError) as error:
+        raise BrokerUnavailable(f"Kafka: {error or 'no acknowledgement in time'}") from error
+
+
 class KafkaOutbox:
     """Implements the OutboxPublisher port."""
 
@@ -70,14 +81,11 @@ class KafkaOutbox:
     async def _publish(self, alerts: Sequence[AlertRecord], letters: Sequence[DeadLetter]) -> None:
         if not alerts and not letters:
             return
-        try:
-            async with asyncio.timeout(self._deadline_s):
-                answers = await self._send_alerts(alerts)
-                answers += [await send_exact(self._producer, DLQ.name, None, to_record(letter)) for letter in letters]
-                # Shielded: a cancelled send is written all the same, so "no answer" means unknown, never failed.
-                await asyncio.shield(asyncio.gather(*answers))
-        except (KafkaError, TimeoutError) as error:
-            raise BrokerUnavailable(f"Kafka: {error or 'no acknowledgement in time'}") from error
+        async with acknowledged_within(self._deadline_s):
+            answers = await self._send_alerts(alerts)
+            answers += [await send_exact(self._producer, DLQ.name, None, to_record(letter)) for letter in letters]
+            # Shielded: a cancelled send is written all the same, so "no answer" means unknown, never failed.
+            await asyncio.shield(asyncio.gather(*answers))
         await self._mark([alert[0] for alert in alerts], [letter.id for letter in letters])
 
     async def _send_alerts(self, alerts: Sequence[AlertRecord]) -> list[asyncio.Future[Any]]:

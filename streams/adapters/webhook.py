@@ -29,7 +29,7 @@ HEADER_LIMIT = 20_000
 CONNECT_TIMEOUT_S = 5.0
 CONNECTIONS = 1000
 
-_FIXED = {
+FIXED_HEADERS = {
     "Content-Type": "application/json",
     "User-Agent": f"mutt/{MUTT_VERSION}",
     "Accept": "*/*",
@@ -59,6 +59,18 @@ def fault_of(error: BaseException) -> Fault | None:
     return None
 
 
+def open_session(timeout_s: float, *, connections: int) -> aiohttp.ClientSession:
+    """Keeps no cookies, heeds no proxy of the environment, unpacks nothing. The timeouts bound each read."""
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=connections),
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S, sock_read=timeout_s),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        trust_env=False,
+        auto_decompress=False,
+        max_headers=HEADER_LIMIT,
+    )
+
+
 class WebhookSink:
     """Implements the AlertSink port. Use as an async context manager; `timeout_s` bounds one post whole."""
 
@@ -75,14 +87,7 @@ class WebhookSink:
         self._keys()
 
     async def __aenter__(self) -> Self:
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=CONNECTIONS),
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S, sock_read=self._timeout_s),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            trust_env=False,
-            auto_decompress=False,
-            max_headers=HEADER_LIMIT,
-        )
+        self._session = open_session(self._timeout_s, connections=CONNECTIONS)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -112,7 +117,7 @@ class WebhookSink:
             token=self._secrets.get(WEBHOOK_TOKEN),
             signing_keys=self._keys(),
         )
-        return _FIXED | dict(self._receiver.headers(post))
+        return FIXED_HEADERS | dict(self._receiver.headers(post))
 
     def _keys(self) -> tuple[bytes, ...]:
         secret = self._secrets.get(WEBHOOK_SIGNING)

@@ -7,12 +7,13 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from schemas.dead_letters import DeadLetter, LetterState
+from schemas.dead_letters import DeadLetter, LetterState, Reason
 from schemas.rules import RuleSet
 from streams.core.delivery import Answer, Settlement, Standing
 from streams.core.disposition import Decided
 from streams.core.pausing import Pause
 from streams.core.progress import Progress
+from streams.core.remediation import Batch, Posts
 from streams.core.signatures import Seen
 
 
@@ -150,4 +151,51 @@ class DeliveryStore(Protocol):
         Writing the same again changes nothing, and an alert that is not pending any more stays as it is. `foreign`
         are letters of records on mutt.alerts that no row explains.
         """
+        ...
+
+
+class ReceiverProbe(Protocol):
+    """A question to the receiver of alerts that is no alert. It waits for the answer, at most its timeout.
+
+    Raises nothing that the receiver or the network can cause: every fault is an Answer. It never retries.
+    """
+
+    async def ask(self) -> Answer: ...
+
+
+class LetterReplays(Protocol):
+    """Sends dead letters again, and knows what became of them. Waits for the database and the broker.
+
+    Raises StoreUnavailable or BrokerUnavailable; then letters may be in hand, which `go_on` sends.
+    """
+
+    async def posts(self) -> Posts:
+        """What the tables say of the receiver."""
+        ...
+
+    async def has_work(self, reason: Reason) -> bool:
+        """Whether a replay would send, or park, a letter of this reason."""
+        ...
+
+    async def replay(self, reason: Reason, limit: int) -> int:
+        """Sends at most so many letters again, as a replay on record; returns how many. Parks those sent too often."""
+        ...
+
+    async def go_on(self) -> int:
+        """Finishes replays that a crash or a fault left unfinished; returns how many letters it sent."""
+        ...
+
+    async def last_batches(self) -> Mapping[Reason, Batch]:
+        """The last finished replay of each reason that sent something, and how it stands. Records what came back."""
+        ...
+
+
+class ParkedOutbox(Protocol):
+    """Puts parked letters on mutt.dlq.parked and marks them.
+
+    Raises StoreUnavailable or BrokerUnavailable; the caller asks again, and a letter may then be there twice.
+    """
+
+    async def publish_parked(self) -> int:
+        """All that were parked and are not there yet, whoever parked them; returns how many."""
         ...

@@ -74,15 +74,15 @@ class Receiver:
 
 
 @asynccontextmanager
-async def listening() -> AsyncIterator[Receiver]:
-    """A receiver on a free port of the loopback."""
+async def listening(port: int = 0) -> AsyncIterator[Receiver]:
+    """A receiver on the loopback, on a free port unless one is given."""
     receiver = Receiver()
     receiver.free.set()
     app = web.Application()
     app.router.add_post("/alerts", receiver.receive)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
+    site = web.TCPSite(runner, "127.0.0.1", port)
     await site.start()
     receiver.url = f"http://127.0.0.1:{runner.addresses[0][1]}/alerts"
     try:
