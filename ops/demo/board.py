@@ -35,6 +35,8 @@ class Replayed:
     sent: int = 0
     came_back: int = 0
     """Letters that failed again."""
+    unsettled: int = 0
+    """Replays of which nobody has counted what came back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,7 @@ class Told:
     opened: int = 0
     """Times the breaker opened after it was closed."""
     probes_failed: int = 0
+    remediation: str = "standby"
     paused_s: dict[str, float] = field(default_factory=dict)
     """By reason, summed over partitions, of all workers that ever ran."""
 

@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from enum import IntEnum
 
 from aiohttp import ClientError, ClientSession, ClientTimeout
 from prometheus_client.parser import text_string_to_metric_families
@@ -14,6 +15,7 @@ from ops.demo.board import Held, Told
 from streams.core.backpressure import Level
 from streams.core.breaker import BreakerState
 from streams.core.pausing import PauseReason
+from streams.core.remediation import Activity
 
 ANSWER_WITHIN_S = 1.0
 
@@ -28,6 +30,7 @@ class Reading:
     probes_failed: int = 0
     held_back: int = 0
     """Partitions paused by the breaker now; forwarders do not tell the table of pauses."""
+    remediation: int = 0
     paused_s: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -46,6 +49,7 @@ def read(exposition: str) -> Reading:
         opened=total(changes, from_state="closed", to_state="open"),
         probes_failed=total(changes, from_state="half_open", to_state="open"),
         held_back=total("mutt_partitions_paused", reason=PauseReason.BREAKER.value),
+        remediation=total("mutt_remediation_state"),
         paused_s={
             sample.labels["reason"]: sample.value
             for sample in samples
@@ -62,11 +66,16 @@ def together(living: Iterable[Reading], ever: Iterable[Reading]) -> Told:
         paused_s.update(reading.paused_s)
     return Told(
         level=Level(max((reading.level for reading in now), default=0)),
-        breaker=BreakerState(max((reading.breaker for reading in now), default=0)).name.lower().replace("_", "-"),
+        breaker=_word(BreakerState(max((reading.breaker for reading in now), default=0))),
+        remediation=_word(Activity(max((reading.remediation for reading in now), default=0))),
         opened=sum(reading.opened for reading in all_of_them),
         probes_failed=sum(reading.probes_failed for reading in all_of_them),
         paused_s=dict(paused_s),
     )
+
+
+def _word(state: IntEnum) -> str:
+    return state.name.lower().replace("_", "-")
 
 
 class Gauges:

@@ -30,8 +30,7 @@ CONFIG = {
     **ROOMY.as_config,
     "alerter_shed_severity_floor": str(FLOOR),
     "remediation_enabled": "false",  # it would replay what the operator is to replay by hand; the script switches it on
-    "remediation_interval": "5",
-    "remediation_batch_size": "10000",
+    "remediation_interval": "1",
 }
 """What the demonstration changes in dynamic_config before it begins."""
 

@@ -156,6 +156,7 @@ def _problems(options: Options, board: Board, happened: Happened) -> list[str]:
         "no alert waited during the outage": generated and not board.most_pending,
         "nothing was shed during the outage": generated and not happened.shed,
         "intake did not pause during the outage": generated and not board.most_paused,
+        "remediation replayed nothing": generated and not board.figures.by_itself.sent,
         "no alert was rejected": generated and not happened.rejected,
         f"{happened.rejected} alerts were dead, {happened.replayed} were replayed": (
             happened.replayed != happened.rejected

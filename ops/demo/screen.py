@@ -119,7 +119,7 @@ def _shed(figures: Figures) -> list[Text]:
 def _breaker(told: Told) -> list[Text]:
     style = "green" if told.breaker == "closed" else "bold red"
     state = Text("breaker ").append(told.breaker, style=style)
-    return [state, Text(f"opened {told.opened:,} times"), Text(f"{told.probes_failed:,} probes failed")]
+    return [state, Text(f"opened: {told.opened:,}"), Text(f"probes failed: {told.probes_failed:,}")]
 
 
 def _letters(figures: Figures) -> list[Text]:
@@ -132,11 +132,14 @@ _REPLAYABLE = {reason.value for reason, facts in FACTS.items() if facts.replayab
 
 
 def _replays(figures: Figures) -> list[Text]:
-    on, done = figures.config.remediation_enabled, figures.by_itself
-    remediation = Text("remediation ").append("on", style="green") if on else Text("remediation off", style="dim")
-    if on or done.rounds:
-        remediation.append(f": {done.sent:,} sent, {done.came_back:,} came back")
+    state, done = figures.told.remediation, figures.by_itself
+    remediation = Text("remediation ").append(state, style=_REMEDIATION.get(state, "dim"))
+    if done.rounds:
+        remediation.append(f": round {done.rounds:,}, {done.sent:,} sent, {done.came_back:,} came back")
     return [remediation, Text(f"by hand: {figures.by_hand.sent:,} sent")]
+
+
+_REMEDIATION = {"watching": "green", "backing-off": "yellow", "stopped": "bold red"}
 
 
 def _process(name: str, state: str) -> Text:

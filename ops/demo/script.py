@@ -15,11 +15,15 @@ from ops.demo.traffic import send
 from ops.demo.watch import connect, until
 from ops.demo.workers import Workers
 from ops.devstack.stack import Stack
+from schemas.dead_letters import Reason
 from streams.core.pausing import PauseReason
 
 QUIET_WITHIN_S = 60.0
 SEEN_WITHIN_S = 10.0
 """How much longer the outage lasts at most, on a slow machine, until what it must show was seen."""
+
+ROUNDS, LARGEST_ROUND = 2, 10_000
+"""Remediation is to be seen at work: two rounds, where the largest that may be set allows it."""
 
 # Where in the traffic the faults fall, in 26ths of it: with the default of 26 s these are seconds.
 SLICES = 26
@@ -73,6 +77,7 @@ class Script:
         board.say(f"all {board.acknowledged.total()} records are acknowledged; waiting until mutt is done with them")
         await self._settle("mutt to be done with the traffic")
         await self._repair()
+        await self._remediate()
 
     # -- steps --------------------------------------------------------------------------------------------------
 
@@ -135,6 +140,20 @@ class Script:
         await self._settle("the replayed alerts", lambda figures: not figures.alerts.get("dead", 0))
         board.say(f"replayed {self.happened.replayed}; dead alerts left: {board.figures.alerts.get('dead', 0)}")
 
+    async def _remediate(self) -> None:
+        """What was shed goes out again without a hand: remediation may act now that it finds nothing else to replay."""
+        board, shed = self._board, self._board.figures.letters.get(Reason.SHED, 0)
+        if not shed:
+            return
+        size = min(-(-shed // ROUNDS), LARGEST_ROUND)
+        await self._operator.configure(
+            {"remediation_enabled": "true", "remediation_batch_size": str(size)}, "the receiver is well again"
+        )
+        board.say(f"remediation is switched on: it replays {shed} shed letters by itself, {size} at a time")
+        await self._settle("remediation", _remediated)
+        done = board.figures.by_itself
+        board.say(f"remediation sent {done.sent} in {done.rounds} rounds; {done.came_back} came back")
+
     # -- ways -----------------------------------------------------------------------------------------------------
 
     async def _settle(self, what: str, also: Callable[[Figures], bool] = lambda _: True) -> None:
@@ -171,3 +190,7 @@ class Script:
             return None if found is None else str(found)
         finally:
             await connection.close()
+
+
+def _remediated(figures: Figures) -> bool:
+    return not figures.letters.get(Reason.SHED, 0) and not figures.by_itself.unsettled

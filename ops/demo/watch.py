@@ -50,7 +50,7 @@ SELECT reason, split_part(worker, ':', -1)::integer AS pid, count(*) AS partitio
 
 _REPLAYS = """
 SELECT actor = 'remediation' AS by_itself, count(*) AS rounds, sum(sent)::bigint AS sent,
-       coalesce(sum(came_back), 0)::bigint AS came_back
+       coalesce(sum(came_back), 0)::bigint AS came_back, count(*) FILTER (WHERE came_back IS NULL) AS unsettled
   FROM replays GROUP BY 1
 """
 
@@ -89,7 +89,7 @@ async def read_figures(connection: asyncpg.Connection, consumer: AIOKafkaConsume
     assert row is not None
     pauses = [pause for pause in await connection.fetch(_PAUSES) if pause["pid"] in names]
     replays = {
-        replay["by_itself"]: Replayed(replay["rounds"], replay["sent"], replay["came_back"])
+        replay["by_itself"]: Replayed(*(replay[name] for name in ("rounds", "sent", "came_back", "unsettled")))
         for replay in await connection.fetch(_REPLAYS)
     }
     return Figures(

@@ -35,5 +35,7 @@ def test_the_books_of_a_short_demonstration_balance(tmp_path: Path) -> None:
     assert result["script"]["replayed"] == result["script"]["rejected"] > 0
     assert result["script"]["killed"] == 1
     assert result["script"]["paused"] > 0 < result["paused_seconds"]["backlog"]
-    assert result["shed"]["total"] == sum(result["shed"]["by_severity"].values()) > 0
+    assert result["remediation"]["replayed"] == result["shed"]["replayed"]
+    assert result["remediation"]["came_back"] == 0
+    assert result["shed"]["total"] == result["shed"]["replayed"] == sum(result["shed"]["by_severity"].values()) > 0
     assert not (tmp_path / "a home" / "demo").exists()

@@ -65,12 +65,12 @@ def busy_board() -> Board:
             letters={"shed": 8, "delivery": 5} | {reason.value: 3 for reason in FACTS},
             decided=4000,
             log_end=4321,
-            config=DynamicConfig(alerter_shed_mode="defer", remediation_enabled=True),
+            config=DynamicConfig(alerter_shed_mode="defer"),
             held=[HELD, replace(HELD, worker="match-2"), Held("breaker", "forward-1", 8)],
             shed={5: 31, 4: 2},
             by_itself=Replayed(2, 41, 1),
             by_hand=Replayed(1, 17),
-            told=Told(level=Level.SHED, breaker="half-open", opened=1, probes_failed=6),
+            told=Told(level=Level.SHED, breaker="half-open", opened=1, probes_failed=6, remediation="watching"),
         )
     )
     board.processes = {"match-1": "killed", "match-2": "up", "match-3": "DOWN"}
@@ -86,8 +86,8 @@ def busy_board() -> Board:
         "alerted 123,456", "77 pending", "321 lag", "duplicate_key 3", "match-1 killed", "match-3 DOWN",
         "[red]killed[/red] a worker", "77  SHED  warn 1,000  shed 2,000  hard 20,000  mode defer",
         "backlog 24 partitions, 3 s (match-1, match-2)  breaker 8 partitions (forward-1)",
-        "by severity  5: 31  4: 2  never 2 or worse", "breaker half-open  opened 1 times  6 probes failed",
-        "remediation on: 41 sent, 1 came back  by hand: 17 sent",
+        "by severity  5: 31  4: 2  never 2 or worse", "breaker half-open  opened: 1  probes failed: 6",
+        "remediation watching: round 2, 41 sent, 1 came back  by hand: 17 sent",
     ],
 )  # fmt: skip
 def test_the_screen_shows_every_figure_and_the_step_in_hand(wanted: str) -> None:
