@@ -51,6 +51,9 @@ class FakeLetterReplays:
     async def posts(self) -> Posts:
         return self.receiver
 
+    async def unjudged(self) -> int:
+        return sum(len(replay.out) for replay in self.done if replay.reason is Reason.SHED)
+
     async def has_work(self, reason: Reason) -> bool:
         return any(letter.reason is reason and letter.sendable for letter in self.open)
 

@@ -59,6 +59,11 @@ SELECT (SELECT count(*) FROM (SELECT FROM alerts WHERE state = 'pending' AND fir
          WHERE component = 'forwarder' AND minute >= now() - interval '2 minutes') AS delivered
 """
 
+_UNJUDGED = """
+SELECT count(*) FROM replays r JOIN dead_letters d ON d.replay_id = r.id
+ WHERE r.actor = $1 AND r.came_back IS NULL AND d.state = 'replaying'
+"""
+
 
 class RemediationReplays:
     """Implements the LetterReplays port on a pool and a started producer."""
@@ -73,6 +78,11 @@ class RemediationReplays:
             row = await self._pool.fetchrow(_POSTS)
         assert row is not None
         return Posts(failing=row["failing"], delivered=row["delivered"])
+
+    async def unjudged(self) -> int:
+        with store_faults():
+            count: int = await self._pool.fetchval(_UNJUDGED, ACTOR)
+        return count
 
     async def has_work(self, reason: Reason) -> bool:
         chosen = LetterFilter(reasons=(reason,), states=(LetterState.OPEN,))

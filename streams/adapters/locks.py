@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from hashlib import blake2b
 from typing import Any
 
@@ -46,8 +46,9 @@ async def lock(pool: asyncpg.Pool, key: int) -> AsyncIterator[Lock | None]:
         try:
             yield Lock(connection) if held else None
         finally:
-            if held and not connection.is_closed():
-                await connection.execute("SELECT pg_advisory_unlock($1)", key)
+            if held:
+                with suppress(asyncpg.InterfaceError):  # the connection has ended, and the lock with it
+                    await connection.execute("SELECT pg_advisory_unlock($1)", key)
 
 
 @asynccontextmanager

@@ -83,7 +83,7 @@ class Remediator:
         waiting = [reason for reason in ready if await self._outside.replays.has_work(reason)]
         if not waiting:
             return _nothing_ready(self._state, policy)
-        pending = await self._outside.backlog.pending(policy.warn)
+        pending = await self._outside.backlog.pending(policy.warn) + await self._outside.replays.unjudged()
         room = policy.room(pending)
         if not room:
             log.info("remediation backs off", backlog=pending, warn=policy.warn)

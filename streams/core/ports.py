@@ -173,6 +173,10 @@ class LetterReplays(Protocol):
         """What the tables say of the receiver."""
         ...
 
+    async def unjudged(self) -> int:
+        """Letters it sent that no match worker has judged yet: the alerts they become are in no backlog so far."""
+        ...
+
     async def has_work(self, reason: Reason) -> bool:
         """Whether a replay would send, or park, a letter of this reason."""
         ...

@@ -62,7 +62,7 @@ class RemediationPolicy(Struct, frozen=True, kw_only=True):
         return max(self.interval_s, min(self.backoff_base_s * attempt, longest))
 
     def room(self, pending: int) -> int:
-        """How many letters may go out beside so many pending alerts: a round never lifts the backlog to warn."""
+        """How many letters may go out beside so many alerts, pending or to come: no round lifts the backlog to warn."""
         return max(0, min(self.batch_size, self.warn - pending))
 
 
@@ -172,9 +172,10 @@ class RemediationState:
         return policy.enabled and now >= self._ended_at + policy.rest_s(self._attempt)
 
     def ended(self, outcome: Round, now: float) -> None:
-        """A round is over."""
+        """A round is over. One that PostgreSQL or Kafka cut short says nothing of the receiver."""
         self._ended_at = now
-        self._attempt = self._attempt + 1 if outcome in _BAD else 0
+        if outcome is not Round.UNAVAILABLE:
+            self._attempt = self._attempt + 1 if outcome in _BAD else 0
 
     @property
     def attempt(self) -> int:

@@ -42,9 +42,9 @@ class LetterReplaysContract:
         assert await letters.replays.has_work(Reason.SHED)
         assert not await letters.replays.has_work(Reason.DELIVERY)
         assert await letters.replays.replay(Reason.SHED, 3) == 3
-        assert counts(await last(letters)) == (3, 0, 3)
+        assert (counts(await last(letters)), await letters.replays.unjudged()) == ((3, 0, 3), 3)
         await letters.judge(well=1, badly=1)
-        assert counts(await last(letters)) == (3, 1, 1)
+        assert (counts(await last(letters)), await letters.replays.unjudged()) == ((3, 1, 1), 1)
         await letters.judge(well=1)
         assert counts(await last(letters)) == (3, 1, 0)
         assert await letters.replays.replay(Reason.SHED, 99) == 3  # two, and the one that came back

@@ -129,7 +129,7 @@ def _forget_groups(admin: AdminClient) -> None:
             _settle(admin.delete_consumer_groups(list(GROUPS)), "GROUP_ID_NOT_FOUND", "NON_EMPTY_GROUP")
             return
         except KafkaException as error:
-            if error.args[0].name() not in ("COORDINATOR_LOAD_IN_PROGRESS", "NOT_COORDINATOR"):
+            if error.args[0].name() not in ("COORDINATOR_LOAD_IN_PROGRESS", "NOT_COORDINATOR", "_TIMED_OUT"):
                 raise  # the broker has only just started
 
 

@@ -38,8 +38,8 @@ SHED = LetterFilter(reasons=(Reason.SHED,))
 
 
 @pytest_asyncio.fixture
-async def producer(kafka: Stack) -> AsyncIterator[AIOKafkaProducer]:
-    producer = create_producer(kafka.kafka.bootstrap)
+async def producer(broker: Stack) -> AsyncIterator[AIOKafkaProducer]:
+    producer = create_producer(broker.kafka.bootstrap)
     await producer.start()
     yield producer
     await producer.stop()
@@ -116,6 +116,7 @@ async def test_an_alert_is_out_until_it_is_delivered_or_dead_again(
     assert await letters.replays.replay(Reason.DELIVERY, 10) == 2
     assert counts(await last(letters, Reason.DELIVERY)) == (2, 0, 2)
     assert await letters.replays.posts() == Posts(failing=0, delivered=0)  # not tried again yet
+    assert await letters.replays.unjudged() == 0  # the backlog has them
 
     tried = settlement(bad, state=AlertState.PENDING, attempts=2, good=0, status=503)
     await store.settle([settlement(good, attempts=2), tried], [])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec import structs
 from structlog.testing import capture_logs
 
 from schemas.config import DynamicConfig
@@ -128,6 +129,14 @@ async def test_at_or_above_warn_nothing_is_sent_and_nobody_asked() -> None:
     world.backlog.waiting = 996
     await world.passes(60)
     assert world.sent == [(Reason.SHED, 4)]
+
+
+async def test_letters_that_no_match_worker_judges_take_up_room() -> None:
+    world = World()
+    world.config = structs.replace(CONFIG, alerter_queue_warn_threshold=15)
+    world.replays.add(50)
+    await world.passes(1000)
+    assert world.sent == [(Reason.SHED, 10), (Reason.SHED, 5)]
 
 
 async def test_it_stops_itself_says_so_and_goes_on_when_an_operator_has_acted() -> None:

@@ -115,6 +115,8 @@ def test_it_backs_off_by_base_times_attempt_until_a_round_is_good() -> None:
         now += 60 * attempt
         assert state.due(POLICY, now)
     assert state.activity(POLICY) is Activity.BACKING_OFF
+    state.ended(Round.UNAVAILABLE, now)
+    assert state.attempt == 3
     state.ended(Round.REPLAYED, now)
     assert state.due(POLICY, now + 30)
 
