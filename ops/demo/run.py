@@ -213,6 +213,12 @@ def _stay(stack: Stack, console: Console, result: dict[str, Any]) -> None:
 def show_books(console: Console, result: dict[str, Any]) -> None:
     """The balance sheet, what went wrong, and the verdict."""
     console.print(screen.sheet(result["checks"]))
+    shed, paused = result["shed"], result["paused_seconds"].get("backlog", 0.0)
+    console.print(
+        f"{shed['total']} shed, {result['remediation']['replayed']} of them replayed by remediation;"
+        f" the backlog paused intake for {paused:.0f} partition-seconds",
+        highlight=False,
+    )
     for problem in result["problems"]:
         console.print(printable(problem), markup=False, style="red")
     verdict = "the books balance" if result["balanced"] else "THE BOOKS DO NOT BALANCE"

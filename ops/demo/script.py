@@ -95,7 +95,8 @@ class Script:
         await self._seen(lambda figures: figures.held_by(PauseReason.BACKLOG) > 0, "intake to pause", patience_s)
         self._control()
         self.happened.shed = sum(board.figures.shed.values())
-        waited = f"{board.most_pending} alerts waited, {self.happened.shed} were shed, least severe first"
+        shed = f"{self.happened.shed} were shed, least severe first" if self.happened.shed else "none was shed"
+        waited = f"{board.most_pending} alerts waited, {shed}"
         board.say(f"the receiver is back; {waited}; {board.most_paused} partitions paused")
 
     async def _lower_thresholds(self, *, elapsed: float, outage: float) -> None:
