@@ -23,7 +23,7 @@ class Operator:
         self._stack = stack
 
     async def command(self, *arguments: str) -> dict[str, Any]:
-        """Runs a `mutt` command and reads the JSON it prints. Raises StackFailed."""
+        """Runs a `mutt` command and reads the JSON it prints; it never outlives this call. Raises StackFailed."""
         process = await asyncio.create_subprocess_exec(
             *self._stack.mutt(*arguments),
             env=self._stack.environment(),
@@ -35,8 +35,11 @@ class Operator:
             async with asyncio.timeout(COMMAND_WITHIN_S):
                 out, err = await process.communicate()
         except TimeoutError:
-            process.kill()
             raise StackFailed(f"mutt {arguments[0]} {arguments[1]} does not end") from None
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
         if process.returncode:
             raise StackFailed(
                 f"mutt {arguments[0]} {arguments[1]} ended with {process.returncode}: {err.decode()[-500:]}"

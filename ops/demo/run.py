@@ -108,8 +108,7 @@ async def _play(stack: Stack, board: Board, options: Options, traffic: Generated
     finally:
         for task in (watching, playing):
             task.cancel()
-        with suppress(asyncio.CancelledError):
-            await watching
+        await asyncio.gather(watching, playing, return_exceptions=True)
     return _result(options, board, script.happened, figures)
 
 
