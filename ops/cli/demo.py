@@ -38,7 +38,7 @@ def demo(
         ),
     ] = None,
 ) -> None:
-    """Traffic, a receiver outage, a killed worker, dead letters and their replay on real servers; then the books.
+    """Traffic, an outage that sheds and pauses, a killed worker, dead letters and their replay; then the books.
 
     Exit 1 when the books do not balance. On a terminal it shows a live screen and stays up until Ctrl-C.
     """

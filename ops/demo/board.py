@@ -7,14 +7,56 @@ from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from schemas.config import DynamicConfig
+from streams.core.backpressure import Level
+from streams.core.pausing import PauseReason
+
 Announce = Callable[[str], None]
 
 RATE_WINDOW_S = 3.0
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Partitions that one worker has paused for one reason."""
+
+    reason: str
+    worker: str
+    partitions: int
+    seconds: float | None = None
+    """Since the first of them; None where nobody says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """What replays did so far."""
+
+    rounds: int = 0
+    sent: int = 0
+    came_back: int = 0
+    """Letters that failed again."""
+    unsettled: int = 0
+    """Replays of which nobody has counted what came back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What only the workers' metrics tell."""
+
+    level: Level = Level.CALM
+    """Where the backlog stands, for the worker that sees it highest."""
+    breaker: str = "closed"
+    opened: int = 0
+    """Times the breaker opened after it was closed."""
+    probes_failed: int = 0
+    remediation: str = "standby"
+    paused_s: dict[str, float] = field(default_factory=dict)
+    """By reason, summed over partitions, of all workers that ever ran."""
+
+
 @dataclass(slots=True)
 class Figures:
-    """What the tables and the broker say, read a few times a second."""
+    """What the tables, the broker and the workers' metrics say, read a few times a second."""
 
     dispositions: dict[str, int] = field(default_factory=dict)
     alerts: dict[str, int] = field(default_factory=dict)
@@ -27,15 +69,30 @@ class Figures:
     log_end: int = 0
     unpublished: int = 0
     """Alerts and letters committed but not yet on their topic."""
+    config: DynamicConfig = field(default_factory=DynamicConfig)
+    held: list[Held] = field(default_factory=list)
+    shed: dict[int, int] = field(default_factory=dict)
+    """Events shed, by severity."""
+    by_itself: Replayed = Replayed()
+    by_hand: Replayed = Replayed()
+    told: Told = field(default_factory=Told)
 
     @property
     def lag(self) -> int:
         return max(0, self.log_end - self.decided)
 
     @property
+    def pending(self) -> int:
+        return self.alerts.get("pending", 0)
+
+    @property
     def quiet(self) -> bool:
         """Nothing is left to do: no lag, no alert waits, nothing on its way to a topic."""
-        return not (self.lag or self.unpublished or self.replaying or self.alerts.get("pending", 0))
+        return not (self.lag or self.unpublished or self.replaying or self.pending)
+
+    def held_by(self, reason: PauseReason) -> int:
+        """Partitions paused for this reason."""
+        return sum(held.partitions for held in self.held if held.reason == reason)
 
 
 @dataclass(slots=True)
@@ -53,6 +110,10 @@ class Board:
     processes: dict[str, str] = field(default_factory=dict)
     """By name: up, killed (by the script), DOWN."""
     restarts: int = 0
+    most_pending: int = 0
+    """Alerts that waited at once, at most."""
+    most_paused: int = 0
+    """Partitions paused at once by the backlog, at most."""
     _history: deque[tuple[float, int]] = field(default_factory=deque)
 
     def say(self, step: str) -> None:
@@ -62,10 +123,17 @@ class Board:
 
     def update(self, figures: Figures) -> None:
         self.figures = figures
+        self.most_pending = max(self.most_pending, figures.pending)
+        self.most_paused = max(self.most_paused, figures.held_by(PauseReason.BACKLOG))
         now = time.monotonic()
         self._history.append((now, figures.decided))
         while now - self._history[0][0] > RATE_WINDOW_S:
             self._history.popleft()
+
+    @property
+    def watched(self) -> bool:
+        """Whether any figures are there."""
+        return bool(self._history)
 
     @property
     def events_per_second(self) -> float:

@@ -11,10 +11,24 @@ from typing import Any
 
 import asyncpg
 
+from ops.demo.pressure import FLOOR
+
 Partition = tuple[str, int]
 
 DELIVERY = ("delivery", "delivery_expired")
 """Reasons of letters that stand for alerts; all others stand for records."""
+
+SHED = "shed"
+
+SHED_BY_SEVERITY = """
+SELECT least(a.syslog_severity,
+             CASE r.alert_severity WHEN 'critical' THEN 2 WHEN 'major' THEN 3 WHEN 'warning' THEN 4 WHEN 'minor' THEN 5
+                                   WHEN 'info' THEN 7 WHEN 'clear' THEN 7 ELSE coalesce(a.syslog_severity, 4) END
+       )::integer AS severity, count(*) AS events
+  FROM dead_letters d JOIN audit a USING (topic, partition, "offset") LEFT JOIN alert_rules r ON r.id = a.rule_id
+ WHERE d.reason = 'shed' GROUP BY 1 ORDER BY 1 DESC
+"""
+"""Events shed, by the worse of their own severity and what their rule makes of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +92,10 @@ class Sides:
 async def balance(connection: asyncpg.Connection, sides: Sides) -> dict[str, Any]:
     """Every figure of the balance sheet, its lines, and whether all of them hold."""
     sheet = Sheet()
+    replayed = await _replayed(connection, sheet)
     result = {
-        "produced": _produced(sides, sheet),
-        "dispositions": await _ledger(connection, sides, sheet),
+        "produced": _produced(sides, replayed, sheet),
+        "dispositions": await _ledger(connection, sides, replayed.total(), sheet),
         "offsets": {
             "log_end": sum(sides.ends.values()),
             "accounted": await _number(connection, "SELECT sum(next_offset - first_offset) FROM ledger"),
@@ -88,28 +103,43 @@ async def balance(connection: asyncpg.Connection, sides: Sides) -> dict[str, Any
         "audit": await _audit(connection, sheet),
         "alerts": await _alerts(connection, sides, sheet),
         "dead_letters": await _letters(connection, sides, sheet),
+        "shed": await _shed(connection, sheet),
+        "configuration": await _configuration(connection, sheet),
     }
     return result | {"checks": sheet.lines, "balanced": sheet.balanced}
 
 
-def _produced(sides: Sides, sheet: Sheet) -> dict[str, int]:
+async def _replayed(connection: asyncpg.Connection, sheet: Sheet) -> Counter[Partition]:
+    """Records that replays put back on the ingest topics: they are longer by these."""
+    rows = await connection.fetch(
+        "SELECT topic, partition, sum(replays)::bigint AS sent, reason = ANY($1) AS alerts FROM dead_letters"
+        " WHERE replays > 0 GROUP BY topic, partition, alerts",
+        DELIVERY,
+    )
+    sent = await _number(connection, "SELECT sum(sent) FROM replays")
+    sheet.equal("letters sent by replays = replays that letters count", sent, sum(row["sent"] for row in rows))
+    return Counter({(row["topic"], row["partition"]): row["sent"] for row in rows if not row["alerts"]})
+
+
+def _produced(sides: Sides, replayed: Counter[Partition], sheet: Sheet) -> dict[str, int]:
     produced: Counter[str] = Counter()
     for (topic, _), count in sides.acknowledged.items():
         produced[topic] += count
-    for place in sorted(set(sides.ends) | set(sides.acknowledged)):
-        sent, end = sides.acknowledged.get(place, 0), sides.ends.get(place, 0)
+    for place in sorted(set(sides.ends) | set(sides.acknowledged) | set(replayed)):
+        sent, end = sides.acknowledged.get(place, 0) + replayed[place], sides.ends.get(place, 0)
         if sent != end:
-            sheet.equal(f"records acknowledged = length of the log of {place[0]}-{place[1]}", sent, end)
-    total = produced.total()
-    sheet.equal("records acknowledged = length of the logs", total, sum(sides.ends.values()))
-    return {**dict(sorted(produced.items())), "total": total}
+            sheet.equal(f"records acknowledged and replayed = length of the log of {place[0]}-{place[1]}", sent, end)
+    total, again = produced.total(), replayed.total()
+    sheet.equal("records acknowledged and replayed = length of the logs", total + again, sum(sides.ends.values()))
+    return {**dict(sorted(produced.items())), "total": total, "replayed": again}
 
 
-async def _ledger(connection: asyncpg.Connection, sides: Sides, sheet: Sheet) -> dict[str, int]:
+async def _ledger(connection: asyncpg.Connection, sides: Sides, replayed: int, sheet: Sheet) -> dict[str, int]:
     rows = await connection.fetch("SELECT * FROM ledger ORDER BY topic, partition, epoch, first_offset")
     names = ("alerted", "logged", "ignored", "unhandled", "shed", "rejected")
     sums = {name: sum(row[name] for row in rows) for name in names}
-    sheet.equal("records acknowledged = dispositions", sum(sides.acknowledged.values()), sum(sums.values()))
+    sent = sum(sides.acknowledged.values()) + replayed
+    sheet.equal("records acknowledged and replayed = dispositions", sent, sum(sums.values()))
     sheet.equal("offsets that the ledger leaves out or counts twice", holes(rows, sides.ends), [])
     sheet.equal("offsets the log no longer had", sum(row["missing"] for row in rows), 0)
     progress = await connection.fetch("SELECT topic, partition, next_offset FROM partition_progress")
@@ -188,15 +218,52 @@ async def _letters(connection: asyncpg.Connection, sides: Sides, sheet: Sheet) -
             deliveries[row["state"]] += row["n"]
         else:
             records[row["reason"]] += row["n"]
-    rejected = await _number(connection, "SELECT sum(rejected) + sum(shed) FROM ledger")
-    sheet.equal("records rejected or shed = dead letters of records", rejected, records.total())
+    rejected = await _number(connection, "SELECT sum(rejected) FROM ledger")
+    poisoned = {reason: count for reason, count in sorted(records.items()) if reason != SHED}
+    sheet.equal("records rejected = dead letters of records", rejected, sum(poisoned.values()))
     dead = await _number(connection, "SELECT count(*) FROM alerts WHERE state = 'dead'")
     sheet.equal("dead alerts = delivery letters not replayed", dead, deliveries.total() - deliveries["replayed"])
     if sides.rejected is not None:
-        sheet.equal(
-            "poisoned records sent = dead letters", dict(sorted(sides.rejected.items())), dict(sorted(records.items()))
-        )
+        sheet.equal("poisoned records sent = dead letters", dict(sorted(sides.rejected.items())), poisoned)
     return {"records": dict(sorted(records.items())), "deliveries": dict(deliveries)}
+
+
+async def _shed(connection: asyncpg.Connection, sheet: Sheet) -> dict[str, Any]:
+    """What was shed is a letter each, of a severity that may be shed, and came back through intake or lies open."""
+    rows = await connection.fetch("SELECT state, count(*) AS n FROM dead_letters WHERE reason = 'shed' GROUP BY 1")
+    states = Counter({row["state"]: row["n"] for row in rows})
+    severities = {row["severity"]: row["events"] for row in await connection.fetch(SHED_BY_SEVERITY)}
+    events = await _number(connection, "SELECT sum(shed) FROM ledger")
+    audited = await _number(connection, "SELECT count(*) FROM audit WHERE disposition = 'shed'")
+    sheet.equal("events shed = letters of what was shed", events, states.total())
+    sheet.equal("events shed = their audit rows", events, audited)
+    sheet.equal("events shed = those whose severity is known", events, sum(severities.values()))
+    spared = sum(count for severity, count in severities.items() if severity <= FLOOR)
+    sheet.equal(f"events shed at severity {FLOOR} or worse", spared, 0)
+    sheet.equal(
+        "letters of what was shed, neither replayed nor open", states.total() - states["replayed"] - states["open"], 0
+    )
+    sheet.equal("letters replayed = those an audit row names", states["replayed"], await _number(connection, _AGAIN))
+    return {
+        "total": events, "by_severity": {str(severity): count for severity, count in severities.items()},
+        "replayed": states["replayed"], "open": states["open"],
+    }  # fmt: skip
+
+
+_AGAIN = """
+SELECT count(DISTINCT replay_of) FROM audit
+ WHERE replay_of IN (SELECT id FROM dead_letters WHERE reason = 'shed' AND state = 'replayed')
+"""
+
+
+async def _configuration(connection: asyncpg.Connection, sheet: Sheet) -> dict[str, int]:
+    """Every key is what the audit of changes last said."""
+    unexplained = """SELECT count(*) FROM dynamic_config c WHERE c.value IS DISTINCT FROM
+        (SELECT a.new_values ->> 'value' FROM config_audit a WHERE a.table_name = 'dynamic_config' AND a.object = c.key
+          ORDER BY a.id DESC LIMIT 1)"""
+    sheet.equal("configuration that its audit does not explain", await _number(connection, unexplained), 0)
+    changes = "SELECT count(*) FROM config_audit WHERE table_name = 'dynamic_config'"
+    return {"changes": await _number(connection, changes)}
 
 
 async def _number(connection: asyncpg.Connection, query: str) -> int:

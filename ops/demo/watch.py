@@ -1,24 +1,27 @@
-"""Reads the figures of the running demonstration from the tables and the broker, and keeps workers alive."""
+"""Reads the figures of the running demonstration: from the tables, the broker and the workers' metrics."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
+from aiohttp import ClientSession
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from ops.demo.board import Board, Figures
-from ops.devstack.processes import Child, StackFailed
+from ops.demo.board import Board, Figures, Held, Replayed
+from ops.demo.books import SHED_BY_SEVERITY
+from ops.demo.gauges import Gauges
+from ops.demo.workers import Workers
 from ops.devstack.stack import Stack
+from schemas.config import tolerant_snapshot
 from schemas.topics import INGEST
 from streams.adapters.secrets import DB_PASSWORD
 
 EVERY_S = 0.4
-RESTART_LIMIT = 10
 
 Partition = tuple[str, int]
 
@@ -34,7 +37,21 @@ SELECT (SELECT json_build_object('alerted', sum(alerted), 'logged', sum(logged),
        )::text AS letters,
        (SELECT count(*) FROM dead_letters WHERE state = 'replaying') AS replaying,
        (SELECT count(*) FROM alerts WHERE published_at IS NULL)
-     + (SELECT count(*) FROM dead_letters WHERE published_at IS NULL) AS unpublished
+     + (SELECT count(*) FROM dead_letters WHERE published_at IS NULL) AS unpublished,
+       (SELECT coalesce(json_object_agg(key, value), '{}') FROM dynamic_config)::text AS config
+"""
+
+# Workers tell their pauses every 5 s; the name is host:pid.
+_PAUSES = """
+SELECT reason, split_part(worker, ':', -1)::integer AS pid, count(*) AS partitions,
+       extract(epoch FROM now() - min(since))::float AS seconds
+  FROM partition_pauses WHERE seen_at > now() - interval '15 s' GROUP BY reason, worker ORDER BY reason, worker
+"""
+
+_REPLAYS = """
+SELECT actor = 'remediation' AS by_itself, count(*) AS rounds, sum(sent)::bigint AS sent,
+       coalesce(sum(came_back), 0)::bigint AS came_back, count(*) FILTER (WHERE came_back IS NULL) AS unsettled
+  FROM replays GROUP BY 1
 """
 
 
@@ -62,11 +79,19 @@ async def log_ends(consumer: AIOKafkaConsumer) -> dict[Partition, int]:
     return {(partition.topic, partition.partition): end for partition, end in ends.items()}
 
 
-async def read_figures(connection: asyncpg.Connection, consumer: AIOKafkaConsumer) -> Figures:
-    """The figures now; the log's end is read first, so that the lag is never understated as negative."""
+async def read_figures(connection: asyncpg.Connection, consumer: AIOKafkaConsumer, names: Mapping[int, str]) -> Figures:
+    """The figures now, without metrics; `names` are the workers that run, by pid: a dead one pauses nothing.
+
+    The log's end is read first, so that the lag is never understated as negative.
+    """
     end = sum((await log_ends(consumer)).values())
     row = await connection.fetchrow(_FIGURES)
     assert row is not None
+    pauses = [pause for pause in await connection.fetch(_PAUSES) if pause["pid"] in names]
+    replays = {
+        replay["by_itself"]: Replayed(*(replay[name] for name in ("rounds", "sent", "came_back", "unsettled")))
+        for replay in await connection.fetch(_REPLAYS)
+    }
     return Figures(
         dispositions={name: count or 0 for name, count in json.loads(row["fates"]).items()},
         alerts=json.loads(row["alerts"]),
@@ -75,47 +100,38 @@ async def read_figures(connection: asyncpg.Connection, consumer: AIOKafkaConsume
         decided=row["decided"],
         log_end=end,
         unpublished=row["unpublished"],
+        config=tolerant_snapshot(json.loads(row["config"]))[0],
+        held=[Held(row["reason"], names[row["pid"]], row["partitions"], row["seconds"]) for row in pauses],
+        shed={row["severity"]: row["events"] for row in await connection.fetch(SHED_BY_SEVERITY)},
+        by_itself=replays.get(True, Replayed()),
+        by_hand=replays.get(False, Replayed()),
     )
 
 
 class Watcher:
-    """Keeps the board up to date until it is cancelled; starts workers again that end by themselves."""
+    """Keeps the board up to date and the workers running, until it is cancelled."""
 
-    def __init__(self, stack: Stack, board: Board) -> None:
+    def __init__(self, stack: Stack, board: Board, workers: Workers) -> None:
         self._stack = stack
         self._board = board
-        self.expected_dead: set[str] = set()
-        """Workers that the script killed."""
+        self._workers = workers
 
     async def run(self) -> None:
         """Raises StackFailed when workers keep ending."""
         connection = await connect(self._stack)
+        gauges = Gauges()
         try:
-            async with log_reader(self._stack) as consumer:
+            async with log_reader(self._stack) as consumer, ClientSession() as session:
                 while True:
-                    self._board.update(await read_figures(connection, consumer))
-                    self._look_at_workers()
+                    names = self._workers.names
+                    figures = await read_figures(connection, consumer, names)
+                    figures.told = await gauges.ask(session, self._workers.ports)
+                    figures.held += gauges.held_back(names)
+                    self._board.update(figures)
+                    self._workers.look_after()
                     await asyncio.sleep(EVERY_S)
         finally:
             connection.terminate()
-
-    def _look_at_workers(self) -> None:
-        stack, board = self._stack, self._board
-        board.processes = {name: self._state(name, child) for name, child in stack.processes().items()}
-        ended = [
-            child for name, child in stack.children.items()
-            if not child.running and name not in self.expected_dead and name not in ("api", "sink")
-        ]  # fmt: skip
-        for child in ended:
-            board.restarts += 1
-            if board.restarts > RESTART_LIMIT:
-                raise StackFailed(f"workers keep ending; {child.name} last:\n{child.tail()}")
-            board.say(f"{child.name} ended by itself ({child.process.returncode}); starting it again")
-            stack.start_worker(child.name)
-            stack.remember()
-
-    def _state(self, name: str, child: Child) -> str:
-        return "up" if child.running else "killed" if name in self.expected_dead else "DOWN"
 
 
 async def until(board: Board, condition: Any, what: str, deadline_s: float) -> bool:

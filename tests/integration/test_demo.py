@@ -30,8 +30,12 @@ def test_the_books_of_a_short_demonstration_balance(tmp_path: Path) -> None:
     assert result.get("problems") == [], done.stderr
     assert [line for line in result["checks"] if not line["ok"]] == []
     assert (done.returncode, result["balanced"], result["ok"]) == (0, True, True)
-    assert sum(result["dispositions"].values()) == result["produced"]["total"] > 800
+    assert sum(result["dispositions"].values()) == result["offsets"]["log_end"] > 800
     assert result["alerts"]["committed"] == result["alerts"]["received"] > 0
     assert result["script"]["replayed"] == result["script"]["rejected"] > 0
     assert result["script"]["killed"] == 1
+    assert result["script"]["paused"] > 0 < result["paused_seconds"]["backlog"]
+    assert result["remediation"]["replayed"] == result["shed"]["replayed"]
+    assert result["remediation"]["came_back"] == 0
+    assert result["shed"]["total"] == result["shed"]["replayed"] == sum(result["shed"]["by_severity"].values()) > 0
     assert not (tmp_path / "a home" / "demo").exists()

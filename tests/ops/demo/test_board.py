@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
 
-from ops.demo.board import Board, Figures
+from ops.demo.board import Board, Figures, Held, Replayed, Told
 from ops.demo.screen import draw, sheet
+from schemas.config import DynamicConfig
+from schemas.dead_letters import FACTS
+from streams.core.backpressure import Level
+
+HELD = Held("backlog", "match-1", 12, 3.2)
 
 
 def text(renderable: object, width: int = 120) -> str:
@@ -43,22 +49,63 @@ def test_each_step_is_announced_once_with_its_time() -> None:
     assert board.step == "two"
 
 
-def test_the_screen_shows_every_figure_and_the_step_in_hand() -> None:
+def test_what_waited_and_stood_still_is_remembered_at_its_most() -> None:
+    board = Board(announce=lambda line: None)
+    for figures in (Figures(), Figures(alerts={"pending": 9}, held=[HELD, replace(HELD, worker="match-2")]), Figures()):
+        board.update(figures)
+    assert (board.most_pending, board.most_paused) == (9, 24)
+
+
+def busy_board() -> Board:
     board = Board(announce=lambda line: None)
     board.update(
         Figures(
-            dispositions={"alerted": 1234},
+            dispositions=dict.fromkeys(("alerted", "logged", "ignored", "unhandled", "shed", "rejected"), 123_456),
             alerts={"pending": 77},
-            letters={"duplicate_key": 3},
+            letters={"shed": 8, "delivery": 5} | {reason.value: 3 for reason in FACTS},
             decided=4000,
             log_end=4321,
+            config=DynamicConfig(alerter_shed_mode="defer"),
+            held=[HELD, replace(HELD, worker="match-2"), Held("breaker", "forward-1", 8)],
+            shed={5: 31, 4: 2},
+            by_itself=Replayed(2, 41, 1),
+            by_hand=Replayed(1, 17),
+            told=Told(level=Level.SHED, breaker="half-open", opened=1, probes_failed=6, remediation="watching"),
         )
     )
-    board.processes = {"match-1": "killed", "match-2": "up"}
+    board.processes = {"match-1": "killed", "match-2": "up", "match-3": "DOWN"}
+    for number in range(40):
+        board.say(f"step {number}, told at a length that does not fit into one line of a small terminal, but in two")
     board.say("[red]killed[/red] a worker")
-    shown = text(draw(board), width=160)
-    for wanted in ("1,234", "77", "duplicate_key", "321", "match-1", "killed", "[red]killed[/red] a worker"):
-        assert wanted in shown
+    return board
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        "alerted 123,456", "77 pending", "321 lag", "duplicate_key 3", "match-1 killed", "match-3 DOWN",
+        "[red]killed[/red] a worker", "77  SHED  warn 1,000  shed 2,000  hard 20,000  mode defer",
+        "backlog 24 partitions, 3 s (match-1, match-2)  breaker 8 partitions (forward-1)",
+        "by severity  5: 31  4: 2  never 2 or worse", "breaker half-open  opened: 1  probes failed: 6",
+        "remediation watching: round 2, 41 sent, 1 came back  by hand: 17 sent",
+    ],
+)  # fmt: skip
+def test_the_screen_shows_every_figure_and_the_step_in_hand(wanted: str) -> None:
+    assert wanted in text(draw(busy_board(), 160, 40), width=160)
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 23), (100, 30), (120, 35), (200, 60)])
+def test_the_screen_fits_the_terminal_and_no_line_wraps(width: int, height: int) -> None:
+    lines = text(draw(busy_board(), width, height), width=width + 50).splitlines()
+    assert len(lines) <= height
+    assert {len(line) for line in lines} == {width}
+    assert "killed[/red] a worker" in lines[-2]
+
+
+def test_before_there_are_figures_the_screen_shows_the_steps_alone() -> None:
+    board = Board(announce=lambda line: None)
+    board.say("starting")
+    assert len(text(draw(board, 80, 23)).splitlines()) == 3
 
 
 def test_the_sheet_marks_what_does_not_hold() -> None:
