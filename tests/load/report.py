@@ -18,7 +18,7 @@ RSS_LIMIT_MIB = 250
 BURST_LIMIT = 1.5
 """One second's worth is the bucket of one worker; the rest is what the clocks of two processes make of it."""
 RATE_WINDOW_S = 5.0
-"""With the bucket full at its beginning a window may hold a second's worth more than its length: 1.2 times the limit."""
+"""With a full bucket such a window may hold a second's worth more than its length: 1.2 times the limit."""
 SHOWN = 10
 """Problems of each kind that are told."""
 
