@@ -17,6 +17,8 @@ PART = 100
 RSS_LIMIT_MIB = 250
 BURST_LIMIT = 1.5
 """One second's worth is the bucket of one worker; the rest is what the clocks of two processes make of it."""
+RATE_WINDOW_S = 5.0
+"""With a full bucket such a window may hold a second's worth more than its length: 1.2 times the limit."""
 SHOWN = 10
 """Problems of each kind that are told."""
 
@@ -77,7 +79,7 @@ def _figures(world: World, seen: Seen, found: Facts, acted: tuple[float, float])
         "shed": sum(found.shed.values()),
         "alerts": len(found.raised),
         "rss_mib": round(seen.rss_mib),
-        "rate_over_limit": round(verdict.busiest(found.posts, 5.0) / limit, 2),
+        "rate_over_limit": round(verdict.busiest(found.posts, RATE_WINDOW_S) / limit, 2),
         "burst_over_limit": round(verdict.burst(found.posts, limit), 2),
         "receiver_share": round(_taken(found.posts, *acted) / (RATE / 2), 3),
         "decision_p50_s": round(verdict.quantile(found.decisions, 0.5), 3),
