@@ -132,7 +132,7 @@ async def _books(stack: Stack, board: Board, options: Options, traffic: Generate
 def _result(options: Options, board: Board, happened: Happened, figures: dict[str, Any]) -> dict[str, Any]:
     told, by_itself = board.figures.told, board.figures.by_itself
     script = {
-        "waited_in_outage": board.most_pending, "paused": board.most_paused, "breaker_opened": told.opened,
+        "waited_in_outage": happened.waited, "paused": board.most_paused, "breaker_opened": told.opened,
         "killed": int(happened.killed_pid is not None), "rejected": happened.rejected, "replayed": happened.replayed,
         "restarts": board.restarts,
     }  # fmt: skip
@@ -151,7 +151,7 @@ def _problems(options: Options, board: Board, happened: Happened) -> list[str]:
     generated = options.input is None
     missed = {
         "no worker was killed": happened.killed_pid is None,
-        "no alert waited during the outage": generated and not board.most_pending,
+        "no alert waited during the outage": generated and not happened.waited,
         "nothing was shed during the outage": generated and not happened.shed,
         "intake did not pause during the outage": generated and not board.most_paused,
         "remediation replayed nothing": generated and not board.figures.by_itself.sent,

@@ -35,6 +35,8 @@ class Happened:
     """What the script saw; the demonstration is only `ok` when its faults really took place."""
 
     killed_pid: int | None = None
+    waited: int = 0
+    """Alerts that waited at once until the outage was over, at most."""
     shed: int = 0
     rejected_host: str | None = None
     rejected: int = 0
@@ -94,9 +96,9 @@ class Script:
         await self._part(traffic, (OUTAGE_TO - DEFER_FROM) * unit)
         await self._seen(lambda figures: figures.held_by(PauseReason.BACKLOG) > 0, "intake to pause", patience_s)
         self._control()
-        self.happened.shed = sum(board.figures.shed.values())
+        self.happened.waited, self.happened.shed = board.most_pending, sum(board.figures.shed.values())
         shed = f"{self.happened.shed} were shed, least severe first" if self.happened.shed else "none was shed"
-        waited = f"{board.most_pending} alerts waited, {shed}"
+        waited = f"{self.happened.waited} alerts waited, {shed}"
         board.say(f"the receiver is back; {waited}; {board.most_paused} partitions paused")
 
     async def _lower_thresholds(self, *, elapsed: float, outage: float) -> None:
