@@ -30,10 +30,13 @@ ON CONFLICT (topic, partition, reason)
 DO UPDATE SET worker = excluded.worker, since = excluded.since, seen_at = excluded.seen_at
 """
 
-# A worker heartbeats every 5 s; a halt is durable and stands in partition_progress, whether a worker runs or not.
+# A worker heartbeats every 5 s; the halt of an ingest partition is durable and stands in partition_progress, whether a
+# worker runs or not.
 _READ = """
-SELECT topic, partition, reason, since, worker, NULL AS detail FROM partition_pauses
- WHERE seen_at > now() - interval '15 seconds' AND reason <> 'halted'
+SELECT topic, partition, reason, since, worker, NULL AS detail FROM partition_pauses p
+ WHERE seen_at > now() - interval '15 seconds'
+   AND NOT (reason = 'halted'
+            AND EXISTS (SELECT FROM partition_progress g WHERE (g.topic, g.partition) = (p.topic, p.partition)))
 UNION ALL
 SELECT topic, partition, 'halted', halted_at, NULL, halted_reason FROM partition_progress WHERE halted_at IS NOT NULL
  ORDER BY topic, partition, reason
@@ -65,7 +68,7 @@ class PostgresPauseBoard:
 
 
 class ShownPause(Struct, frozen=True):
-    """A pause as it was told; a halt has no worker but a detail."""
+    """A pause as it was told; the halt of an ingest partition has no worker but a detail."""
 
     topic: str
     partition: int

@@ -130,6 +130,8 @@ async def test_a_pause_of_a_worker_that_died_fades_and_a_halt_stays(system: Syst
     await desk.pool.execute(
         "INSERT INTO partition_pauses (topic, partition, reason, worker, since, seen_at) VALUES"
         " ('mutt.ingest.syslog', 3, 'sink', 'gone:1', now(), now() - interval '16 s'),"
+        " ('mutt.alerts', 2, 'halted', 'here:2', now(), now()),"
+        " ('mutt.ingest.snmp', 1, 'halted', 'here:1', now(), now()),"
         " ('mutt.ingest.syslog', 4, 'sink', 'here:1', now(), now())"
     )
     await desk.pool.execute(
@@ -138,6 +140,7 @@ async def test_a_pause_of_a_worker_that_died_fades_and_a_halt_stays(system: Syst
     )
     shown = (await desk.command("pauses"))["pauses"]
     assert [(row["topic"], row["partition"], row["reason"], row["detail"]) for row in shown] == [
+        ("mutt.alerts", 2, "halted", None),
         ("mutt.ingest.snmp", 1, "halted", "the log went back"),
         ("mutt.ingest.syslog", 4, "sink", None),
     ]
