@@ -51,20 +51,23 @@ class Stack:
         the port is about to be used.
         """
         self.remember()
+        for start in (self.start_postgres, self.start_kafka, self.start_sink):
+            start()
+            self.remember()
+
+    def start_postgres(self) -> None:
         self.postgres.port = free_port(self.postgres.port)
         self.postgres.start()
-        self.remember()
+
+    def start_kafka(self) -> None:
         self.kafka.port = free_port(self.kafka.port)
         self.kafka.start()
-        self.remember()
-        self.sink_port = free_port(self.sink_port)
-        self.start_sink()
-        self.remember()
 
     def start_sink(self) -> None:
         """The webhook receiver, unless it runs already."""
         if "sink" in self.children and self.children["sink"].running:
             return
+        self.sink_port = free_port(self.sink_port)
         child = self._spawn_sink()
         wait_until(lambda: self.sink_answers(), what="the webhook receiver", child=child)
 

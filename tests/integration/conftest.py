@@ -49,14 +49,14 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 @pytest.fixture(scope="session")
 def postgres(stack: Stack) -> Stack:
     """The stack with PostgreSQL running."""
-    stack.postgres.start()
+    stack.start_postgres()
     return stack
 
 
 @pytest.fixture(scope="session")
 def kafka(stack: Stack) -> Stack:
     """The stack with Kafka running."""
-    stack.kafka.start()
+    stack.start_kafka()
     return stack
 
 
