@@ -20,7 +20,7 @@ HARD_LIMIT_FACTOR = 10
 
 
 class DynamicConfig(Struct, frozen=True, kw_only=True):
-    """All keys at one moment, typed; the defaults stand here once. docs/CAPACITY.md has the reason for the backlog's."""
+    """All keys at one moment, typed; the defaults stand here once. docs/CAPACITY.md says why the backlog's."""
 
     alerter_queue_warn_threshold: int = 1000
     alerter_queue_shed_threshold: int = 2000
