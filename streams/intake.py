@@ -23,7 +23,7 @@ from streams.core.backpressure import (
     Level,
     PressurePolicy,
     allowance,
-    next_level,
+    level_between,
     pauses_intake,
     records_at_once,
 )
@@ -134,7 +134,7 @@ class Intake:
         """Brings level, pauses and gate in line with the backlog and the configuration of this moment."""
         config, now = self._config(), self._clock.monotonic()
         policy = PressurePolicy.of(config)
-        self._move_to(next_level(self.level, self.depth, policy), policy)
+        self._move_to(level_between(self.level, self.backlog.at_least, self.depth, policy), policy)
         self._hold(PauseReason.BACKLOG, pauses_intake(self.level, policy), now)
         self._hold(PauseReason.OPERATOR, config.ingest_paused, now)
         if self.open:

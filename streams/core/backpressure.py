@@ -67,6 +67,11 @@ def next_level(level: Level, depth: int, policy: PressurePolicy) -> Level:
     return level if depth >= policy.calm_below else Level.CALM
 
 
+def level_between(level: Level, at_least: int, at_most: int, policy: PressurePolicy) -> Level:
+    """The level where the depth is not known exactly: it rises and falls only as both bounds do."""
+    return min(max(level, next_level(level, at_least, policy)), next_level(level, at_most, policy))
+
+
 def _reached(depth: int, policy: PressurePolicy) -> Level:
     thresholds = ((policy.hard, Level.HARD), (policy.shed, Level.SHED), (policy.warn, Level.WARN))
     return next((level for threshold, level in thresholds if depth >= threshold), Level.CALM)
@@ -133,10 +138,17 @@ class Backlog:
         """Alerts committed after the last count began."""
         self._during = 0
         """Alerts committed after the count that runs now began."""
+        self._perhaps_counted = 0
+        """Alerts that the last count may have seen although they are added to it."""
 
     @property
     def depth(self) -> int:
         return self.counted_last + self.unseen
+
+    @property
+    def at_least(self) -> int:
+        """What waited for certain at the last count, and what this worker decided since."""
+        return self.depth - self._perhaps_counted
 
     @property
     def unseen(self) -> int:
@@ -163,3 +175,4 @@ class Backlog:
         """The count is there; what was committed while it ran may be in it or not, and is added to be safe."""
         self.counted_last = pending
         self._since = self._during
+        self._perhaps_counted = self.unseen

@@ -139,6 +139,17 @@ async def test_a_worker_uses_its_share_of_the_room_and_counts_again_before_it_go
         assert await opens(world.intake)
 
 
+async def test_alerts_that_a_count_may_have_seen_close_the_gate_and_pause_nothing() -> None:
+    world = World(DEFER)
+    world.intake.expect(15)
+    await world.waiting(15)
+    assert (world.intake.depth, world.intake.open) == (30, False)
+    assert not world.pauses.wanted
+    world.intake.committed(15)
+    await world.waiting(15)
+    assert world.intake.open
+
+
 async def test_without_need_it_is_counted_at_the_pace_that_was_set() -> None:
     world = World(structs.replace(DEFER, alerter_defer_sleep_ms=60_000))
     async with running(world.intake), asyncio.timeout(5):

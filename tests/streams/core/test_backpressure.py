@@ -14,6 +14,7 @@ from streams.core.backpressure import (
     Level,
     PressurePolicy,
     allowance,
+    level_between,
     next_level,
     pauses_intake,
     records_at_once,
@@ -212,6 +213,44 @@ def test_the_depth_follows_what_is_decided_between_two_counts() -> None:
     backlog.counting()
     backlog.counted(120)
     assert backlog.depth == 120
+
+
+def test_what_a_count_may_have_seen_is_not_certain_to_wait_twice() -> None:
+    backlog = Backlog()
+    backlog.expect(100)
+    backlog.counting()
+    backlog.expect(50)
+    backlog.committed(50)
+    backlog.counted(150)
+    assert (backlog.at_least, backlog.depth) == (150, 300)
+    backlog.committed(100)
+    backlog.expect(7)
+    assert (backlog.at_least, backlog.depth) == (157, 307)
+    backlog.counting()
+    backlog.counted(150)
+    assert (backlog.at_least, backlog.depth) == (150, 157)
+
+
+@pytest.mark.parametrize(
+    ("level", "at_least", "at_most", "expected"),
+    [
+        (WARN, 1900, 2100, WARN),
+        (WARN, 2000, 2100, SHED),
+        (CALM, 1500, 2100, WARN),
+        (SHED, 900, 1100, SHED),
+        (SHED, 800, 990, WARN),
+        (HARD, 100, 1500, SHED),
+    ],
+)
+def test_an_uncertain_depth_moves_the_level_only_as_far_as_is_certain(
+    level: Level, at_least: int, at_most: int, expected: Level
+) -> None:
+    assert level_between(level, at_least, at_most, policy()) is expected
+
+
+@given(LEVELS, DEPTHS, policies())
+def test_a_depth_known_exactly_gives_its_level(level: Level, depth: int, policy: PressurePolicy) -> None:
+    assert level_between(level, depth, depth, policy) is next_level(level, depth, policy)
 
 
 @given(st.lists(st.tuples(st.integers(0, 4000), st.booleans()), max_size=30), st.integers(0, 10**6))
