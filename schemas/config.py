@@ -20,11 +20,7 @@ HARD_LIMIT_FACTOR = 10
 
 
 class DynamicConfig(Struct, frozen=True, kw_only=True):
-<<<<<<< HEAD
     """All keys at one moment, typed; the defaults stand here once. docs/CAPACITY.md explains those of the backlog."""
-=======
-    """All keys at one moment, typed; the defaults stand here once. docs/CAPACITY.md says why the backlog's."""
->>>>>>> load
 
     alerter_queue_warn_threshold: int = 1000
     alerter_queue_shed_threshold: int = 2000
