@@ -89,7 +89,8 @@ class Intake:
 
     @property
     def open(self) -> bool:
-        return not self._held and self._allowance > 0
+        """As `opened` waits for: a gate that is shut must be waited at, or lanes would ask for ever without a pause."""
+        return self._opened.is_set()
 
     @property
     def _allowance(self) -> int:
@@ -137,11 +138,12 @@ class Intake:
         self._move_to(level_between(self.level, self.backlog.at_least, self.depth, policy), policy)
         self._hold(PauseReason.BACKLOG, pauses_intake(self.level, policy), now)
         self._hold(PauseReason.OPERATOR, config.ingest_paused, now)
-        if self.open:
+        if self._held:
+            self._opened.clear()
+        elif self._allowance > 0:
             self._opened.set()
         else:
             self._opened.clear()
-        if not self._held and not self.open:
             self._recount.set()
 
     def _move_to(self, level: Level, policy: PressurePolicy) -> None:

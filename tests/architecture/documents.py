@@ -11,7 +11,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
-RUNBOOK = ROOT / "docs" / "RUNBOOK.md", ROOT / "docs" / "CAPACITY.md"
+RUNBOOK = ROOT / "docs" / "RUNBOOK.md"
 CAPACITY = ROOT / "docs" / "CAPACITY.md"
 GUIDES = (README, ROOT / "CONTRIBUTING.md", ROOT / "docs" / "ARCHITECTURE.md", RUNBOOK, CAPACITY)
 RECORDS = tuple(sorted((ROOT / "docs" / "adr").glob("*.md")))

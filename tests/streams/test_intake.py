@@ -72,6 +72,17 @@ class _FakeAlerts:
         self.fake.waiting += pending
 
 
+async def test_the_gate_is_what_lanes_wait_at_when_the_room_changes_by_itself() -> None:
+    """Configuration and assignment change the room between two looks; a lane that is told "shut" must then wait."""
+    world = World(DEFER)
+    await world.waiting(15)
+    for change in (structs.replace(DEFER, alerter_queue_shed_threshold=12), DEFER):
+        world.config = change
+        assert world.intake.open is await world.intake.opened()
+        world.intake.apply()
+        assert world.intake.open is await world.intake.opened()
+
+
 async def test_defer_pauses_at_shed_and_resumes_below_warn_after_a_jittered_while() -> None:
     world = World(DEFER)
     await world.waiting(19)
