@@ -242,14 +242,16 @@ async def _says(worker: Child, text: str) -> bool:
 
 async def test_SIGTERM_under_load_drains_in_time_and_repeats_nothing(bench: Bench) -> None:
     await rules_for_load(bench.pool)
-    load = Load(bench.bootstrap, 4000, 1000.0)
+    load = Load(bench.bootstrap, 4000, 1000.0, held=True)
     worker = bench.system.start("match-1")
     load.start()
     await _progress_beyond(bench, 500)
     begun = time.monotonic()
     await bench.stop(worker)
     assert time.monotonic() - begun < 10
+    stood = await bench.pool.fetchval("SELECT sum(next_offset) FROM partition_progress")
     worker = bench.system.start("match-1")
+    await _progress_beyond(bench, stood)
     await asyncio.to_thread(load.join)
     await bench.settled()
     await bench.stop(worker)
