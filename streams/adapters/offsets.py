@@ -6,10 +6,14 @@ from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+import stamina
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import GroupCoordinatorNotAvailableError
 
 PartitionId = tuple[str, int]
+
+COORDINATOR_S = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +55,13 @@ async def first_timestamp_from(bootstrap: str, partition: PartitionId, timestamp
 
 
 async def committed_offsets(bootstrap: str, group: str) -> dict[PartitionId, int]:
-    """What the group committed, where it did."""
+    """What the group committed, where it did. Waits a while for the coordinator of a broker that has just started."""
     async with _admin(bootstrap) as admin:
-        committed = await admin.list_consumer_group_offsets(group)
+        async for attempt in stamina.retry_context(
+            on=GroupCoordinatorNotAvailableError, attempts=None, timeout=COORDINATOR_S, wait_max=1.0
+        ):
+            with attempt:
+                committed = await admin.list_consumer_group_offsets(group)
     return {(tp.topic, tp.partition): at.offset for tp, at in committed.items() if at.offset >= 0}
 
 

@@ -12,20 +12,13 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from msgspec.structs import replace
 
 from tests.integration.topics import bounds
+from tests.programs import bare_environment, run_text
 
 MUTT = (sys.executable, "-c", "from ops.cli.mutt import main; main()")
 
 
 def mutt(database: Any, broker: Any, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*MUTT, *arguments],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        env=environment(database, broker),
-        timeout=60,
-        check=False,
-    )
+    return run_text("mutt", *arguments, environment=environment(database, broker))
 
 
 def mutt_on_terminal(
@@ -63,7 +56,7 @@ def start_mutt(database: Any, broker: Any, *arguments: str) -> subprocess.Popen[
 
 def environment(database: Any, broker: Any) -> dict[str, str]:
     settings = replace(database.settings, kafka_bootstrap=broker.kafka.bootstrap)
-    return {name: value for name, value in os.environ.items() if not name.startswith("MUTT_")} | settings.to_env()
+    return bare_environment(**settings.to_env())
 
 
 def log_end(broker: Any, topic: str, partition: int) -> int:

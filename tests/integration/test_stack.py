@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 import pytest
 
 from ops.devstack.processes import lives
+from tests.programs import bare_environment, run_text
 
 FAR_TOO_LONG_S = 60
 
@@ -24,15 +24,11 @@ class Laptop:
 
     def __init__(self, home: Path) -> None:
         self.home = home
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("MUTT_")}
-        self.environment = kept | {"MUTT_HOME": str(home)}
+        self.environment = bare_environment(MUTT_HOME=str(home))
 
     def run(self, *command: str, given: str = "", status: int = 0) -> Any:
         """The last line of output, read as JSON; the line on standard error where the status is not 0 or 1."""
-        argv = [sys.executable, "-c", f"from ops.cli.{command[0]} import main; main()", *command[1:]]
-        done = subprocess.run(
-            argv, input=given, capture_output=True, text=True, env=self.environment, timeout=180, check=False
-        )
+        done = run_text(*command, given=given, environment=self.environment, within=180)
         assert done.returncode == status, done.stderr
         if status > 1:
             assert done.stderr.count("\n") == 1, done.stderr

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-import os
 import subprocess
-import sys
 import uuid
 from pathlib import Path
 
@@ -16,14 +14,13 @@ from ops.cli.letter_options import id_chunks, letter_filter, moment
 from ops.cli.letter_views import bytes_json, bytes_text
 from schemas.dead_letters import LetterState, Reason, Stage
 from schemas.errors import Refused
+from tests.programs import bare_environment, run_text
 
 NOWHERE = {"MUTT_DATABASE_URL": "postgresql://mutt@127.0.0.1:1/mutt", "MUTT_KAFKA_BOOTSTRAP": "127.0.0.1:1"}
 
 
 def mutt(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-    environ = {name: value for name, value in os.environ.items() if not name.startswith("MUTT_")} | NOWHERE
-    command = [sys.executable, "-c", "from ops.cli.mutt import main; main()", *arguments]
-    return subprocess.run(command, input=stdin, capture_output=True, text=True, env=environ, timeout=60, check=False)
+    return run_text("mutt", *arguments, given=stdin, environment=bare_environment(**NOWHERE))
 
 
 @pytest.mark.parametrize(

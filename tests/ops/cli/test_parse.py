@@ -11,13 +11,14 @@ from typing import Any
 import pytest
 
 from schemas.syslog import LINE_LIMIT
+from tests import programs
 
 COMMAND = [sys.executable, "-c", "from ops.cli.mutt import main; main()", "parse"]
 LINE = b"<34>Oct 11 22:14:15 h su[7]: x"
 
 
 def run(*arguments: str, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run([*COMMAND, *arguments], input=given, capture_output=True, timeout=60, check=False)
+    return programs.run("mutt", "parse", *arguments, given=given, environment=programs.bare_environment())
 
 
 def parsed(given: bytes) -> list[dict[str, Any]]:

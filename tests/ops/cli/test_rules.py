@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from ops.cli.mutt import app
+from tests import programs
 from tests.builders import event_json
 
 DATA = Path(__file__).parents[4] / "shared" / "data"
@@ -32,9 +31,7 @@ RULES = """\
 
 def run(*arguments: str, stdin: bytes = b"", **environ: str) -> subprocess.CompletedProcess[bytes]:
     """The real command in its own process, as an operator runs it."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("MUTT_")} | environ
-    command = [sys.executable, "-c", "from ops.cli.mutt import main; main()", "rules", *arguments]
-    return subprocess.run(command, input=stdin, capture_output=True, env=environment, timeout=60, check=False)
+    return programs.run("mutt", "rules", *arguments, given=stdin, environment=programs.bare_environment(**environ))
 
 
 @pytest.fixture
