@@ -21,6 +21,7 @@ from schemas.topics import Topic
 from streams.core.watchdog import WatchdogPolicy
 from streams.driver import BatchConsumer, BatchTransport
 from streams.stacks import task_stacks, thread_stacks
+from streams.tasks import wait_for_brokers
 from streams.watchdog import Watchdog, WatchedWork
 
 log = structlog.get_logger()
@@ -60,9 +61,13 @@ class WorkerApp(faust.App):  # type: ignore[misc]
     role: Role
     settings: Settings
     watchdog: Watchdog
+    begun = False
+    """Whether there may be work in hand: everything is open, and the consumer starts."""
 
     async def on_first_start(self) -> None:
         await self.role.open(self)
+        await wait_for_brokers(self.settings.kafka_bootstrap)
+        self.begun = True
         self.watchdog.start()
         await super().on_first_start()
 
@@ -73,7 +78,7 @@ class WorkerApp(faust.App):  # type: ignore[misc]
         timer = threading.Timer(deadline + STOP_GRACE_S, os._exit, args=(1,))
         timer.daemon = True
         timer.start()
-        if self._consumer is not None:
+        if self.begun:
             self.batch_consumer.stop_flow()
             if not await self.role.drain(deadline):
                 log.warning("stopped with work in hand; it comes again", deadline_s=deadline)

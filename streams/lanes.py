@@ -161,6 +161,14 @@ class Lanes:
             lane.revoke()
         self._lanes.clear()
 
+    async def close(self) -> None:
+        """Ends every lane, whatever it is at, and waits until none is left: what they work with may go then."""
+        self.revoke_all()
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
     async def put(self, batch: PolledBatch) -> None:
         """Queues the batch in its lane; waits while the lanes hold as much as they may. Unassigned: dropped unacked."""
         await self._room.wait()

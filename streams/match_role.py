@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
 from typing import Any
 
 import asyncpg
@@ -71,28 +72,38 @@ class MatchRole:
         self._pauses = Pauses(self._clock)
         self._tasks = Tasks(end_process)
         self._health = HealthServer("match", metrics.REGISTRY, self._not_ready, self._paused)
+        self._parts = AsyncExitStack()
         self._assigned: list[tuple[str, int]] = []
         self._reconciling = False
         self._app: WorkerApp
         self._watcher: RuleWatcher
-        self._pool: asyncpg.Pool
-        self._producer: AIOKafkaProducer
         self._intake: Intake
         self._lanes: Lanes
 
     async def open(self, app: WorkerApp) -> None:
-        settings = self._settings
+        settings, parts, self._app = self._settings, self._parts, app
         await self._health.start(settings.host, settings.match_port)
-        self._pool = await create_pool(settings, self._secrets, size=settings.transactions + 6)
+        parts.push_async_callback(self._health.close)
+        pool = await create_pool(settings, self._secrets, size=settings.transactions + 6)
+        parts.callback(pool.terminate)
+        parts.push_async_callback(self._tasks.close)
         self._watcher = RuleWatcher(
-            PostgresRuleSource(self._pool), lambda: connect(settings, self._secrets), on_change=_show_rules
+            PostgresRuleSource(pool), lambda: connect(settings, self._secrets), on_change=_show_rules
         )
         self._tasks.spawn(self._watcher.run(), "rules")
         await self._watcher.first()
-        self._producer = await wait_for_start(lambda: create_producer(settings.kafka_bootstrap))
-        self._app = app
+        producer = await wait_for_start(lambda: create_producer(settings.kafka_bootstrap))
+        parts.push_async_callback(producer.stop)
+        await self._take_in(pool)
+        self._match(pool, producer, app)
+        parts.push_async_callback(self._lanes.close)
+        self._tasks.spawn(self._show_state(), "gauges")
+        self._tasks.spawn(self._pauses.tell_forever(PostgresPauseBoard(pool)), "pause-board")
+        _settle_memory()
+
+    async def _take_in(self, pool: asyncpg.Pool) -> None:
         self._intake = Intake(
-            reader=PostgresBacklog(self._pool),
+            reader=PostgresBacklog(pool),
             pauses=self._pauses,
             config=self._config,
             clock=self._clock,
@@ -100,9 +111,12 @@ class MatchRole:
         )
         self._tasks.spawn(self._intake.run(), "intake")
         await self._intake.first()
+
+    def _match(self, pool: asyncpg.Pool, producer: AIOKafkaProducer, app: WorkerApp) -> None:
+        settings = self._settings
         matching = Matching(
-            store=PostgresBatchStore(self._pool),
-            outbox=KafkaOutbox(self._pool, self._producer),
+            store=PostgresBatchStore(pool),
+            outbox=KafkaOutbox(pool, producer),
             log_position=ConsumerLog(lambda: app.batch_consumer),
             knowledge=self._knowledge,
             pauses=self._pauses,
@@ -113,9 +127,6 @@ class MatchRole:
         )
         caps = Caps(settings.batch_records, settings.held_records)
         self._lanes = Lanes(matching.lane, caps=caps, on_death=end_process)
-        self._tasks.spawn(self._show_state(), "gauges")
-        self._tasks.spawn(self._pauses.tell_forever(PostgresPauseBoard(self._pool)), "pause-board")
-        _settle_memory()
 
     async def work(self, stream: Any) -> None:
         await match_events(stream, self._lanes, polled)
@@ -147,11 +158,8 @@ class MatchRole:
         return await self._lanes.drain(deadline_s)
 
     async def close(self) -> None:
-        self._lanes.revoke_all()
-        await self._tasks.close()
-        await self._producer.stop()
-        self._pool.terminate()
-        await self._health.close()
+        """Ends what was opened, last first: lanes before the pool they work with."""
+        await self._parts.aclose()
 
     def _knowledge(self) -> Knowledge:
         assert self._watcher.current is not None

@@ -10,6 +10,9 @@ import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
+from schemas.errors import BrokerUnavailable
+from streams.adapters.brokers import check_brokers
+
 log = structlog.get_logger()
 
 START_RETRY_S = 2.0
@@ -38,6 +41,16 @@ class Tasks:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             self._on_death(error)
+
+
+async def wait_for_brokers(bootstrap: str) -> None:
+    """Returns once Kafka answers: a consumer gives up at once where it does not."""
+    while True:
+        try:
+            return await check_brokers(bootstrap)
+        except BrokerUnavailable as fault:
+            log.warning("waiting", service="kafka", error=str(fault))
+            await asyncio.sleep(START_RETRY_S)
 
 
 async def wait_for_start(create: Callable[[], AIOKafkaProducer]) -> AIOKafkaProducer:

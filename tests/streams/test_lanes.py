@@ -201,3 +201,19 @@ async def test_a_lane_that_looks_for_its_place_works() -> None:
     world.work[0].open_gate.clear()
     await asyncio.sleep(0)
     assert list(world.lanes.work) == ["t:0"]
+
+
+@pytest.mark.parametrize("opening", [True, False])
+async def test_when_closed_no_lane_is_left_that_could_use_what_is_gone(opening: bool) -> None:
+    world = World()
+    world.lanes.assign([("t", 0)])
+    if opening:
+        world.work[0].open_gate.clear()
+    await world.lanes.put(batch(0))
+    if not opening:
+        await world.work[0].started.wait()
+    before = asyncio.all_tasks()
+    await world.lanes.close()
+    assert world.work[0].revoked
+    assert not {task for task in before if task.get_name().startswith("lane") and not task.done()}
+    assert (world.lanes.held_records, world.deaths) == (0, [])
