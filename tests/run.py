@@ -33,8 +33,12 @@ def main(command: str, arguments: list[str]) -> int:
     return 1 if failed else 0
 
 
+WHOLE_SUITE = ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
+"""Two processes, each with servers of its own; the long files come first."""
+
+
 def _pytest(arguments: list[str]) -> list[str]:
-    command = [sys.executable, "-m", "pytest", "-q", *arguments]
+    command = [sys.executable, "-m", "pytest", "-q", *(arguments or WHOLE_SUITE)]
     if CORPUS.is_dir():
         return command
     print(f"the real samples are not at {CORPUS}: tests marked `corpus` are left out", flush=True)
