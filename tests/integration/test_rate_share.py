@@ -15,6 +15,8 @@ from tests.integration.pipeline import configure, gauge, until
 LIMIT = 100
 PER_WORKER = 3 / PARTITIONS
 """The largest share of three workers."""
+LATE_S = 0.15
+"""So late a busy machine may let the receiver note a post; what came meanwhile is then noted with it."""
 WORKERS = ("forward-1", "forward-2", "forward-3")
 
 
@@ -42,11 +44,20 @@ class Fleet:
 
         await until(done, "the workers share the rate", within=25)
 
+    async def posting(self) -> None:
+        """Waits until every worker posts again: after a rebalance each reads its partitions first."""
+        begun = len(self.receiver.posts)
+        await until(lambda: _more(self.receiver, begun + LIMIT // 2), "posts come in", within=20)
+
     async def pass_time(self, seconds: float) -> tuple[float, float]:
         """Lets posts come in for so long; the span."""
         start = time.monotonic()
         await asyncio.sleep(seconds)
         return start, time.monotonic()
+
+    def said(self) -> str:
+        """The logs of the workers that run."""
+        return "\n".join(self.system.stack.children[name].tail() for name in self.ports)
 
     def used(self, span: tuple[float, float], limit: float) -> float:
         """Part of the limit that was used in the span."""
@@ -66,15 +77,16 @@ async def test_three_workers_share_one_limit(system: System) -> None:
         fleet.start()
         await fleet.shared()
         await raise_alerts(system, alerts_of(3000, hosts=160))
-        await until(lambda: _some(receiver), "posts come in", within=10)
+        await fleet.posting()
         three = await fleet.pass_time(5)
-        assert fleet.used(three, LIMIT) >= 0.9
+        assert fleet.used(three, LIMIT) >= 0.9, fleet.said()
         await fleet.stop(WORKERS[0])
         await fleet.shared()
+        await fleet.posting()
         two = await fleet.pass_time(3)
-        assert fleet.used(two, LIMIT) >= 0.9
+        assert fleet.used(two, LIMIT) >= 0.9, fleet.said()
         for seconds in (0.25, 1.0, 3.0):
-            assert fleet.most(seconds) <= LIMIT * seconds + LIMIT * PER_WORKER
+            assert fleet.most(seconds) <= LIMIT * (seconds + LATE_S) + LIMIT * PER_WORKER
         await _slower(fleet)
     assert len({post.identity for post in receiver.posts}) == len(receiver.posts)
 
@@ -85,8 +97,8 @@ async def _slower(fleet: Fleet) -> None:
     await configure(fleet.system.database.pool, "moog_rate_period", "2")
     await fleet.pass_time(1.5)
     slow = await fleet.pass_time(4)
-    assert 0.9 <= fleet.used(slow, LIMIT / 4) <= 1.1
+    assert 0.9 <= fleet.used(slow, LIMIT / 4) <= 1.1, fleet.said()
 
 
-async def _some(receiver: Receiver) -> bool:
-    return bool(receiver.posts)
+async def _more(receiver: Receiver, posts: int) -> bool:
+    return len(receiver.posts) >= posts
