@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import re
 import sys
+from typing import Any
 
 import orjson
 import structlog
@@ -24,7 +26,7 @@ def configure(level: str, service: str) -> None:
         structlog.processors.format_exc_info,
     ]
     structlog.configure(
-        processors=[*shared, structlog.processors.JSONRenderer(serializer=orjson.dumps)],
+        processors=[*shared, structlog.processors.JSONRenderer(serializer=_line)],
         wrapper_class=structlog.make_filtering_bound_logger(number),
         logger_factory=structlog.BytesLoggerFactory(sys.stderr.buffer),
         cache_logger_on_first_use=True,
@@ -54,5 +56,18 @@ def _named(service: str) -> structlog.typing.Processor:
     return add
 
 
+_UNSAFE = re.compile("[\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+"""What JSON lets through and yet drives a terminal, breaks a line or turns text around; ASCII controls it escapes."""
+
+
+def _line(value: object, **options: Any) -> bytes:
+    line = orjson.dumps(value, **options)
+    return line if line.isascii() and b"\x7f" not in line else _safe(line.decode()).encode()
+
+
+def _safe(text: str) -> str:
+    return _UNSAFE.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
+
+
 def _text(value: object, **_: object) -> str:
-    return orjson.dumps(value, default=str).decode()
+    return _line(value, default=str).decode()
