@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import time
 from pathlib import Path
+
+from tests.programs import bare_environment
 
 ROOT = Path(__file__).parent.parent
 CORPUS = ROOT.parent / "shared" / "data"
@@ -48,16 +49,11 @@ def _pytest(arguments: list[str]) -> list[str]:
 def _step(name: str, command: list[str], seconds: dict[str, float], failed: list[str]) -> None:
     print(f"== {name}", flush=True)
     began = time.monotonic()
-    status = subprocess.run(command, cwd=ROOT, env=_environment(), check=False).returncode
+    status = subprocess.run(command, cwd=ROOT, env=bare_environment(), check=False).returncode
     seconds[name] = round(time.monotonic() - began, 1)
     if status:
         failed.append(name)
         print(f"== {name} failed with status {status}", flush=True)
-
-
-def _environment() -> dict[str, str]:
-    """Settings of a stack that runs here must not leak into tests."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("MUTT_")}
 
 
 if __name__ == "__main__":

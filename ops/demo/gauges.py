@@ -11,10 +11,9 @@ from enum import IntEnum
 from aiohttp import ClientError, ClientSession, ClientTimeout
 from prometheus_client.parser import text_string_to_metric_families
 
-from ops.demo.board import Held, Told
+from ops.demo.board import Told
 from streams.core.backpressure import Level
 from streams.core.breaker import BreakerState
-from streams.core.pausing import PauseReason
 from streams.core.remediation import Activity
 
 ANSWER_WITHIN_S = 1.0
@@ -28,8 +27,6 @@ class Reading:
     breaker: int = 0
     opened: int = 0
     probes_failed: int = 0
-    held_back: int = 0
-    """Partitions paused by the breaker now; forwarders do not tell the table of pauses."""
     remediation: int = 0
     paused_s: Mapping[str, float] = field(default_factory=dict)
 
@@ -48,7 +45,6 @@ def read(exposition: str) -> Reading:
         breaker=total("mutt_circuit_breaker_state"),
         opened=total(changes, from_state="closed", to_state="open"),
         probes_failed=total(changes, from_state="half_open", to_state="open"),
-        held_back=total("mutt_partitions_paused", reason=PauseReason.BREAKER.value),
         remediation=total("mutt_remediation_state"),
         paused_s={
             sample.labels["reason"]: sample.value
@@ -90,12 +86,6 @@ class Gauges:
         await asyncio.gather(*(self._ask(session, pid, port) for pid, port in ports.items()))
         living = [reading for pid, reading in self._readings.items() if pid in ports]
         return together(living, self._readings.values())
-
-    def held_back(self, names: Mapping[int, str]) -> list[Held]:
-        """What the breaker pauses at the workers that run, by pid."""
-        back = PauseReason.BREAKER.value
-        counts = {name: self._readings[pid].held_back for pid, name in names.items() if pid in self._readings}
-        return [Held(back, name, count) for name, count in sorted(counts.items()) if count]
 
     async def _ask(self, session: ClientSession, pid: int, port: int) -> None:
         """A worker that starts, ends or is slow does not answer: then it is asked again next time."""

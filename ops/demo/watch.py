@@ -126,7 +126,6 @@ class Watcher:
                     names = self._workers.names
                     figures = await read_figures(connection, consumer, names)
                     figures.told = await gauges.ask(session, self._workers.ports)
-                    figures.held += gauges.held_back(names)
                     self._board.update(figures)
                     self._workers.look_after()
                     await asyncio.sleep(EVERY_S)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 from collections.abc import Sequence
 
@@ -13,7 +12,7 @@ from schemas.rows import row_letter
 from schemas.topics import PARKED
 from streams.adapters.exact_producer import send_exact
 from streams.adapters.faults import store_faults
-from streams.adapters.publisher import PUBLISH_DEADLINE_S, acknowledged_within
+from streams.adapters.publisher import PUBLISH_DEADLINE_S, acknowledged, acknowledged_within
 from streams.core.letters import to_record
 
 AT_ONCE = 20
@@ -56,8 +55,7 @@ class KafkaParkedOutbox:
     async def _send(self, rows: Sequence[asyncpg.Record]) -> None:
         async with acknowledged_within(self._deadline_s):
             answers = [await send_exact(self._producer, PARKED.name, None, to_record(row_letter(row))) for row in rows]
-            # Shielded: a cancelled send is written all the same, so "no answer" means unknown, never failed.
-            await asyncio.shield(asyncio.gather(*answers))
+            await acknowledged(answers)
 
 
 def _place(row: asyncpg.Record) -> tuple[object, dt.datetime]:

@@ -51,6 +51,12 @@ async def acknowledged_within(deadline_s: float) -> AsyncIterator[None]:
         raise BrokerUnavailable(f"Kafka: {error or 'no acknowledgement in time'}") from error
 
 
+async def acknowledged(answers: Sequence[asyncio.Future[Any]]) -> None:
+    """Waits for the broker's answers to what was sent. Shielded: a cancelled send is written all the same, so "no
+    answer" means unknown, never failed."""
+    await asyncio.shield(asyncio.gather(*answers))
+
+
 class KafkaOutbox:
     """Implements the OutboxPublisher port."""
 
@@ -84,8 +90,7 @@ class KafkaOutbox:
         async with acknowledged_within(self._deadline_s):
             answers = await self._send_alerts(alerts)
             answers += [await send_exact(self._producer, DLQ.name, None, to_record(letter)) for letter in letters]
-            # Shielded: a cancelled send is written all the same, so "no answer" means unknown, never failed.
-            await asyncio.shield(asyncio.gather(*answers))
+            await acknowledged(answers)
         await self._mark([alert[0] for alert in alerts], [letter.id for letter in letters])
 
     async def _send_alerts(self, alerts: Sequence[AlertRecord]) -> list[asyncio.Future[Any]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import subprocess
 import sys
@@ -13,6 +12,7 @@ import pytest
 from api.__main__ import api_key, is_loopback
 from schemas.errors import SettingsRefused
 from streams.adapters.secrets import API_KEY, FileSecrets
+from tests.programs import bare_environment
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "localhost"])
@@ -44,7 +44,7 @@ def test_refusals_are_one_line_and_a_status() -> None:
 
 def started(**environment: str) -> tuple[int, int]:
     """Exit status and lines on standard error."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("MUTT_")}
+    kept = bare_environment()
     done = subprocess.run(
         [sys.executable, "-m", "api"], env=kept | environment, capture_output=True, text=True, timeout=60
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
 import subprocess
 import sys
 import time
@@ -13,12 +12,13 @@ from contextlib import contextmanager
 from typing import Any
 
 from schemas.settings import Settings
+from tests.programs import bare_environment
 
 
 @contextmanager
 def process(settings: Settings) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
     """`python -m api`, once it answers."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("MUTT_")}
+    kept = bare_environment()
     child = subprocess.Popen([sys.executable, "-m", "api"], env=kept | settings.to_env(), stderr=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + 30

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from tests.programs import bare_environment
 
 pytestmark = pytest.mark.integration
 
@@ -16,7 +17,7 @@ COMMAND = [sys.executable, "-c", "from ops.cli.muttdev import main; main()", "de
 
 
 def test_the_books_of_a_short_demonstration_balance(tmp_path: Path) -> None:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("MUTT_")}
+    environment = bare_environment()
     done = subprocess.run(
         [*COMMAND, "--duration", "8", "--rate", "100", "--seed", "5"],
         env=environment | {"MUTT_HOME": str(tmp_path / "a home")},

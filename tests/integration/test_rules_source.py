@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import subprocess
-import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -22,6 +20,7 @@ from streams.adapters.database import connect
 from streams.adapters.rule_watcher import RuleWatcher
 from streams.adapters.rules import PostgresRuleSource, export_rules, import_rules
 from tests.builders import event, rule
+from tests.programs import bare_environment, run_text
 
 pytestmark = pytest.mark.integration
 
@@ -183,15 +182,7 @@ async def test_a_lost_listening_connection_is_opened_again(database: Any) -> Non
 
 def command(database: Any, *arguments: str) -> subprocess.CompletedProcess[str]:
     """`mutt rules` in its own process, as an operator runs it."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("MUTT_")}
-    return subprocess.run(
-        [sys.executable, "-c", "from ops.cli.mutt import main; main()", "rules", *arguments],
-        capture_output=True,
-        text=True,
-        env=environment | database.settings.to_env(),
-        timeout=60,
-        check=False,
-    )
+    return run_text("mutt", "rules", *arguments, environment=bare_environment(**database.settings.to_env()))
 
 
 @pytest.mark.parametrize("format", ["jsonl", "yaml"])

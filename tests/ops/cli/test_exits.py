@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -17,6 +16,7 @@ from aiokafka.errors import KafkaConnectionError, UnknownTopicOrPartitionError
 from ops.cli import mutt, muttdev
 from ops.cli.exits import EPILOG, MEANINGS, Exit, classify, fail, run
 from schemas.errors import Refused, SettingsRefused, StoreUnavailable
+from tests.programs import bare_environment
 
 
 def commands(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
@@ -163,7 +163,7 @@ def test_C4_settings_are_refused_all_at_once() -> None:
 
 
 def as_process(command: list[str], redirect: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("MUTT_")}
+    kept = bare_environment()
     argv = [sys.executable, "-c", f"from ops.cli.{command[0]} import main; main()", *command[1:]]
     return subprocess.run(
         ["sh", "-c", f'"$@" {redirect}', "sh", *argv],
