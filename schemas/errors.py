@@ -17,6 +17,8 @@ MuttError
     ├── SettingsRefused        environment or settings
     ├── ConfigRefused          a dynamic configuration key
     ├── RuleRefused            a rule or a rules file
+    ├── NotFound               there is no such thing, or it was retired
+    ├── AlreadyThere           a thing of that name is there
     ├── Outdated               it was changed by another hand meanwhile: look again
     └── MigrationRefused       the schema's history
 """
@@ -118,6 +120,14 @@ class ConfigRefused(Refused):
 
 class RuleRefused(Refused):
     """A rule (or a line of a rules file) is not valid, or the matching engine does not accept its pattern."""
+
+
+class NotFound(Refused):
+    """There is nothing of that name or id, or it was retired."""
+
+
+class AlreadyThere(Refused):
+    """Something of that name is there already."""
 
 
 class Outdated(Refused):

@@ -121,6 +121,7 @@ async def _write(
 ) -> dict[str, tuple[str | None, str | None]]:
     from ops.cli.connections import database, settings_from_environment
     from streams.adapters.config_store import ConfigStore
+    from streams.core.authors import Author
 
     async with database(settings_from_environment()) as pool:
-        return await ConfigStore(pool).change(wanted, actor=actor, reason=reason)
+        return await ConfigStore(pool).change(wanted, Author(actor, reason))
