@@ -17,6 +17,9 @@ MuttError
     ├── SettingsRefused        environment or settings
     ├── ConfigRefused          a dynamic configuration key
     ├── RuleRefused            a rule or a rules file
+    ├── KeyRefused             an API key: its client, scopes or times
+    │   ├── TwoKeysLive            its client has two that are live
+    │   └── ScopesExceeded         it would grant what its maker does not have
     ├── Outdated               it was changed by another hand meanwhile: look again
     └── MigrationRefused       the schema's history
 """
@@ -118,6 +121,18 @@ class ConfigRefused(Refused):
 
 class RuleRefused(Refused):
     """A rule (or a line of a rules file) is not valid, or the matching engine does not accept its pattern."""
+
+
+class KeyRefused(Refused):
+    """An API key cannot be made as it was asked for."""
+
+
+class TwoKeysLive(KeyRefused):
+    """The client has two live keys; one must be revoked, or expire, before there is another."""
+
+
+class ScopesExceeded(KeyRefused):
+    """The key would have scopes that whoever makes it does not have."""
 
 
 class Outdated(Refused):
