@@ -10,9 +10,10 @@ from typing import Any
 
 import asyncpg
 
-from schemas.errors import ScopesExceeded, TwoKeysLive
+from schemas.errors import ScopesExceeded, SettingsRefused, TwoKeysLive
 from schemas.scopes import ALL_SCOPES, Scope
 from schemas.secrets import Secret
+from streams.adapters.secrets import API_PEPPER
 from streams.adapters.selects import Select
 from streams.adapters.transactions import Transactions
 from streams.core.api_keys import (
@@ -66,9 +67,12 @@ _OWN = Author("api")
 
 
 class KeyStore:
-    """Keys of all clients. Every method answers within seconds or raises StoreUnavailable."""
+    """Keys of all clients. Every method answers within seconds or raises StoreUnavailable.
 
-    def __init__(self, pool: asyncpg.Pool, pepper: Secret) -> None:
+    Without a pepper no key is made: SettingsRefused.
+    """
+
+    def __init__(self, pool: asyncpg.Pool, pepper: Secret | None) -> None:
         self._transactions = Transactions(pool)
         self._pepper = pepper
 
@@ -152,6 +156,8 @@ class KeyStore:
             return len(await connection.fetch(_FORGET_FAILURES, kept, limit))
 
     async def _insert(self, connection: Any, wanted: WantedKey) -> MadeKey:
+        if self._pepper is None:
+            raise SettingsRefused(f"the secret {API_PEPPER} is missing, with which API keys are hashed")
         made = new_key(secrets.token_bytes(ID_BYTES), secrets.token_bytes(SECRET_BYTES))
         scopes = sorted(wanted.scopes)
         with _two_live(wanted.client):
