@@ -141,6 +141,8 @@ class NotFound(Refused):
 
 class AlreadyThere(Refused):
     """Something of that name is there already."""
+
+
 class KeyRefused(Refused):
     """An API key cannot be made as it was asked for."""
 

@@ -66,6 +66,7 @@ def _select(query: ConfigAuditQuery) -> Select:
     select.where("record_id = {}", query.record_id)
     select.where("changed_at >= {}", query.start)
     select.where("changed_at <= {}", query.end)
+    select.where("changed_at < {}", query.until)
     select.where(_TEXTS, containing(query.text) if query.text is not None else None)
     return select
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import asyncpg
-
 from schemas.config import checked_change
 from schemas.errors import Outdated
 from streams.adapters.transactions import Transactions
@@ -26,8 +24,8 @@ Change = tuple[str | None, str | None]
 class ConfigStore:
     """Reads and changes stored keys. Raises StoreUnavailable."""
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
-        self._transactions = Transactions(pool)
+    def __init__(self, transactions: Transactions) -> None:
+        self._transactions = transactions
 
     async def read(self) -> dict[str, str]:
         """The stored texts; keys that are not there have their default."""

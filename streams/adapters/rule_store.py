@@ -34,6 +34,7 @@ _HISTORY = """
 _VERSION_COLUMNS = "v.*, a.*"
 _TEXTS = "concat_ws(E'\\n', match_string, trap_oid, description) ILIKE {}"
 
+NEWEST_FIRST = Sort("version", descending=True)
 NO_RULE = "Rule not found"
 
 
@@ -92,13 +93,14 @@ class RuleStore:
             await _hold(connection, rule.id, expected, retired=True)
             return _stored(await connection.fetchrow(_UPDATE, rule.id, _json(columns(rule))))
 
-    async def history(self, rule_id: int, *, after: Place | None, limit: int) -> Page[RuleVersion]:
-        """The versions of a rule, newest first. Raises NotFound."""
+    async def history(
+        self, rule_id: int, *, after: Place | None, limit: int, sort: Sort = NEWEST_FIRST
+    ) -> Page[RuleVersion]:
+        """The versions of a rule. Raises NotFound."""
         select = Select(_VERSION_COLUMNS, _HISTORY)
         select.where("rule_id = {}", rule_id)
-        newest_first = Sort("version", descending=True)
         async with self._transactions.reading() as connection:
-            rows, place = await select.page(connection, newest_first, "version", after=after, limit=limit)
+            rows, place = await select.page(connection, sort, "version", after=after, limit=limit)
             if not rows and after is None:
                 raise NotFound(NO_RULE)
         return Page(tuple(map(_version, rows)), place)

@@ -33,7 +33,7 @@ class ConfigChange:
 
 @dataclass(frozen=True, slots=True)
 class ConfigAuditQuery:
-    """Which entries. Bounds are inclusive; None means: not asked for."""
+    """Which entries. None means: not asked for."""
 
     actor: str | None = None
     """Part of `changed_by`, in any case."""
@@ -44,6 +44,9 @@ class ConfigAuditQuery:
     record_id: int | None = None
     start: dt.datetime | None = None
     end: dt.datetime | None = None
+    """Inclusive, as `start` is."""
+    until: dt.datetime | None = None
+    """Exclusive."""
     text: str | None = None
     """Part of the object, the reason or a value, in any case."""
 

@@ -125,7 +125,7 @@ async def test_a_team_is_changed_under_its_version(database: Database, audit: Co
 
 
 async def test_a_key_is_changed_under_its_version(database: Database) -> None:
-    store = ConfigStore(database.pool)
+    store = ConfigStore(Transactions(database.pool))
     await store.change({"moog_rate_limit": "7"}, ANN, expected={"moog_rate_limit": 0})
     with pytest.raises(Outdated, match="moog_rate_limit"):
         await store.change({"moog_rate_limit": "8"}, BOB, expected={"moog_rate_limit": 0})
@@ -136,7 +136,7 @@ async def test_a_key_is_changed_under_its_version(database: Database) -> None:
 
 
 async def test_the_audit_is_searched_by_all_its_filters(database: Database, audit: ConfigAudit) -> None:
-    store = ConfigStore(database.pool)
+    store = ConfigStore(Transactions(database.pool))
     await store.change({"moog_rate_limit": "7"}, ANN)
     await store.change({"moog_rate_limit": "8"}, BOB)
     now = dt.datetime.now(dt.UTC)

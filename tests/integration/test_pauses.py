@@ -12,6 +12,7 @@ import pytest
 from ops.devstack.layout import free_port
 from schemas.errors import ConfigRefused
 from streams.adapters.config_store import ConfigStore
+from streams.adapters.transactions import Transactions
 from streams.core.authors import Author
 from tests.builders import event_json
 from tests.integration.commands import mutt
@@ -148,7 +149,7 @@ async def test_a_pause_of_a_worker_that_died_fades_and_a_halt_stays(system: Syst
 
 
 async def test_changes_are_applied_together_or_not_at_all_and_audited(database: Database) -> None:
-    store = ConfigStore(database.pool)
+    store = ConfigStore(Transactions(database.pool))
     both = {"alerter_queue_warn_threshold": "6000", "alerter_queue_shed_threshold": "7000"}
     assert await store.change(both, Author("ann")) == {name: (None, text) for name, text in both.items()}
     with pytest.raises(ConfigRefused, match="must be below"):
