@@ -95,8 +95,16 @@ def test_what_the_store_refuses_is_the_callers(error: Exception, type_: ProblemT
 
     class Refuses:
         def routes(self) -> tuple[ApiRoute, ...]:
-            one = ApiRoute(method="GET", path="/api/v2/x", endpoint=refuses, scope=Scope.RULES_READ, summary="x")
-            return (one,)
+            return (
+                ApiRoute(
+                    method="GET",
+                    path="/api/v2/x",
+                    endpoint=refuses,
+                    scope=Scope.RULES_READ,
+                    summary="x",
+                    errors=(412, 422),
+                ),
+            )
 
     answer = window_of([Refuses()]).get("/api/v2/x")
     assert (answer.status_code, answer.json()["type"]) == (type_.status, type_.uri)

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from api.app import Ports, resources
 from api.metrics import ApiMetrics
+from api.problems import JsonResponse
 from api.routes import PUBLIC, ApiRoute, Table, flatten
 from schemas.scopes import ALL_SCOPES, Client, Scope
 from schemas.secrets import Secret
@@ -62,11 +63,20 @@ def test_plain_paths_come_before_templates() -> None:
         ("/api/v2/x/all", "/api/v2/x/all", {}),
         ("/api/v2/x/b", "/api/v2/x/{name}", {"name": "b"}),
         ("/api/v2/y/7", "/api/v2/y/{id}", {"id": 7}),
+        (f"/api/v2/y/{2**63 - 1}", "/api/v2/y/{id}", {"id": 2**63 - 1}),
     ):
         found = table.find(path)
         assert found is not None
         assert (found.place.path, found.params) == (place, params)
-    for path in ("/api/v2/y/x", "/api/v2/x/", "/api/v2/x/a/b", "/api/v2", "/api/v2/x/all/"):
+    for path in (
+        "/api/v2/y/x",
+        f"/api/v2/y/{2**63}",
+        "/api/v2/y/" + "9" * 5000,
+        "/api/v2/x/",
+        "/api/v2/x/a/b",
+        "/api/v2",
+        "/api/v2/x/all/",
+    ):
         assert table.find(path) is None
 
 
@@ -119,13 +129,13 @@ def test_all_scopes_but_one_are_not_enough() -> None:
 
 def test_the_client_is_known_to_the_endpoint() -> None:
     async def whoami(request: Request) -> Response:
-        return Response(request.state.client.id)
+        return JsonResponse(request.state.client.id)
 
     class Asks:
         def routes(self) -> tuple[ApiRoute, ...]:
-            return (route(endpoint=whoami),)
+            return (route(endpoint=whoami, answer=str),)
 
-    assert window_of([Asks()]).get("/api/v2/x").text == "development"
+    assert window_of([Asks()]).get("/api/v2/x").json() == "development"
 
 
 def test_misspelt_parameters_of_v2_are_told_all_at_once() -> None:
