@@ -9,16 +9,21 @@ import signal
 import socket
 import sys
 from functools import partial
+from secrets import token_bytes
 from types import FrameType
 from typing import NoReturn
 
 import structlog
 import uvicorn
 
-from api.app import Doors, Ports, create_app, resources
+from api.app import Doors, Ports, create_app, resources, utc_now
 from api.auth import OneKey
 from api.circuit import Circuit
+from api.cursors import Cursors
+from api.envelope import Envelope
+from api.guard import Guard
 from api.guarded_reads import POLICY, POSTGRESQL, WAIT_S, WAITING, GuardedReads
+from api.guarded_transactions import GuardedTransactions
 from api.health import Check
 from api.hosts import Hosts
 from api.metrics import ApiMetrics
@@ -28,10 +33,15 @@ from schemas.errors import SettingsRefused
 from schemas.secrets import Secret
 from schemas.settings import Settings
 from streams import logs
+from streams.adapters.audit_samples import AuditSamples
 from streams.adapters.brokers import check_brokers
+from streams.adapters.config_audit import ConfigAudit
+from streams.adapters.config_store import ConfigStore
 from streams.adapters.database import create_pool
+from streams.adapters.host_lists import development_hosts, device_teams
 from streams.adapters.reads import PostgresReads
-from streams.adapters.secrets import API_KEY, FileSecrets, SecretSource
+from streams.adapters.rule_store import RuleStore
+from streams.adapters.secrets import API_KEY, FileSecrets, SecretSource, pepper_of
 
 log = structlog.get_logger()
 
@@ -72,6 +82,12 @@ def api_key(secrets: SecretSource, host: str) -> Secret | None:
     return key
 
 
+def cursor_key(secrets: SecretSource) -> bytes:
+    """The same for all processes that share a pepper; without one, cursors are good until this process ends."""
+    pepper = pepper_of(secrets)
+    return pepper.reveal().encode() if pepper is not None else token_bytes(32)
+
+
 def is_loopback(host: str) -> bool:
     """Only addresses count, and the name localhost: any other name may mean something else tomorrow."""
     try:
@@ -90,15 +106,38 @@ async def serve(settings: Settings, secrets: SecretSource, key: Secret | None, l
     pool = await create_pool(settings, secrets, size=CONNECTIONS)
     metrics = ApiMetrics()
     turns = Turns(CONNECTIONS, waiting=WAITING, within_s=WAIT_S)
-    reads = GuardedReads(PostgresReads(pool), Circuit(POSTGRESQL, POLICY, metrics), turns)
+    circuit = Circuit(POSTGRESQL, POLICY, metrics)
+    reads = GuardedReads(PostgresReads(pool), circuit, turns)
+    transactions = GuardedTransactions(pool, Guard(circuit, turns))
     checks: dict[str, Check] = {
         "postgresql": reads.check_schema,
         "kafka": partial(check_brokers, settings.kafka_bootstrap),
     }
-    ports = Ports(metrics=metrics, checks=checks, reads=reads)
+    ports = Ports(
+        metrics=metrics,
+        checks=checks,
+        reads=reads,
+        rules=RuleStore(transactions),
+        hosts=development_hosts(transactions),
+        teams=device_teams(transactions),
+        keys=ConfigStore(transactions),
+        config_audit=ConfigAudit(transactions),
+        samples=AuditSamples(transactions),
+        cursors=Cursors(cursor_key(secrets), utc_now),
+    )
     doors = Doors(authenticator=OneKey(key), hosts=Hosts(settings.hosts_allowed), origins=settings.origins_allowed)
-    config = uvicorn.Config(
-        create_app(resources(ports), doors, metrics),
+    host, port = listening.getsockname()[:2]
+    log.info("listening", host=host, port=port, key_needed=key is not None)
+    try:
+        await uvicorn.Server(served(create_app(resources(ports), doors, metrics))).serve(sockets=[listening])
+    finally:
+        pool.terminate()
+
+
+def served(app: Envelope) -> uvicorn.Config:
+    """How uvicorn serves it: HTTP/1.1 alone, bounded in size and time, believing no proxy."""
+    return uvicorn.Config(
+        app,
         http=Protocol,
         h11_max_incomplete_event_size=MOST_READ,
         ws="none",
@@ -110,12 +149,6 @@ async def serve(settings: Settings, secrets: SecretSource, key: Secret | None, l
         timeout_keep_alive=IDLE_S,
         timeout_graceful_shutdown=SHUTDOWN_S,
     )
-    host, port = listening.getsockname()[:2]
-    log.info("listening", host=host, port=port, key_needed=key is not None)
-    try:
-        await uvicorn.Server(config).serve(sockets=[listening])
-    finally:
-        pool.terminate()
 
 
 def _leave(_: int, __: FrameType | None) -> NoReturn:

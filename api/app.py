@@ -4,25 +4,43 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
+import msgspec
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
-from starlette.types import ASGIApp
 
 from api.audit_logs import AuditLogs
 from api.auth import Authenticator
+from api.config import Config
+from api.config_audit import ConfigAuditTrail
+from api.config_v1 import ConfigOfV1
+from api.cursors import Cursors
+from api.dev_hosts import DevHosts
 from api.dispatch import dispatch
+from api.documentation import Documentation
 from api.envelope import Envelope
 from api.gate import Gate, Now
 from api.health import Check, Health, Readiness
 from api.hosts import Hosts
 from api.metrics import ApiMetrics
+from api.pattern_guard import PatternGuard
 from api.problems import HANDLERS
-from api.routes import Resource, Table, flatten
+from api.routes import Resource, flatten
+from api.rule_dry_run import RuleDryRun
+from api.rule_files import RuleFiles
+from api.rules import Rules
+from api.rules_v1 import RulesV1
 from api.slo import Slo
+from api.teams import Teams
+from streams.adapters.audit_samples import AuditSamples
+from streams.adapters.config_audit import ConfigAudit
+from streams.adapters.config_store import ConfigStore
+from streams.adapters.host_lists import HostList
+from streams.adapters.rule_store import RuleStore
 from streams.core.reads import Reads
 
 
@@ -33,15 +51,45 @@ class Ports:
     metrics: ApiMetrics
     checks: Mapping[str, Check]
     reads: Reads
+    rules: RuleStore
+    hosts: HostList
+    teams: HostList
+    keys: ConfigStore
+    config_audit: ConfigAudit
+    samples: AuditSamples
+    cursors: Cursors
 
 
 def resources(ports: Ports) -> tuple[Resource, ...]:
     """All of them. None asks its port for anything before a request comes."""
+    metrics, cursors = ports.metrics, ports.cursors
+    patterns = PatternGuard()
     return (
-        Health(Readiness(ports.checks), ports.metrics),
-        AuditLogs(ports.reads, ports.metrics),
-        Slo(ports.reads, ports.metrics),
+        Health(Readiness(ports.checks), metrics),
+        AuditLogs(ports.reads, metrics),
+        Slo(ports.reads, metrics),
+        Rules(ports.rules, patterns, cursors, metrics),
+        RuleFiles(ports.rules, patterns, metrics),
+        RuleDryRun(ports.rules, ports.samples, patterns, metrics),
+        RulesV1(ports.rules, patterns, metrics),
+        DevHosts(ports.hosts, cursors, metrics),
+        Teams(ports.teams, cursors, metrics),
+        Config(ports.keys, ports.config_audit, cursors, metrics),
+        ConfigOfV1(ports.keys, ports.config_audit, metrics),
+        ConfigAuditTrail(ports.config_audit, cursors, metrics),
     )
+
+
+def described() -> bytes:
+    """All resources as OpenAPI 3.1, as docs/openapi.json keeps it; nothing is connected to anything."""
+    ports = some_ports(metrics=ApiMetrics(), checks={})
+    return msgspec.json.format(Documentation(flatten(resources(ports))).document, indent=2) + b"\n"
+
+
+def some_ports(**given: Any) -> Ports:
+    """Ports of which only these lead anywhere."""
+    nowhere: dict[str, Any] = dict.fromkeys(field.name for field in fields(Ports))
+    return Ports(**nowhere | given)
 
 
 def utc_now() -> dt.datetime:
@@ -61,9 +109,9 @@ class Doors:
     """Web pages of these sites may ask from a browser (CORS)."""
 
 
-def create_app(resources: Iterable[Resource], doors: Doors, metrics: ApiMetrics, *, now: Now = utc_now) -> ASGIApp:
+def create_app(resources: Iterable[Resource], doors: Doors, metrics: ApiMetrics, *, now: Now = utc_now) -> Envelope:
     """The ASGI application of these resources; all of them come from `resources(ports)`."""
-    table = Table(flatten(resources))
+    table = Documentation(flatten(resources)).table
     app = Starlette(exception_handlers=HANDLERS, middleware=_middleware(doors.origins))
     app.router.redirect_slashes = False
     app.router.default = Gate(dispatch, doors.authenticator, doors.hosts, now)

@@ -15,7 +15,7 @@ from api.authors import author_of
 from api.config_audit import CHANGES, AuditReader
 from api.cursors import Cursors
 from api.metrics import ApiMetrics
-from api.preconditions import IF_MATCH
+from api.preconditions import IF_MATCH, IF_NONE_MATCH
 from api.problem_types import ProblemType
 from api.problems import Fault, Invalid, JsonResponse, Problem
 from api.queries import QueryReader
@@ -105,7 +105,7 @@ class Config:
                      summary="Some keys changed together, or not at all", body=ConfigChanges,
                      example={"changes": together}, answer=ConfigKeys, errors=(412,)),
             ApiRoute(method="GET", path=ONE, endpoint=self.show, scope=read, summary="One key", answer=ConfigKey,
-                     errors=(404,)),
+                     headers=(IF_NONE_MATCH,), errors=(304, 404)),
             ApiRoute(method="PUT", path=ONE, endpoint=self.put, scope=write, summary="Another value for a key",
                      body=NewValue, example={"value": 30}, answer=ConfigKey, headers=(IF_MATCH,), errors=changes),
             ApiRoute(method="DELETE", path=ONE, endpoint=self.reset, scope=write, query=(WHY,),
@@ -181,7 +181,8 @@ def _texts(asked: ConfigChanges) -> dict[str, str | None]:
     faults = []
     for name, value in asked.changes.items():
         try:
-            texts[name] = None if value is None and name in BY_NAME else typed_text(name, "" if value is None else value)
+            is_default = value is None and name in BY_NAME
+            texts[name] = None if is_default else typed_text(name, "" if value is None else value)
         except ConfigRefused as refused:
             faults.append(Fault(str(refused), pointer=pointer_to("/changes", name)))
     faults += [Fault(NO_KEY, pointer=pointer_to("/expected", name)) for name in asked.expected if name not in BY_NAME]

@@ -97,7 +97,7 @@ class ConfigAuditTrail:
             ApiRoute(method="GET", path=PATH, endpoint=self.list, scope=read, query=AUDIT.query, answer=AUDIT.answer,
                      summary="Changes of configuration, newest first", errors=(400,)),
             ApiRoute(method="GET", path=PATH + "/export", endpoint=self.export, scope=read, query=(*FILTERS, format_),
-                     summary="All of them in a file, newest first", gives=NDJSON,
+                     summary="All of them in a file, newest first", gives=(NDJSON, CSV),
                      description="NDJSON; with `format=csv` text/csv, in which no cell is a formula."),
             ApiRoute(method="GET", path=PATH + "/{id:int}", endpoint=self.show, scope=read, summary="One change",
                      answer=ShownChange, errors=(404,)),

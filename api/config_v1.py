@@ -1,4 +1,4 @@
-"""/api/v1/config, config/history, audit and config-audit in the documented v1 shapes: values are text, pages numbered."""
+"""/api/v1/config and its history, audit and config-audit in the documented v1 shapes: text, and numbered pages."""
 
 from __future__ import annotations
 

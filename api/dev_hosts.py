@@ -14,7 +14,7 @@ from api.cursors import Cursors
 from api.host_lists import Hostname, HostText, hostname_of, looked_at
 from api.lists import Listing
 from api.metrics import ApiMetrics
-from api.preconditions import IF_MATCH
+from api.preconditions import IF_MATCH, IF_NONE_MATCH
 from api.problem_types import ProblemType
 from api.problems import JsonResponse, Problem
 from api.queries import QueryReader
@@ -80,7 +80,7 @@ class DevHosts:
             ApiRoute(method="POST", path=V2, endpoint=self.add, scope=write, summary="A development host more",
                      body=NewDevHost, example=EXAMPLE, answer=DevHost, status=201, errors=(409,)),
             ApiRoute(method="GET", path=V2 + one, endpoint=self.show, scope=read, summary="One development host",
-                     answer=DevHost, errors=(404,)),
+                     answer=DevHost, headers=(IF_NONE_MATCH,), errors=(304, 404)),
             ApiRoute(method="DELETE", path=V2 + one, endpoint=self.remove, scope=write,
                      summary="A development host less", query=(WHY,), headers=(IF_MATCH,), status=204,
                      errors=(404, 412, 428)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -58,6 +59,7 @@ class Listing:
         return (*self.filters, LIMIT, CURSOR, sort, fields)
 
 
+@cache  # one type for all lists of these items
 def _page_of(item: type[Struct]) -> type[Struct]:
     """The type of a page, whose items may lack members that nobody asked for."""
     parts = [(one.name, one.type | msgspec.UnsetType, msgspec.UNSET) for one in msgspec.structs.fields(item)]

@@ -31,7 +31,7 @@ from schemas.scopes import Scope
 from schemas.topics import RAW
 from streams.adapters.audit_samples import AuditSamples
 from streams.adapters.rule_store import NO_RULE, RuleStore
-from streams.core.dry_run import MOST_EVENTS, Change, Comparison, Decision, Proposal, Sample, proposed_set
+from streams.core.dry_run import MOST_EVENTS, Change, Comparison, Decision, Proposal, proposed_set
 from streams.core.matching import Knowledge
 
 MOST_LINES = 1000

@@ -56,14 +56,14 @@ class RuleFiles:
                      query=(dry_run, WHY), body=str, accepts=tuple(FORMATS), answer=ImportAnswer),
             ApiRoute(method="GET", path=PATH + "/export", endpoint=self.export, scope=Scope.RULES_READ,
                      summary="Every rule in rank order, as a file that an import reads", query=(format_,),
-                     gives=NDJSON, description="JSON Lines; with `format=yaml` YAML."),
+                     gives=(NDJSON, YAML), description="JSON Lines; with `format=yaml` YAML."),
         )  # fmt: skip
 
     async def add(self, request: Request) -> Response:
         reader = QueryReader(request.query_params)
         dry_run, reason = reader.switch("dry_run") or False, reader.text("reason", longest=LONGEST_REASON)
         reader.finish()
-        content = await bodies.read_bytes(request, accepts=tuple(FORMATS))
+        content = await bodies.read_bytes(request)
         rules = await self._checked(content, FORMATS[bodies.media_type(request) or NDJSON])
         with self._metrics.timed("rules_import"):
             if dry_run:

@@ -15,7 +15,7 @@ from api.cursors import Cursors
 from api.lists import Listing
 from api.metrics import ApiMetrics
 from api.pattern_guard import PatternGuard
-from api.preconditions import IF_MATCH
+from api.preconditions import IF_MATCH, IF_NONE_MATCH
 from api.problem_types import ProblemType
 from api.problems import Fault, Invalid, Problem
 from api.queries import QueryReader
@@ -132,7 +132,8 @@ class Rules:
             ApiRoute(method="POST", path=PATH, endpoint=self.create, scope=write, summary="A new rule",
                      body=NewRule, example=EXAMPLE, answer=ShownRule, status=201),
             ApiRoute(method="GET", path=ONE, endpoint=self.show, scope=read, summary="One rule",
-                     description="A retired rule is shown too, with `retired_at`.", answer=ShownRule, errors=(404,)),
+                     description="A retired rule is shown too, with `retired_at`.", answer=ShownRule,
+                     headers=(IF_NONE_MATCH,), errors=(304, 404)),
             ApiRoute(method="PUT", path=ONE, endpoint=self.replace, scope=write,
                      summary="All that the author of a rule sets", description="Members left out take their default.",
                      body=NewRule, example=EXAMPLE, answer=ShownRule, **changes),
@@ -177,7 +178,7 @@ class Rules:
 
     async def patch(self, request: Request) -> Response:
         stored = await self._in_force(request)
-        change = bodies.parsed(await bodies.read_bytes(request, accepts=(MERGE_PATCH, JSON)))
+        change = bodies.parsed(await bodies.read_bytes(request))
         if not isinstance(change, dict):
             raise Invalid([Fault("a merge patch of a rule is an object", pointer="")])
         merged = merge(author_fields(stored.rule), change)

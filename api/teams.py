@@ -14,7 +14,7 @@ from api.cursors import Cursors
 from api.host_lists import Hostname, HostText, hostname_of, looked_at
 from api.lists import Listing
 from api.metrics import ApiMetrics
-from api.preconditions import IF_MATCH
+from api.preconditions import IF_MATCH, IF_NONE_MATCH
 from api.problem_types import ProblemType
 from api.problems import JsonResponse, Problem
 from api.queries import QueryReader
@@ -102,7 +102,7 @@ class Teams:
             ApiRoute(method="POST", path=V2, endpoint=self.add, scope=write, summary="A host gets a team",
                      body=NewTeam, example=EXAMPLE, answer=Team, status=201, errors=(409,)),
             ApiRoute(method="GET", path=V2 + ONE, endpoint=self.show, scope=read, summary="The team of one host",
-                     answer=Team, errors=(404,)),
+                     answer=Team, headers=(IF_NONE_MATCH,), errors=(304, 404)),
             ApiRoute(method="PUT", path=V2 + ONE, endpoint=self.change, scope=write,
                      summary="A host gets another team", body=TeamChange, example={"team_assignment": "voice"},
                      answer=Team, headers=(IF_MATCH,), errors=changes),

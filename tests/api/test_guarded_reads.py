@@ -9,7 +9,7 @@ import httpx2
 import pytest
 from prometheus_client.exposition import generate_latest
 
-from api.app import Doors, Ports, create_app, resources
+from api.app import Doors, create_app, resources, some_ports
 from api.auth import OneKey
 from api.circuit import Circuit, means_down
 from api.guarded_reads import GuardedReads
@@ -50,7 +50,7 @@ class Guarded:
         self.metrics = ApiMetrics()
         circuit = Circuit("postgresql", BreakerPolicy(FAILURES, OPEN_S), self.metrics, clock=lambda: self.now)
         self.guard = GuardedReads(self.reads, circuit, Turns(at_once, waiting=waiting, within_s=within_s))
-        ports = Ports(metrics=self.metrics, checks={"postgresql": self.guard.check_schema}, reads=self.guard)
+        ports = some_ports(metrics=self.metrics, checks={"postgresql": self.guard.check_schema}, reads=self.guard)
         app = create_app(resources(ports), Doors(authenticator=OneKey(None)), self.metrics)
         self._transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
 

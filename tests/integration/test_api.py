@@ -16,7 +16,7 @@ import pytest
 import pytest_asyncio
 from msgspec.structs import replace
 
-from api.app import Doors, Ports, create_app, resources
+from api.app import Doors, create_app, resources, some_ports
 from api.auth import OneKey
 from api.metrics import ApiMetrics
 from ops.devstack.layout import free_port
@@ -44,7 +44,7 @@ async def client(database: Database) -> AsyncIterator[httpx2.AsyncClient]:
     assert key is not None
     reads = PostgresReads(database.pool)
     metrics = ApiMetrics()
-    ports = Ports(metrics=metrics, checks={"postgresql": reads.check_schema}, reads=reads)
+    ports = some_ports(metrics=metrics, checks={"postgresql": reads.check_schema}, reads=reads)
     app = create_app(resources(ports), Doors(authenticator=OneKey(key)), metrics)
     transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
     headers = {"X-API-KEY": key.reveal()}
