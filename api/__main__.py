@@ -120,7 +120,7 @@ async def serve(settings: Settings, secrets: SecretSource, key: Secret | None, l
         rules=RuleStore(transactions),
         hosts=development_hosts(transactions),
         teams=device_teams(transactions),
-        keys=ConfigStore(transactions),
+        config=ConfigStore(transactions),
         config_audit=ConfigAudit(transactions),
         samples=AuditSamples(transactions),
         cursors=Cursors(cursor_key(secrets), utc_now),

@@ -54,7 +54,7 @@ class Ports:
     rules: RuleStore
     hosts: HostList
     teams: HostList
-    keys: ConfigStore
+    config: ConfigStore
     config_audit: ConfigAudit
     samples: AuditSamples
     cursors: Cursors
@@ -74,8 +74,8 @@ def resources(ports: Ports) -> tuple[Resource, ...]:
         RulesV1(ports.rules, patterns, metrics),
         DevHosts(ports.hosts, cursors, metrics),
         Teams(ports.teams, cursors, metrics),
-        Config(ports.keys, ports.config_audit, cursors, metrics),
-        ConfigOfV1(ports.keys, ports.config_audit, metrics),
+        Config(ports.config, ports.config_audit, cursors, metrics),
+        ConfigOfV1(ports.config, ports.config_audit, metrics),
         ConfigAuditTrail(ports.config_audit, cursors, metrics),
     )
 

@@ -31,6 +31,11 @@ FORMATS = {NDJSON: RulesFormat.JSONL, "application/jsonl": RulesFormat.JSONL, YA
 MEDIA = {RulesFormat.JSONL: NDJSON, RulesFormat.YAML: YAML}
 
 
+EXAMPLE = (
+    '{"match_string": "link down", "team_assignment": "netops"}\n{"match_type": "regex", "match_string": "fan [0-9]"}\n'
+)
+
+
 class ImportAnswer(Struct, frozen=True):
     """What an import did, or would do."""
 
@@ -53,7 +58,7 @@ class RuleFiles:
             ApiRoute(method="POST", path=PATH + "/import", endpoint=self.add, scope=Scope.RULES_WRITE,
                      summary="The rules of a file that are not there yet: all, or none when one is bad",
                      description="Each fault names its line. The same file again adds nothing.",
-                     query=(dry_run, WHY), body=str, accepts=tuple(FORMATS), answer=ImportAnswer),
+                     query=(dry_run, WHY), body=str, example=EXAMPLE, accepts=tuple(FORMATS), answer=ImportAnswer),
             ApiRoute(method="GET", path=PATH + "/export", endpoint=self.export, scope=Scope.RULES_READ,
                      summary="Every rule in rank order, as a file that an import reads", query=(format_,),
                      gives=(NDJSON, YAML), description="JSON Lines; with `format=yaml` YAML."),
