@@ -14,15 +14,20 @@ from starlette.types import ASGIApp
 
 from api.audit_logs import AuditLogs
 from api.auth import Authenticator
+from api.cursors import Cursors
 from api.dispatch import dispatch
 from api.envelope import Envelope
 from api.gate import Gate, Now
 from api.health import Check, Health, Readiness
 from api.hosts import Hosts
+from api.idempotency import Repeatable
+from api.keys import ApiKeys
 from api.metrics import ApiMetrics
 from api.problems import HANDLERS
 from api.routes import Resource, Table, flatten
 from api.slo import Slo
+from streams.core.api_keys import Keys
+from streams.core.idempotency import IdempotencyStore
 from streams.core.reads import Reads
 
 
@@ -33,15 +38,21 @@ class Ports:
     metrics: ApiMetrics
     checks: Mapping[str, Check]
     reads: Reads
+    keys: Keys
+    answers: IdempotencyStore
+    cursors: Cursors
+    now: Now
 
 
 def resources(ports: Ports) -> tuple[Resource, ...]:
     """All of them. None asks its port for anything before a request comes."""
-    return (
+    subjects: tuple[Resource, ...] = (
         Health(Readiness(ports.checks), ports.metrics),
         AuditLogs(ports.reads, ports.metrics),
         Slo(ports.reads, ports.metrics),
+        ApiKeys(ports.keys, ports.cursors, ports.now),
     )
+    return tuple(Repeatable(subject, ports.answers, ports.metrics) for subject in subjects)
 
 
 def utc_now() -> dt.datetime:
