@@ -19,6 +19,7 @@ import uvicorn
 from api.app import Doors, Ports, create_app, resources, utc_now
 from api.circuit import Circuit
 from api.cursors import Cursors
+from api.envelope import Envelope
 from api.guard import Guard
 from api.guarded_keys import GuardedAnswers, GuardedKeys
 from api.guarded_reads import POLICY, POSTGRESQL, WAIT_S, WAITING, GuardedReads
@@ -119,8 +120,20 @@ async def serve(settings: Settings, secrets: SecretSource, key: Secret | None, l
         now=utc_now,
     )
     doors = Doors(authenticator=ring, hosts=Hosts(settings.hosts_allowed), origins=settings.origins_allowed)
-    config = uvicorn.Config(
-        create_app(resources(ports), doors, metrics),
+    upkeep = Upkeep(store, ring.book, ring.uses, (store.forget_failures, answers.forget))
+    host, port = listening.getsockname()[:2]
+    log.info("listening", host=host, port=port, key_needed=not (key is None and pepper is None))
+    try:
+        async with kept_up(upkeep):
+            await uvicorn.Server(served(create_app(resources(ports), doors, metrics))).serve(sockets=[listening])
+    finally:
+        pool.terminate()
+
+
+def served(app: Envelope) -> uvicorn.Config:
+    """How uvicorn serves it: HTTP/1.1 alone, bounded in size and time, believing no proxy."""
+    return uvicorn.Config(
+        app,
         http=Protocol,
         h11_max_incomplete_event_size=MOST_READ,
         ws="none",
@@ -132,14 +145,6 @@ async def serve(settings: Settings, secrets: SecretSource, key: Secret | None, l
         timeout_keep_alive=IDLE_S,
         timeout_graceful_shutdown=SHUTDOWN_S,
     )
-    host, port = listening.getsockname()[:2]
-    log.info("listening", host=host, port=port, key_needed=not (key is None and pepper is None))
-    upkeep = Upkeep(store, ring.book, ring.uses, (store.forget_failures, answers.forget))
-    try:
-        async with kept_up(upkeep):
-            await uvicorn.Server(config).serve(sockets=[listening])
-    finally:
-        pool.terminate()
 
 
 def cursor_key(pepper: Secret | None) -> bytes:

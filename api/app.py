@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
+import msgspec
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
-from starlette.types import ASGIApp
 
 from api.audit_logs import AuditLogs
 from api.auth import Authenticator
 from api.cursors import Cursors
 from api.dispatch import dispatch
+from api.documentation import Documentation
 from api.envelope import Envelope
 from api.gate import Gate, Now
 from api.health import Check, Health, Readiness
@@ -24,7 +26,7 @@ from api.idempotency import Repeatable
 from api.keys import ApiKeys
 from api.metrics import ApiMetrics
 from api.problems import HANDLERS
-from api.routes import Resource, Table, flatten
+from api.routes import Resource, flatten
 from api.slo import Slo
 from streams.core.api_keys import Keys
 from streams.core.idempotency import IdempotencyStore
@@ -55,6 +57,13 @@ def resources(ports: Ports) -> tuple[Resource, ...]:
     return tuple(Repeatable(subject, ports.answers, ports.metrics) for subject in subjects)
 
 
+def described() -> bytes:
+    """All resources as OpenAPI 3.1, as docs/openapi.json keeps it; nothing is connected to anything."""
+    nowhere: Any = None
+    ports = Ports(**{field.name: nowhere for field in fields(Ports)} | {"metrics": ApiMetrics(), "checks": {}})
+    return msgspec.json.format(Documentation(flatten(resources(ports))).document, indent=2) + b"\n"
+
+
 def utc_now() -> dt.datetime:
     return dt.datetime.now(dt.UTC)
 
@@ -72,9 +81,9 @@ class Doors:
     """Web pages of these sites may ask from a browser (CORS)."""
 
 
-def create_app(resources: Iterable[Resource], doors: Doors, metrics: ApiMetrics, *, now: Now = utc_now) -> ASGIApp:
+def create_app(resources: Iterable[Resource], doors: Doors, metrics: ApiMetrics, *, now: Now = utc_now) -> Envelope:
     """The ASGI application of these resources; all of them come from `resources(ports)`."""
-    table = Table(flatten(resources))
+    table = Documentation(flatten(resources)).table
     app = Starlette(exception_handlers=HANDLERS, middleware=_middleware(doors.origins))
     app.router.redirect_slashes = False
     app.router.default = Gate(dispatch, doors.authenticator, doors.hosts, now)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from starlette.testclient import TestClient
@@ -19,6 +20,7 @@ from api.routes import Resource
 from schemas.secrets import Secret
 from streams.core.reads import AuditEntry, AuditPage, AuditQuery, Reads
 from streams.core.slo import Indicator
+from tests.api.conformance import check_answer
 from tests.fakes_keys import MemoryAnswers, MemoryKeys
 
 KEY = "k3y-of-the-test"
@@ -119,4 +121,6 @@ def window_of(
     """A client of an API of these resources; errors of the app come as answers, as they do from a server."""
     doors = Doors(authenticator=authenticator or OneKey(None), hosts=Hosts(hosts), origins=origins)
     app = create_app(resources, doors, metrics or ApiMetrics(), now=lambda: now)
-    return TestClient(app, base_url="http://localhost", raise_server_exceptions=False, headers=headers)
+    client = TestClient(app, base_url="http://localhost", raise_server_exceptions=False, headers=headers)
+    client.event_hooks = {"response": [partial(check_answer, app.table)]}
+    return client
