@@ -26,6 +26,8 @@ from api.envelope import Envelope
 from api.gate import Gate, Now
 from api.health import Check, Health, Readiness
 from api.hosts import Hosts
+from api.idempotency import Repeatable
+from api.keys import ApiKeys
 from api.metrics import ApiMetrics
 from api.pattern_guard import PatternGuard
 from api.problems import HANDLERS
@@ -41,6 +43,8 @@ from streams.adapters.config_audit import ConfigAudit
 from streams.adapters.config_store import ConfigStore
 from streams.adapters.host_lists import HostList
 from streams.adapters.rule_store import RuleStore
+from streams.core.api_keys import Keys
+from streams.core.idempotency import IdempotencyStore
 from streams.core.reads import Reads
 
 
@@ -57,14 +61,17 @@ class Ports:
     config: ConfigStore
     config_audit: ConfigAudit
     samples: AuditSamples
+    keys: Keys
+    answers: IdempotencyStore
     cursors: Cursors
+    now: Now
 
 
 def resources(ports: Ports) -> tuple[Resource, ...]:
     """All of them. None asks its port for anything before a request comes."""
     metrics, cursors = ports.metrics, ports.cursors
     patterns = PatternGuard()
-    return (
+    subjects: tuple[Resource, ...] = (
         Health(Readiness(ports.checks), metrics),
         AuditLogs(ports.reads, metrics),
         Slo(ports.reads, metrics),
@@ -77,7 +84,9 @@ def resources(ports: Ports) -> tuple[Resource, ...]:
         Config(ports.config, ports.config_audit, cursors, metrics),
         ConfigOfV1(ports.config, ports.config_audit, metrics),
         ConfigAuditTrail(ports.config_audit, cursors, metrics),
+        ApiKeys(ports.keys, cursors, ports.now),
     )
+    return tuple(Repeatable(subject, ports.answers, ports.metrics) for subject in subjects)
 
 
 def described() -> bytes:
