@@ -73,10 +73,10 @@ def main() -> NoReturn:
 
 def api_key(secrets: SecretSource, host: str) -> Secret | None:
     """The one key of the secrets. Raises SettingsRefused when others could reach an API that asks for no key."""
-    key = secrets.get(API_KEY)
+    key, pepper = secrets.get(API_KEY), pepper_of(secrets)
     if key is not None and not key:
         raise SettingsRefused(f"the secret {API_KEY} is empty; write a key into it or remove it")
-    if key is None and pepper_of(secrets) is None and not is_loopback(host):
+    if key is None and pepper is None and not is_loopback(host):
         wanted = f"the secret {API_PEPPER} (for stored keys) or {API_KEY}"
         raise SettingsRefused(f"MUTT_HOST={host!r} is no loopback address, so the API needs {wanted}")
     return key

@@ -121,7 +121,7 @@ class ApiKeys:
                 path=PATH + "/rotate",
                 endpoint=self.rotate,
                 scope=Scope.KEYS_ADMIN,
-                summary="A second key like a client's newest one",
+                summary="A second key like the newest of a client",
                 body=Rotation,
                 example={"client": "grafana", "grace_seconds": 86400},
                 answer=MadeKeyAnswer,

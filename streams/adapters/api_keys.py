@@ -20,6 +20,7 @@ from streams.core.api_keys import (
     ID_BYTES,
     SECRET_BYTES,
     ApiKey,
+    Failure,
     MadeKey,
     StoredKey,
     WantedKey,
@@ -56,6 +57,7 @@ SELECT * FROM unnest($1::timestamptz[], $2::text[], $3::text[], $4::text[], $5::
                      $7::timestamptz[])
 ON CONFLICT (minute, address, key_id, reason) DO UPDATE SET failures = f.failures + excluded.failures,
     first_at = least(f.first_at, excluded.first_at), last_at = greatest(f.last_at, excluded.last_at)"""
+_FAILURES = "SELECT * FROM auth_failures ORDER BY minute DESC, last_at DESC LIMIT $1"
 _FORGET_FAILURES = """
 DELETE FROM auth_failures WHERE ctid = ANY (ARRAY(
     SELECT ctid FROM auth_failures WHERE minute < now() - $1::interval ORDER BY minute LIMIT $2)) RETURNING 1"""
@@ -138,6 +140,12 @@ class KeyStore:
         ]
         async with self._transactions.writing(_OWN) as connection:
             await connection.execute(_FAILED, *columns)
+
+    async def failures(self, limit: int) -> list[FailureRow]:
+        """The last ones, the newest first."""
+        async with self._transactions.reading() as connection:
+            rows = await connection.fetch(_FAILURES, limit)
+        return [FailureRow(**dict(row) | {"reason": Failure(row["reason"])}) for row in rows]
 
     async def forget_failures(self, limit: int, kept: dt.timedelta = FAILURES_KEPT) -> int:
         """Deletes the oldest of what is past its time; returns how many rows."""

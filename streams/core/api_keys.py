@@ -147,8 +147,8 @@ class WantedKey:
             yield f"client {self.client} is mutt's own"
         if not self.scopes:
             yield "a key needs at least one scope"
-        if len(self.name) > LONGEST_NAME or "\0" in self.name:
-            yield f"name must be at most {LONGEST_NAME} characters without NUL"
+        if len(self.name) > LONGEST_NAME or not self.name.isprintable():
+            yield f"name must be at most {LONGEST_NAME} characters that can be printed"
         if self.expires_at is not None and not now < self.expires_at <= now + LONGEST_LIFE:
             yield f"a key expires in the future, within {LONGEST_LIFE.days} days"
 
