@@ -59,7 +59,8 @@ def _versions(path: str, method: str, found: Found | None) -> dict[str, str]:
     if found is None:
         return headers_of(version, version.lifetime, successor_of(version, path))
     route = found.place.route(method) or found.place.any_route
-    return headers_of(version, route.lifetime, found.successor(route))
+    successor = found.successor(route) if route.lifetime.deprecated else None
+    return headers_of(version, route.lifetime, successor)
 
 
 def correlation_id(headers: Headers) -> str:
