@@ -21,8 +21,8 @@ from api.circuit import Circuit
 from api.cursors import Cursors
 from api.envelope import Envelope
 from api.guard import Guard
-from api.guarded_keys import GuardedAnswers, GuardedKeys
 from api.guarded_reads import POLICY, POSTGRESQL, WAIT_S, WAITING, GuardedReads
+from api.guarded_transactions import GuardedTransactions
 from api.health import Check
 from api.hosts import Hosts
 from api.key_ring import KeyRing
@@ -35,10 +35,15 @@ from schemas.secrets import Secret
 from schemas.settings import Settings
 from streams import logs
 from streams.adapters.api_keys import KeyStore
+from streams.adapters.audit_samples import AuditSamples
 from streams.adapters.brokers import check_brokers
+from streams.adapters.config_audit import ConfigAudit
+from streams.adapters.config_store import ConfigStore
 from streams.adapters.database import create_pool
+from streams.adapters.host_lists import development_hosts, device_teams
 from streams.adapters.idempotency import IdempotencyKeys
 from streams.adapters.reads import PostgresReads
+from streams.adapters.rule_store import RuleStore
 from streams.adapters.secrets import API_KEY, API_PEPPER, FileSecrets, SecretSource, pepper_of
 from streams.core.api_keys import derived_key
 
@@ -103,8 +108,8 @@ async def serve(settings: Settings, secrets: SecretSource, key: Secret | None, l
     turns = Turns(CONNECTIONS, waiting=WAITING, within_s=WAIT_S)
     guard = Guard(Circuit(POSTGRESQL, POLICY, metrics), turns)
     reads = GuardedReads(PostgresReads(pool), guard)
-    store, answers = KeyStore(pool, pepper), IdempotencyKeys(pool)
-    keys = GuardedKeys(store, guard)
+    transactions = GuardedTransactions(pool, guard)
+    keys, answers = KeyStore(transactions, pepper), IdempotencyKeys(transactions)
     ring = KeyRing(keys, metrics, single=key, pepper=pepper, now=utc_now)
     checks: dict[str, Check] = {
         "postgresql": reads.check_schema,
@@ -114,13 +119,19 @@ async def serve(settings: Settings, secrets: SecretSource, key: Secret | None, l
         metrics=metrics,
         checks=checks,
         reads=reads,
+        rules=RuleStore(transactions),
+        hosts=development_hosts(transactions),
+        teams=device_teams(transactions),
+        config=ConfigStore(transactions),
+        config_audit=ConfigAudit(transactions),
+        samples=AuditSamples(transactions),
         keys=keys,
-        answers=GuardedAnswers(answers, guard),
+        answers=answers,
         cursors=Cursors(cursor_key(pepper), utc_now),
         now=utc_now,
     )
     doors = Doors(authenticator=ring, hosts=Hosts(settings.hosts_allowed), origins=settings.origins_allowed)
-    upkeep = Upkeep(store, ring.book, ring.uses, (store.forget_failures, answers.forget))
+    upkeep = Upkeep(keys, ring.book, ring.uses, (keys.forget_failures, answers.forget))
     host, port = listening.getsockname()[:2]
     log.info("listening", host=host, port=port, key_needed=not (key is None and pepper is None))
     try:

@@ -208,8 +208,9 @@ async def _store() -> AsyncIterator[KeyStore]:
     from ops.cli.connections import database, settings_from_environment
     from streams.adapters.api_keys import KeyStore
     from streams.adapters.secrets import FileSecrets, pepper_of
+    from streams.adapters.transactions import Transactions
 
     settings = settings_from_environment()
     pepper = pepper_of(FileSecrets(settings.secrets_dir))
     async with database(settings) as pool:
-        yield KeyStore(pool, pepper)
+        yield KeyStore(Transactions(pool), pepper)

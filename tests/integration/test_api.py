@@ -16,7 +16,7 @@ import pytest
 import pytest_asyncio
 from msgspec.structs import replace
 
-from api.app import Doors, Ports, create_app, resources, utc_now
+from api.app import Doors, create_app, resources, some_ports, utc_now
 from api.auth import OneKey
 from api.cursors import Cursors
 from api.metrics import ApiMetrics
@@ -31,6 +31,7 @@ from streams.adapters.database import create_pool
 from streams.adapters.idempotency import IdempotencyKeys
 from streams.adapters.reads import PostgresReads
 from streams.adapters.secrets import API_KEY, FileSecrets
+from streams.adapters.transactions import Transactions
 from streams.core.reads import EXACT_TOTAL, AuditQuery
 from tests.integration.api_process import get, process
 from tests.integration.conftest import Database
@@ -47,12 +48,12 @@ async def client(database: Database) -> AsyncIterator[httpx2.AsyncClient]:
     assert key is not None
     reads = PostgresReads(database.pool)
     metrics = ApiMetrics()
-    ports = Ports(
+    ports = some_ports(
         metrics=metrics,
         checks={"postgresql": reads.check_schema},
         reads=reads,
-        keys=KeyStore(database.pool, None),
-        answers=IdempotencyKeys(database.pool),
+        keys=KeyStore(Transactions(database.pool), None),
+        answers=IdempotencyKeys(Transactions(database.pool)),
         cursors=Cursors(b"key of the cursors", utc_now),
         now=utc_now,
     )

@@ -15,6 +15,7 @@ from schemas.scopes import Scope
 from schemas.secrets import Secret
 from streams.adapters.api_keys import KeyStore
 from streams.adapters.idempotency import IdempotencyKeys
+from streams.adapters.transactions import Transactions
 from streams.core.api_keys import Failure, MadeKey, WantedKey, judge, parse_key
 from streams.core.auth_failures import FailureBook
 from streams.core.authors import Author
@@ -39,7 +40,7 @@ def wanted(client: str = "grafana", **changes: Any) -> WantedKey:
 
 @pytest.fixture
 def keys(database: Database) -> KeyStore:
-    return KeyStore(database.pool, PEPPER)
+    return KeyStore(Transactions(database.pool), PEPPER)
 
 
 async def opens(keys: KeyStore, made: MadeKey) -> Failure | None:
@@ -177,15 +178,18 @@ async def test_failures_add_up_and_are_forgotten_in_bounded_steps(database: Data
 class TestOnPostgres(IdempotencyContract):
     @pytest.fixture
     def store(self, database: Database) -> IdempotencyKeys:
-        return IdempotencyKeys(database.pool)
+        return IdempotencyKeys(Transactions(database.pool))
 
     @pytest.fixture
     def hasty(self, database: Database) -> IdempotencyKeys:
-        return IdempotencyKeys(database.pool, lease=dt.timedelta(0))
+        return IdempotencyKeys(Transactions(database.pool), lease=dt.timedelta(0))
 
 
 async def test_after_its_time_a_key_is_free_and_its_row_is_deleted(database: Database) -> None:
-    kept, short = IdempotencyKeys(database.pool), IdempotencyKeys(database.pool, kept=dt.timedelta(0))
+    kept, short = (
+        IdempotencyKeys(Transactions(database.pool)),
+        IdempotencyKeys(Transactions(database.pool), kept=dt.timedelta(0)),
+    )
     for number in range(3):
         begun = await kept.begin(keyed("grafana", f"k-{number}", ASKED.request, b""))
         assert isinstance(begun, Begun)
