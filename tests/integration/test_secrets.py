@@ -19,6 +19,7 @@ from schemas.scopes import Scope
 from schemas.topics import TOPICS
 from streams.adapters.api_keys import KeyStore
 from streams.adapters.secrets import pepper_of
+from streams.adapters.transactions import Transactions
 from streams.core.api_keys import WantedKey
 from streams.core.authors import Author
 from tests.builders import event_json
@@ -39,7 +40,7 @@ async def secrets(system: System) -> dict[str, bytes]:
     found = {path.name: path.read_bytes().strip() for path in system.stack.layout.secrets.iterdir()}
     assert len(found) >= 5
     assert min(map(len, found.values())) > 16
-    store = KeyStore(system.database.pool, pepper_of(system.database.secrets))
+    store = KeyStore(Transactions(system.database.pool), pepper_of(system.database.secrets))
     made = await store.create(WantedKey("grafana", frozenset({Scope.EVENTS_READ})), Author("cli:ann"))
     return found | {STORED: made.text.reveal().rpartition("_")[2].encode(), "": made.text.reveal().encode()}
 
