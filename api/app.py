@@ -11,10 +11,10 @@ import msgspec
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
-from starlette.middleware.gzip import GZipMiddleware
 
 from api.audit_logs import AuditLogs
 from api.auth import Authenticator
+from api.compression import Compression
 from api.config import Config
 from api.config_audit import ConfigAuditTrail
 from api.config_v1 import ConfigOfV1
@@ -127,10 +127,17 @@ def create_app(resources: Iterable[Resource], doors: Doors, metrics: ApiMetrics,
     return Envelope(app, metrics, table)
 
 
-LARGE = 1024
-"""Bytes from which an answer is worth compressing."""
-
-_EXPOSED = ("Deprecation", "ETag", "Link", "Retry-After", "Sunset", "X-API-Version", "X-Correlation-ID", "X-Request-ID")
+_EXPOSED = (
+    "Deprecation",
+    "ETag",
+    "Idempotency-Replayed",
+    "Link",
+    "Retry-After",
+    "Sunset",
+    "X-API-Version",
+    "X-Correlation-ID",
+    "X-Request-ID",
+)
 
 
 def _middleware(origins: tuple[str, ...]) -> list[Middleware]:
@@ -142,4 +149,4 @@ def _middleware(origins: tuple[str, ...]) -> list[Middleware]:
         allow_headers=("*",),
         expose_headers=_EXPOSED,
     )
-    return [*([cors] if origins else []), Middleware(GZipMiddleware, minimum_size=LARGE, compresslevel=6)]
+    return [*([cors] if origins else []), Middleware(Compression)]
