@@ -97,7 +97,11 @@ async def serve(settings: Settings, secrets: SecretSource, key: Secret | None, l
         "kafka": partial(check_brokers, settings.kafka_bootstrap),
     }
     ports = Ports(metrics=metrics, checks=checks, reads=reads)
-    doors = Doors(authenticator=OneKey(key), hosts=Hosts(settings.hosts_allowed), origins=settings.origins_allowed)
+    doors = Doors(
+        authenticator=OneKey(key),
+        hosts=Hosts((settings.host, *settings.hosts_allowed)),
+        origins=settings.origins_allowed,
+    )
     host, port = listening.getsockname()[:2]
     log.info("listening", host=host, port=port, key_needed=key is not None)
     try:
