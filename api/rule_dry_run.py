@@ -162,7 +162,7 @@ class RuleDryRun:
         return (post,)
 
     async def post(self, request: Request) -> Response:
-        asked, proposal = _read(bodies.parsed(await bodies.read_bytes(request)))
+        asked, proposal = await asyncio.to_thread(_read, bodies.parsed(await bodies.read_bytes(request)))
         if asked.rule_id is not None and (await self._rules.get(asked.rule_id)).retired_at is not None:
             raise Problem(ProblemType.NOT_FOUND, NO_RULE)
         pointers = ["/rule"] if asked.rules is None else [f"/rules/{place}" for place, _ in enumerate(proposal.rules)]
@@ -174,7 +174,7 @@ class RuleDryRun:
     async def _answer(self, asked: DryRun, proposal: Proposal) -> DryRunAnswer:
         comparison, shown = await self._comparison(proposal)
         deadline = monotonic() + WITHIN_S
-        lines = [shown.line(comparison, line, asked.hostname) for line in asked.lines]
+        lines = await asyncio.to_thread(shown.lines, comparison, asked)
         if asked.last:
             with self._metrics.timed("dry_run"):
                 async for samples in self._samples.newest(asked.last):
@@ -216,7 +216,10 @@ class _Shown:
             severity=decision.severity,
         )
 
-    def line(self, comparison: Comparison, line: str, hostname: str | None) -> LineDecision:
+    def lines(self, comparison: Comparison, asked: DryRun) -> list[LineDecision]:
+        return [self._line(comparison, line, asked.hostname) for line in asked.lines]
+
+    def _line(self, comparison: Comparison, line: str, hostname: str | None) -> LineDecision:
         try:
             event = event_of(line, hostname)
         except RecordRejected as rejected:
