@@ -86,6 +86,8 @@ class ShownRule(Struct, frozen=True, kw_only=True):
 
 
 RULE_FIELDS = RuleBody.__struct_fields__
+MOST_FAULTS = 100
+"""Of a list of rules."""
 
 
 def shown_rule(stored: StoredRule) -> ShownRule:
@@ -120,6 +122,19 @@ def read_rule(
                 found.setdefault(pointer_to(pointer, name), why)
     faults += [Fault(detail, pointer=place) for place, detail in found.items()]
     return None if found else rule
+
+
+def read_rules(data: list[object], faults: list[Fault], *, pointer: str) -> list[Rule]:
+    """The rules of a list; after MOST_FAULTS no more is read."""
+    rules = []
+    for place, one in enumerate(data):
+        if len(faults) >= MOST_FAULTS:
+            faults.append(Fault("and what comes after was not read", pointer=f"{pointer}/{place}"))
+            break
+        rule = read_rule(one, faults, pointer=f"{pointer}/{place}")
+        if rule is not None:
+            rules.append(rule)
+    return rules
 
 
 async def check_pattern(guard: PatternGuard, rule: Rule, old: Rule | None = None) -> None:
