@@ -66,7 +66,7 @@ async def test_R2_R3_R4_what_the_engine_refuses_is_named_by_its_line_and_nothing
 async def test_R2_the_words_of_the_engine_and_its_position(api: Asker) -> None:
     found = await faults(api, match_type="regex", match_string="é[z-a]")
     assert found == {"/match_string": "Range out of order in character class at index 4."}
-    found = await faults(api, match_type="regex", match_string="(a)\1")
+    found = await faults(api, match_type="regex", match_string=r"(a)\1")
     assert found == {"/match_string": "Back-references are unsupported."}
     assert "any" in (await faults(api, match_type="regex", match_string="x?$"))["/match_string"]
     await api.ask("POST", RULES, 201, json=RULE)
