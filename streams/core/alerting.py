@@ -112,4 +112,4 @@ def _visible(value: Any) -> Any:
 
 def _rfc3339(moment: dt.datetime) -> str:
     utc = moment if moment.tzinfo is dt.UTC else moment.astimezone(dt.UTC)
-    return f"{utc.isoformat()[:-6]}Z"
+    return msgspec.to_builtins(utc)  # type: ignore[no-any-return]
