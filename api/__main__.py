@@ -15,10 +15,13 @@ from typing import NoReturn
 import structlog
 import uvicorn
 
-from api.app import create_app
+from api.app import Doors, Ports, create_app, resources
+from api.auth import OneKey
 from api.circuit import Circuit
+from api.envelope import Envelope
 from api.guarded_reads import POLICY, POSTGRESQL, WAIT_S, WAITING, GuardedReads
 from api.health import Check
+from api.hosts import Hosts
 from api.metrics import ApiMetrics
 from api.protocol import MOST_READ, Protocol
 from api.turns import Turns
@@ -93,8 +96,24 @@ async def serve(settings: Settings, secrets: SecretSource, key: Secret | None, l
         "postgresql": reads.check_schema,
         "kafka": partial(check_brokers, settings.kafka_bootstrap),
     }
-    config = uvicorn.Config(
-        create_app(reads, checks, key=key, metrics=metrics),
+    ports = Ports(metrics=metrics, checks=checks, reads=reads)
+    doors = Doors(
+        authenticator=OneKey(key),
+        hosts=Hosts((settings.host, *settings.hosts_allowed)),
+        origins=settings.origins_allowed,
+    )
+    host, port = listening.getsockname()[:2]
+    log.info("listening", host=host, port=port, key_needed=key is not None)
+    try:
+        await uvicorn.Server(served(create_app(resources(ports), doors, metrics))).serve(sockets=[listening])
+    finally:
+        pool.terminate()
+
+
+def served(app: Envelope) -> uvicorn.Config:
+    """How uvicorn serves it: HTTP/1.1 alone, bounded in size and time, believing no proxy."""
+    return uvicorn.Config(
+        app,
         http=Protocol,
         h11_max_incomplete_event_size=MOST_READ,
         ws="none",
@@ -106,12 +125,6 @@ async def serve(settings: Settings, secrets: SecretSource, key: Secret | None, l
         timeout_keep_alive=IDLE_S,
         timeout_graceful_shutdown=SHUTDOWN_S,
     )
-    host, port = listening.getsockname()[:2]
-    log.info("listening", host=host, port=port, key_needed=key is not None)
-    try:
-        await uvicorn.Server(config).serve(sockets=[listening])
-    finally:
-        pool.terminate()
 
 
 def _leave(_: int, __: FrameType | None) -> NoReturn:

@@ -49,6 +49,7 @@ class ApiMetrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self._bound: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
         # Requests answered. internal_error: a defect, see the log by request id. unavailable: the breaker below
         # tells whether PostgreSQL is away; while it is closed, too much is asked at once or of one question.
         # unauthorized rising: a client has an old key, or somebody tries keys.
@@ -93,9 +94,15 @@ class ApiMetrics:
         )
 
     def answered(self, endpoint: str, status: int, seconds: float) -> None:
+        children = self._bound.get((endpoint, status)) or self._bind(endpoint, status)
+        children[0].inc()
+        children[1].observe(seconds)
+
+    def _bind(self, endpoint: str, status: int) -> tuple[Counter, Histogram]:
         reason = reason_of(status)
-        self.requests.labels(endpoint, "fail" if reason else "success", reason.value).inc()
-        self.latency.labels(endpoint).observe(seconds)
+        count = self.requests.labels(endpoint, "fail" if reason else "success", reason.value)
+        self._bound[endpoint, status] = bound = count, self.latency.labels(endpoint)
+        return bound
 
     @contextmanager
     def timed(self, operation: str) -> Iterator[None]:

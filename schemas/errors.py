@@ -16,6 +16,7 @@ MuttError
 └── Refused                tell the caller: what was asked for is wrong
     ├── SettingsRefused        environment or settings
     ├── ConfigRefused          a dynamic configuration key
+    ├── DocumentRefused        a JSON document, before anybody looks at what it says
     ├── RuleRefused            a rule or a rules file
     ├── Outdated               it was changed by another hand meanwhile: look again
     └── MigrationRefused       the schema's history
@@ -114,6 +115,15 @@ class SettingsRefused(Refused):
 
 class ConfigRefused(Refused):
     """A dynamic configuration key is unknown or its value is out of bounds."""
+
+
+class DocumentRefused(Refused):
+    """Bytes are no strict JSON document; `pointer` (RFC 6901) is the place, "" where it is the whole."""
+
+    def __init__(self, pointer: str, detail: str) -> None:
+        super().__init__(f"{pointer}: {detail}" if pointer else detail)
+        self.pointer = pointer
+        self.detail = detail
 
 
 class RuleRefused(Refused):

@@ -44,6 +44,11 @@ def test_the_key_opens(headers: list[tuple[bytes, bytes]]) -> None:
     assert window(key=KEY).get(SLO, headers=headers).status_code == 200
 
 
+def test_a_key_of_other_letters_opens_too() -> None:
+    assert window(key="kéy").get(SLO, headers=header("X-API-KEY", "kéy")).status_code == 200
+    assert window(key="k?y").get(SLO, headers=header("X-API-KEY", b"k\xe9y")).status_code == 401
+
+
 @pytest.mark.parametrize("headers", UNAUTHORIZED)
 def test_everything_else_is_401_and_echoes_nothing(headers: list[tuple[bytes, bytes]]) -> None:
     reads = FakeReads()
@@ -108,17 +113,17 @@ def test_other_answers_name_the_current_version(method: str, path: str) -> None:
     assert not {"deprecation", "sunset", "link"} & set(headers)
 
 
-@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PROPFIND"])
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "TRACE", "PROPFIND", "X"])
 def test_other_methods_are_405_with_allow(method: str) -> None:
     answer = window().request(method, SLO, headers={"X-HTTP-Method-Override": "GET"})
-    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD, OPTIONS")
     assert set(answer.json()) == {"error", "correlation_id"}
 
 
 def test_outside_v1_errors_are_problems() -> None:
     answer = window().get("/nothing")
     assert answer.headers["content-type"] == "application/problem+json"
-    assert (answer.json()["status"], answer.json()["title"]) == (404, "Not Found")
+    assert (answer.json()["status"], answer.json()["type"]) == (404, "/problems/not-found")
 
 
 @pytest.mark.parametrize("asked", ["1", "1.0", "2.0", "2.5", "v1", "v1.0", "v2.0", "v2.5"])
