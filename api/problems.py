@@ -15,7 +15,18 @@ from starlette.responses import Response
 
 from api.problem_types import ProblemType, type_of
 from api.versions import V1
-from schemas.errors import ConfigRefused, KnownDown, Outdated, Overloaded, Refused, RuleRefused, TooSlow, Unavailable
+from schemas.errors import (
+    AlreadyThere,
+    ConfigRefused,
+    KnownDown,
+    NotFound,
+    Outdated,
+    Overloaded,
+    Refused,
+    RuleRefused,
+    TooSlow,
+    Unavailable,
+)
 
 log = structlog.get_logger()
 
@@ -162,6 +173,8 @@ def _answer(request: Request, problem: Problem) -> Response:
 
 
 REFUSALS: dict[type[Refused], ProblemType] = {
+    NotFound: ProblemType.NOT_FOUND,
+    AlreadyThere: ProblemType.CONFLICT,
     Outdated: ProblemType.STALE,
     RuleRefused: ProblemType.VALIDATION,
     ConfigRefused: ProblemType.VALIDATION,
