@@ -142,9 +142,8 @@ def answers(ports: dict[str, int], key: str) -> Places:
     paths["api"] += ("/api/v1/audit-logs", "/api/v1/slo")
     wrong = {"X-API-KEY": "not-the-key"}
     said = {f"http {name}{path}": answer(ports[name], path, **wrong) for name in ports for path in paths[name]}
-    said |= {
-        f"http api {text}": answer(ports["api"], "/api/v1/slo", **{"X-API-KEY": text}) for text in (key, key + "x")
-    }
+    for name, text in {"right": key, "spoilt": key + "x"}.items():
+        said[f"http api {name}"] = answer(ports["api"], "/api/v1/slo", **{"X-API-KEY": text})
     assert b"components" in said["http api right"]
     return said
 
