@@ -49,7 +49,7 @@ async def asking(database: Database) -> AsyncIterator[Asker]:
     ports = some_ports(
         metrics=metrics,
         checks={},
-        answers=IdempotencyKeys(database.pool),
+        answers=IdempotencyKeys(transactions),
         rules=RuleStore(transactions),
         hosts=development_hosts(transactions),
         teams=device_teams(transactions),
