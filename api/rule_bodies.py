@@ -12,6 +12,7 @@ from msgspec import Meta, Struct
 
 from api.pattern_guard import PatternGuard
 from api.problems import Fault, Invalid
+from api.reasons import Reason
 from schemas.errors import RuleRefused
 from schemas.json_checks import pointer_to
 from schemas.json_faults import faults_in
@@ -26,8 +27,6 @@ def words(kind: type[StrEnum], *more: str) -> Meta:
     return Meta(extra_json_schema={"enum": [*kind, *more]})
 
 
-LONGEST_REASON = 1000
-Reason = Annotated[str, Meta(max_length=LONGEST_REASON, pattern="^[^\\x00]*$", description="Why, for the audit.")]
 MatchString = Annotated[str, Meta(min_length=1, max_length=MATCH_STRING_LIMIT)]
 Oid = Annotated[str, Meta(max_length=1500, examples=["1.3.6.1.4.1.9"])]
 Severity = Annotated[int, Meta(ge=0, le=7)]
