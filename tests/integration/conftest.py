@@ -34,11 +34,19 @@ _numbers = itertools.count(1)
 GROUPS = ("mutt-match", "mutt-forward", "mutt-dead-letters")
 
 
+LONG = (
+    "backpressure", "bad_inputs", "watchdog", "match", "kills", "demo", "stack", "corpus", "remediation", "rate_share",
+)  # fmt: skip
+"""Files that take longest: they begin first, so that the processes that share the files end together."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = Path(__file__).parent
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.integration)
+    turn = {f"test_{name}.py": number for number, name in enumerate(LONG)}
+    items.sort(key=lambda item: turn.get(item.path.name, len(turn)))
 
 
 class ForkedStack(Stack):
