@@ -23,9 +23,13 @@ CHECKS = {
     "types": [str(PROGRAMS / "mypy")],
     "layers": [str(PROGRAMS / "lint-imports")],
 }
+NO_HYPOTHESIS = ["-p", "no:hypothesispytest"]
+"""Its plugin takes a second to import; these tests make nothing up."""
 UNITS = ["tests", "--ignore=tests/integration"]
-INTEGRATION = ["tests/integration", "-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
+INTEGRATION = ["tests/integration", "-n", "2", "--dist", "loadfile", "--no-loadscope-reorder", *NO_HYPOTHESIS]
 """Two processes, each with servers of its own."""
+GIVES_WAY = ["nice", "-n", "5"]
+"""What runs beside tests that look at the time."""
 
 
 class Steps:
@@ -71,7 +75,8 @@ def main(command: str, arguments: list[str]) -> int:
 def _run_all(steps: Steps, checks: dict[str, list[str]]) -> None:
     """Checks and tests without servers run while those with servers wait; what they say is told at the end."""
     with tempfile.TemporaryFile() as said:
-        beside = threading.Thread(target=steps.run, args=(checks | {"units": _pytest(UNITS)}, said))
+        quiet = {name: GIVES_WAY + command for name, command in (checks | {"units": _pytest(UNITS)}).items()}
+        beside = threading.Thread(target=steps.run, args=(quiet, said))
         beside.start()
         steps.run({"integration": _pytest(INTEGRATION)})
         beside.join()
