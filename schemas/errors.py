@@ -7,6 +7,8 @@ MuttError
 │   │       └── TooSlow                it works, but did not answer this in time
 │   ├── BrokerUnavailable      Kafka
 │   ├── ReceiverUnavailable    the webhook receiver
+│   ├── PrometheusUnavailable  Prometheus, where SLOs are asked of it
+│   │   └── PrometheusTimeout      it did not answer in time
 │   ├── KnownDown              not even asked: its circuit breaker is open
 │   └── Overloaded             not even asked: too many wait for it already
 ├── RecordRejected         dead-letter: the record's own fault, with a closed reason
@@ -17,6 +19,8 @@ MuttError
     ├── SettingsRefused        environment or settings
     ├── ConfigRefused          a dynamic configuration key
     ├── RuleRefused            a rule or a rules file
+    ├── ObjectivesRefused      the file of service level objectives
+    ├── MaintenanceRefused     a maintenance window
     ├── Outdated               it was changed by another hand meanwhile: look again
     └── MigrationRefused       the schema's history
 """
@@ -56,6 +60,14 @@ class BrokerUnavailable(Unavailable):
 
 class ReceiverUnavailable(Unavailable):
     """The webhook receiver could not be reached."""
+
+
+class PrometheusUnavailable(Unavailable):
+    """Prometheus could not be reached, or its answer is none."""
+
+
+class PrometheusTimeout(PrometheusUnavailable):
+    """Prometheus did not answer in time."""
 
 
 class KnownDown(Unavailable):
@@ -118,6 +130,14 @@ class ConfigRefused(Refused):
 
 class RuleRefused(Refused):
     """A rule (or a line of a rules file) is not valid, or the matching engine does not accept its pattern."""
+
+
+class ObjectivesRefused(Refused):
+    """The file of service level objectives is not valid; nothing of it is used."""
+
+
+class MaintenanceRefused(Refused):
+    """A maintenance window is not valid, or is over."""
 
 
 class Outdated(Refused):
