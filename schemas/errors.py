@@ -18,6 +18,7 @@ MuttError
 └── Refused                tell the caller: what was asked for is wrong
     ├── SettingsRefused        environment or settings
     ├── ConfigRefused          a dynamic configuration key
+    ├── DocumentRefused        a JSON document, before anybody looks at what it says
     ├── RuleRefused            a rule or a rules file
     ├── ObjectivesRefused      the file of service level objectives
     ├── MaintenanceRefused     a maintenance window
@@ -126,6 +127,15 @@ class SettingsRefused(Refused):
 
 class ConfigRefused(Refused):
     """A dynamic configuration key is unknown or its value is out of bounds."""
+
+
+class DocumentRefused(Refused):
+    """Bytes are no strict JSON document; `pointer` (RFC 6901) is the place, "" where it is the whole."""
+
+    def __init__(self, pointer: str, detail: str) -> None:
+        super().__init__(f"{pointer}: {detail}" if pointer else detail)
+        self.pointer = pointer
+        self.detail = detail
 
 
 class RuleRefused(Refused):
