@@ -15,23 +15,33 @@ from typing import NoReturn
 import structlog
 import uvicorn
 
-from api.app import Doors, Ports, create_app, resources
+from api.app import Doors, Ports, create_app, resources, utc_now
 from api.auth import OneKey
 from api.circuit import Circuit
+from api.guard import Guard
 from api.guarded_reads import POLICY, POSTGRESQL, WAIT_S, WAITING, GuardedReads
+from api.guarded_transactions import GuardedTransactions
 from api.health import Check
 from api.hosts import Hosts
+from api.indicators import IndicatorWriter, written
 from api.metrics import ApiMetrics
 from api.protocol import MOST_READ, Protocol
 from api.turns import Turns
 from schemas.errors import SettingsRefused
 from schemas.secrets import Secret
 from schemas.settings import Settings
+from schemas.slo import Component
 from streams import logs
 from streams.adapters.brokers import check_brokers
 from streams.adapters.database import create_pool
+from streams.adapters.indicators import PostgresIndicators
+from streams.adapters.maintenance import PostgresMaintenance
+from streams.adapters.prometheus import Prometheus
 from streams.adapters.reads import PostgresReads
 from streams.adapters.secrets import API_KEY, FileSecrets, SecretSource
+from streams.adapters.slo import PostgresSlo
+from streams.adapters.transactions import Transactions
+from streams.core.indicator_book import IndicatorBook
 
 log = structlog.get_logger()
 
@@ -88,14 +98,25 @@ def listen(host: str, port: int) -> socket.socket:
 async def serve(settings: Settings, secrets: SecretSource, key: Secret | None, listening: socket.socket) -> None:
     """Answers on the socket until a signal comes, then finishes what is in hand."""
     pool = await create_pool(settings, secrets, size=CONNECTIONS)
-    metrics = ApiMetrics()
+    book = IndicatorBook()
+    metrics = ApiMetrics(judged=lambda good: book.count(Component.API, utc_now(), good=int(good), total=1))
     turns = Turns(CONNECTIONS, waiting=WAITING, within_s=WAIT_S)
-    reads = GuardedReads(PostgresReads(pool), Circuit(POSTGRESQL, POLICY, metrics), turns)
+    guard = Guard(Circuit(POSTGRESQL, POLICY, metrics), turns)
+    reads = GuardedReads(PostgresReads(pool), guard)
+    transactions = GuardedTransactions(pool, guard)
     checks: dict[str, Check] = {
         "postgresql": reads.check_schema,
         "kafka": partial(check_brokers, settings.kafka_bootstrap),
     }
-    ports = Ports(metrics=metrics, checks=checks, reads=reads)
+    ports = Ports(
+        metrics=metrics,
+        checks=checks,
+        reads=reads,
+        slo=PostgresSlo(transactions),
+        maintenance=PostgresMaintenance(transactions),
+        prometheus=Prometheus(settings.prometheus_url) if settings.prometheus_url else None,
+        now=utc_now,
+    )
     doors = Doors(authenticator=OneKey(key), hosts=Hosts(settings.hosts_allowed), origins=settings.origins_allowed)
     config = uvicorn.Config(
         create_app(resources(ports), doors, metrics),
@@ -112,8 +133,10 @@ async def serve(settings: Settings, secrets: SecretSource, key: Secret | None, l
     )
     host, port = listening.getsockname()[:2]
     log.info("listening", host=host, port=port, key_needed=key is not None)
+    writer = IndicatorWriter(book, PostgresIndicators(Transactions(pool)))
     try:
-        await uvicorn.Server(config).serve(sockets=[listening])
+        async with written(writer):
+            await uvicorn.Server(config).serve(sockets=[listening])
     finally:
         pool.terminate()
 

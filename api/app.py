@@ -15,17 +15,25 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from api.audit_logs import AuditLogs
 from api.auth import Authenticator
+from api.circuit import Circuit
 from api.dispatch import dispatch
 from api.documentation import Documentation
 from api.envelope import Envelope
 from api.gate import Gate, Now
 from api.health import Check, Health, Readiness
 from api.hosts import Hosts
+from api.maintenance import MaintenanceWindows
 from api.metrics import ApiMetrics
+from api.objectives import ObjectiveLevels
 from api.problems import HANDLERS
+from api.prometheus_source import POLICY, PROMETHEUS, PrometheusSource
 from api.routes import Resource, flatten
 from api.slo import Slo
+from api.summary import MetricsSummary
+from api.version import VersionInfo
+from schemas.slo import objectives
 from streams.core.reads import Reads
+from streams.core.slo_reads import MaintenanceStore, PrometheusReads, SloReads
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,14 +43,26 @@ class Ports:
     metrics: ApiMetrics
     checks: Mapping[str, Check]
     reads: Reads
+    slo: SloReads
+    maintenance: MaintenanceStore
+    prometheus: PrometheusReads | None
+    """None where no PROMETHEUS_URL is set."""
+    now: Now
 
 
 def resources(ports: Ports) -> tuple[Resource, ...]:
     """All of them. None asks its port for anything before a request comes."""
+    promised = objectives()
+    circuit = Circuit(PROMETHEUS, POLICY, ports.metrics)
+    prometheus = PrometheusSource(ports.prometheus, promised, circuit, ports.now)
     return (
         Health(Readiness(ports.checks), ports.metrics),
         AuditLogs(ports.reads, ports.metrics),
-        Slo(ports.reads, ports.metrics),
+        Slo(ports.slo, promised, ports.metrics, ports.now),
+        ObjectiveLevels(ports.slo, prometheus, promised, ports.metrics, ports.now),
+        MaintenanceWindows(ports.maintenance, ports.now),
+        MetricsSummary(ports.slo, ports.metrics, ports.now),
+        VersionInfo(),
     )
 
 

@@ -15,7 +15,17 @@ from starlette.responses import Response
 
 from api.problem_types import ProblemType, type_of
 from api.versions import V1
-from schemas.errors import ConfigRefused, KnownDown, Outdated, Overloaded, Refused, RuleRefused, TooSlow, Unavailable
+from schemas.errors import (
+    ConfigRefused,
+    KnownDown,
+    MaintenanceRefused,
+    Outdated,
+    Overloaded,
+    Refused,
+    RuleRefused,
+    TooSlow,
+    Unavailable,
+)
 
 log = structlog.get_logger()
 
@@ -163,6 +173,7 @@ def _answer(request: Request, problem: Problem) -> Response:
 
 REFUSALS: dict[type[Refused], ProblemType] = {
     Outdated: ProblemType.STALE,
+    MaintenanceRefused: ProblemType.VALIDATION,
     RuleRefused: ProblemType.VALIDATION,
     ConfigRefused: ProblemType.VALIDATION,
 }

@@ -5,8 +5,6 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-import asyncpg
-
 from schemas.errors import Outdated
 from schemas.slo import Component
 from streams.adapters.transactions import Transactions
@@ -23,7 +21,8 @@ _SINCE = f"SELECT {_COLUMNS} FROM maintenance_windows WHERE ends_at > $1 ORDER B
 _DECLARE = f"""
 INSERT INTO maintenance_windows (component, starts_at, ends_at, reason, declared_by) VALUES ($1, $2, $3, $4, $5)
 RETURNING {_COLUMNS}"""  # noqa: S608
-_LOCK = f"SELECT {_COLUMNS} FROM maintenance_windows WHERE id = $1 FOR UPDATE"  # noqa: S608
+_FIND = f"SELECT {_COLUMNS} FROM maintenance_windows WHERE id = $1"  # noqa: S608
+_LOCK = f"{_FIND} FOR UPDATE"
 _CUT = f"UPDATE maintenance_windows SET ends_at = $2 WHERE id = $1 RETURNING {_COLUMNS}"  # noqa: S608
 _TAKE_BACK = f"DELETE FROM maintenance_windows WHERE id = $1 RETURNING {_COLUMNS}"  # noqa: S608
 
@@ -36,11 +35,19 @@ async def maintenance_since(connection: Any, since: dt.datetime) -> tuple[Mainte
 class PostgresMaintenance:
     """Implements MaintenanceStore."""
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
-        self._transactions = Transactions(pool)
+    def __init__(self, transactions: Transactions) -> None:
+        self._transactions = transactions
+
+    async def since(self, since: dt.datetime) -> tuple[Maintenance, ...]:
+        async with self._transactions.reading() as connection:
+            return await maintenance_since(connection, since)
+
+    async def find(self, id: int) -> Maintenance | None:
+        async with self._transactions.reading() as connection:
+            row = await connection.fetchrow(_FIND, id)
+        return _window(row) if row is not None else None
 
     async def declare(self, draft: Draft, author: Author) -> Maintenance:
-        """Raises MaintenanceRefused."""
         checked(draft)
         values = draft.component, draft.starts_at, draft.ends_at, draft.reason, author.actor
         async with self._transactions.writing(author) as connection:

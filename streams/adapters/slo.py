@@ -6,8 +6,6 @@ import datetime as dt
 from collections.abc import Sequence
 from typing import Any
 
-import asyncpg
-
 from schemas.config import tolerant_snapshot
 from schemas.slo import Component
 from streams.adapters.maintenance import maintenance_since
@@ -47,8 +45,8 @@ _WINDOW = "SELECT key, value FROM dynamic_config WHERE key = 'slo_window_hours'"
 class PostgresSlo:
     """Implements SloReads."""
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
-        self._transactions = Transactions(pool)
+    def __init__(self, transactions: Transactions) -> None:
+        self._transactions = transactions
 
     async def levels(self, asked: Asked, now: dt.datetime) -> Levels:
         longest = max(length for lengths in asked.values() for length in lengths)

@@ -54,7 +54,13 @@ class SloReads(Protocol):
 class MaintenanceStore(Protocol):
     """Declares and ends maintenance. Raises StoreUnavailable; nothing is written then, as far as is known."""
 
-    async def declare(self, draft: Draft, author: Author) -> Maintenance: ...
+    async def since(self, since: dt.datetime) -> tuple[Maintenance, ...]:
+        """Windows that end after `since`, those that start last first."""
+
+    async def find(self, id: int) -> Maintenance | None: ...
+
+    async def declare(self, draft: Draft, author: Author) -> Maintenance:
+        """Raises MaintenanceRefused."""
 
     async def end(self, id: int, now: dt.datetime, author: Author, *, version: int | None = None) -> Maintenance | None:
         """Ends a window now; one that has not begun is taken back. None where there is none of that id.

@@ -18,8 +18,8 @@ from api.metrics import ApiMetrics
 from api.routes import Resource
 from schemas.secrets import Secret
 from streams.core.reads import AuditEntry, AuditPage, AuditQuery
-from streams.core.slo import Indicator
 from tests.api.conformance import check_answer
+from tests.fakes_slo import FakeMaintenance, FakeSlo
 
 KEY = "k3y-of-the-test"
 NOW = dt.datetime(2026, 9, 1, 12, tzinfo=dt.UTC)
@@ -31,8 +31,6 @@ class FakeReads:
 
     entries: list[AuditEntry] = field(default_factory=list)
     estimate: int | None = None
-    sums: dict[str, Indicator] = field(default_factory=dict)
-    window: int = 24
     fault: Exception | None = None
     asked: list[Any] = field(default_factory=list)
 
@@ -40,13 +38,6 @@ class FakeReads:
         self._ask(query)
         page = tuple(self.entries[query.offset : query.offset + query.limit])
         return AuditPage(page, self.estimate or len(self.entries), self.estimate is not None)
-
-    async def indicators(self, hours: int) -> Mapping[str, Indicator]:
-        self._ask(hours)
-        return self.sums
-
-    async def slo_window_hours(self) -> int:
-        return self.window
 
     async def check_schema(self) -> None:
         self._ask("schema")
@@ -72,6 +63,20 @@ def entry(**changes: Any) -> AuditEntry:
     return AuditEntry(**values | changes)
 
 
+def ports_of(**ports: Any) -> Ports:
+    """Every port from memory, but those that are given."""
+    fakes: dict[str, Any] = {
+        "metrics": ApiMetrics(),
+        "checks": {},
+        "reads": FakeReads(),
+        "slo": FakeSlo(),
+        "maintenance": FakeMaintenance(NOW),
+        "prometheus": None,
+        "now": lambda: NOW,
+    }
+    return Ports(**fakes | ports)
+
+
 def window(
     reads: FakeReads | None = None,
     *,
@@ -82,7 +87,9 @@ def window(
 ) -> TestClient:
     """A client of an API with all resources."""
     metrics = ApiMetrics()
-    ports = Ports(metrics=metrics, checks=checks or {}, reads=reads or FakeReads())
+    reads = reads or FakeReads()
+    slo = FakeSlo(fault=reads.fault)
+    ports = ports_of(metrics=metrics, checks=checks or {}, reads=reads, slo=slo, now=lambda: now)
     one_key = OneKey(Secret(key) if key else None)
     return window_of(resources(ports), authenticator=one_key, now=now, headers=headers, metrics=metrics)
 

@@ -16,7 +16,7 @@ import pytest
 import pytest_asyncio
 from msgspec.structs import replace
 
-from api.app import Doors, Ports, create_app, resources
+from api.app import Doors, create_app, resources, utc_now
 from api.auth import OneKey
 from api.metrics import ApiMetrics
 from ops.devstack.layout import free_port
@@ -26,9 +26,13 @@ from schemas.rows import AUDIT
 from schemas.settings import Settings
 from streams.adapters.brokers import check_brokers
 from streams.adapters.database import create_pool
+from streams.adapters.maintenance import PostgresMaintenance
 from streams.adapters.reads import PostgresReads
 from streams.adapters.secrets import API_KEY, FileSecrets
+from streams.adapters.slo import PostgresSlo
+from streams.adapters.transactions import Transactions
 from streams.core.reads import EXACT_TOTAL, AuditQuery
+from tests.api.window import ports_of
 from tests.integration.api_process import get, process
 from tests.integration.conftest import Database
 
@@ -44,7 +48,15 @@ async def client(database: Database) -> AsyncIterator[httpx2.AsyncClient]:
     assert key is not None
     reads = PostgresReads(database.pool)
     metrics = ApiMetrics()
-    ports = Ports(metrics=metrics, checks={"postgresql": reads.check_schema}, reads=reads)
+    transactions = Transactions(database.pool)
+    ports = ports_of(
+        metrics=metrics,
+        checks={"postgresql": reads.check_schema},
+        reads=reads,
+        slo=PostgresSlo(transactions),
+        maintenance=PostgresMaintenance(transactions),
+        now=utc_now,
+    )
     app = create_app(resources(ports), Doors(authenticator=OneKey(key)), metrics)
     transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
     headers = {"X-API-KEY": key.reveal()}
@@ -227,10 +239,10 @@ async def test_an_exhausted_pool_is_unavailable_soon(database: Database) -> None
 
 async def test_a_lock_cannot_hold_an_answer(database: Database) -> None:
     async with database.pool.acquire() as connection, connection.transaction():
-        await connection.execute("LOCK TABLE sli IN ACCESS EXCLUSIVE MODE")
+        await connection.execute("LOCK TABLE audit IN ACCESS EXCLUSIVE MODE")
         with pytest.raises(TooSlow):
-            await asyncio.wait_for(PostgresReads(database.pool, answer_s=0.5).indicators(1), 5)
-    assert await PostgresReads(database.pool).indicators(1) == {}
+            await asyncio.wait_for(PostgresReads(database.pool, answer_s=0.5).audit_logs(AuditQuery()), 5)
+    assert (await PostgresReads(database.pool).audit_logs(AuditQuery())).total == 0
 
 
 async def test_a_frozen_server_cannot_hold_an_answer(database: Database) -> None:
@@ -240,10 +252,10 @@ async def test_a_frozen_server_cannot_hold_an_answer(database: Database) -> None
     os.kill(backend, signal.SIGSTOP)
     try:
         with pytest.raises(StoreUnavailable):
-            await asyncio.wait_for(reads.indicators(1), 3)
+            await asyncio.wait_for(reads.audit_logs(AuditQuery()), 3)
     finally:
         os.kill(backend, signal.SIGCONT)
-    assert await reads.indicators(1) == {}
+    assert (await reads.audit_logs(AuditQuery())).total == 0
     await pool.close()
 
 

@@ -1,4 +1,4 @@
-"""Windows of minutes: bounds, maintenance left out, clocks that differ, sums that do not depend on how they are read."""
+"""Windows of minutes: bounds, maintenance left out, clocks that differ; and sums, however they are read."""
 
 from __future__ import annotations
 
