@@ -18,6 +18,7 @@ import uvicorn
 from api.app import Doors, Ports, create_app, resources, utc_now
 from api.auth import OneKey
 from api.circuit import Circuit
+from api.envelope import Envelope
 from api.guard import Guard
 from api.guarded_reads import POLICY, POSTGRESQL, WAIT_S, WAITING, GuardedReads
 from api.guarded_transactions import GuardedTransactions
@@ -118,8 +119,20 @@ async def serve(settings: Settings, secrets: SecretSource, key: Secret | None, l
         now=utc_now,
     )
     doors = Doors(authenticator=OneKey(key), hosts=Hosts(settings.hosts_allowed), origins=settings.origins_allowed)
-    config = uvicorn.Config(
-        create_app(resources(ports), doors, metrics),
+    host, port = listening.getsockname()[:2]
+    log.info("listening", host=host, port=port, key_needed=key is not None)
+    writer = IndicatorWriter(book, PostgresIndicators(Transactions(pool)))
+    try:
+        async with written(writer):
+            await uvicorn.Server(served(create_app(resources(ports), doors, metrics))).serve(sockets=[listening])
+    finally:
+        pool.terminate()
+
+
+def served(app: Envelope) -> uvicorn.Config:
+    """How uvicorn serves it: HTTP/1.1 alone, bounded in size and time, believing no proxy."""
+    return uvicorn.Config(
+        app,
         http=Protocol,
         h11_max_incomplete_event_size=MOST_READ,
         ws="none",
@@ -131,14 +144,6 @@ async def serve(settings: Settings, secrets: SecretSource, key: Secret | None, l
         timeout_keep_alive=IDLE_S,
         timeout_graceful_shutdown=SHUTDOWN_S,
     )
-    host, port = listening.getsockname()[:2]
-    log.info("listening", host=host, port=port, key_needed=key is not None)
-    writer = IndicatorWriter(book, PostgresIndicators(Transactions(pool)))
-    try:
-        async with written(writer):
-            await uvicorn.Server(config).serve(sockets=[listening])
-    finally:
-        pool.terminate()
 
 
 def _leave(_: int, __: FrameType | None) -> NoReturn:

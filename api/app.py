@@ -11,11 +11,11 @@ import msgspec
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
-from starlette.middleware.gzip import GZipMiddleware
 
 from api.audit_logs import AuditLogs
 from api.auth import Authenticator
 from api.circuit import Circuit
+from api.compression import Compression
 from api.dispatch import dispatch
 from api.documentation import Documentation
 from api.envelope import Envelope
@@ -99,9 +99,6 @@ def create_app(resources: Iterable[Resource], doors: Doors, metrics: ApiMetrics,
     return Envelope(app, metrics, table)
 
 
-LARGE = 1024
-"""Bytes from which an answer is worth compressing."""
-
 _EXPOSED = ("Deprecation", "ETag", "Link", "Retry-After", "Sunset", "X-API-Version", "X-Correlation-ID", "X-Request-ID")
 
 
@@ -114,4 +111,4 @@ def _middleware(origins: tuple[str, ...]) -> list[Middleware]:
         allow_headers=("*",),
         expose_headers=_EXPOSED,
     )
-    return [*([cors] if origins else []), Middleware(GZipMiddleware, minimum_size=LARGE, compresslevel=6)]
+    return [*([cors] if origins else []), Middleware(Compression)]

@@ -24,6 +24,7 @@ MAX_TARGET = 8 * 1024
 MAX_HEADERS = 32 * 1024
 """Bytes of all header names and values."""
 
+NO_QUERY = QueryParams()
 _UNREADABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffd]")
 
 
@@ -37,7 +38,7 @@ class Gate:
         self._now = now
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers, query = Headers(scope=scope), QueryParams(scope["query_string"])
+        headers, query = Headers(scope=scope), QueryParams(scope["query_string"]) if scope["query_string"] else NO_QUERY
         found: Found | None = scope["state"]["found"]
         _check_size(scope)
         _check_framing(headers)
@@ -52,8 +53,9 @@ class Gate:
         await self._app(scope, receive, send)
 
     def _check_version(self, path: str, found: Found | None, asked: str | None) -> None:
-        version = version_of(path)
-        lifetime = found.place.any_route.lifetime if found else version.lifetime
+        route = found.place.any_route if found else None
+        version = route.version if route else version_of(path)
+        lifetime = route.lifetime if route else version.lifetime
         if lifetime.is_over(self._now()):
             raise Problem(ProblemType.GONE, f"version {version.name} of the API has ended here")
         if not accepts(version, asked):

@@ -48,6 +48,10 @@ def reason_of(status: int) -> Reason:
     return _REASONS.get(status, Reason.INVALID if status < 500 else Reason.INTERNAL_ERROR)
 
 
+_Bound = tuple[Counter, Histogram, bool | None]
+"""What one endpoint and status move; and whether it is good for the objective, None where it does not count."""
+
+
 def counts_for_objective(endpoint: str) -> bool:
     """Probes do not: they say how others are. schemas/objectives.yaml says the same to Prometheus."""
     return endpoint.startswith("/api/") or endpoint == "/ingest"
@@ -59,6 +63,7 @@ class ApiMetrics:
     def __init__(self, *, judged: Callable[[bool], None] = lambda _: None) -> None:
         self._judged = judged
         self.registry = CollectorRegistry()
+        self._bound: dict[tuple[str, int], _Bound] = {}
         # Requests answered. internal_error: a defect, see the log by request id. unavailable: the breaker below
         # tells whether PostgreSQL is away; while it is closed, too much is asked at once or of one question, or what
         # answered 502 or 504 is Prometheus.
@@ -104,17 +109,24 @@ class ApiMetrics:
         )
 
     def answered(self, endpoint: str, status: int, seconds: float) -> None:
-        reason = reason_of(status)
-        self.requests.labels(endpoint, "fail" if reason else "success", reason.value).inc()
-        self.latency.labels(endpoint).observe(seconds)
-        if reason in _JUDGED and counts_for_objective(endpoint):
-            self._judged(not reason)
+        count, latency, good = self._bound.get((endpoint, status)) or self._bind(endpoint, status)
+        count.inc()
+        latency.observe(seconds)
+        if good is not None:
+            self._judged(good)
 
     def expect(self, endpoints: Iterable[str]) -> None:
         """Shows zeros from the start: a series that begins with its first count hides that count from a rate."""
         for endpoint in filter(counts_for_objective, endpoints):
-            for reason in _JUDGED:
-                self.requests.labels(endpoint, "fail" if reason else "success", reason.value)
+            for status in (200, 500, 503):
+                self._bind(endpoint, status)
+
+    def _bind(self, endpoint: str, status: int) -> _Bound:
+        reason = reason_of(status)
+        count = self.requests.labels(endpoint, "fail" if reason else "success", reason.value)
+        good = not reason if reason in _JUDGED and counts_for_objective(endpoint) else None
+        self._bound[endpoint, status] = bound = count, self.latency.labels(endpoint), good
+        return bound
 
     @contextmanager
     def timed(self, operation: str) -> Iterator[None]:

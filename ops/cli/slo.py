@@ -29,7 +29,9 @@ app.add_typer(maintenance, name="maintenance")
 
 Component = Annotated[str, typer.Argument(metavar="COMPONENT", help="all, or a component: see `mutt slo show`.")]
 Why = Annotated[str, typer.Option("--reason", help="Why, for the record and for whoever looks at the objectives.")]
-Since = Annotated[int, typer.Option("--days", min=1, max=730, help="Windows that ended within so many days, and later.")]
+Since = Annotated[
+    int, typer.Option("--days", min=1, max=730, help="Windows that ended within so many days, and later.")
+]
 
 
 @app.command()
@@ -59,7 +61,9 @@ def add(
     reason: Why,
     start: Annotated[str | None, typer.Option("--from", help="RFC 3339 with zone; now if not said.")] = None,
     until: Annotated[str | None, typer.Option("--to", help="RFC 3339 with zone.")] = None,
-    minutes: Annotated[int | None, typer.Option("--for", min=1, max=43200, help="Minutes, in the place of --to.")] = None,
+    minutes: Annotated[
+        int | None, typer.Option("--for", min=1, max=43200, help="Minutes, in the place of --to.")
+    ] = None,
     actor: Actor = None,
     as_json: Json = False,
 ) -> None:
