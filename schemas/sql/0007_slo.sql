@@ -1,4 +1,4 @@
--- Service level indicators by hour and day, so that thirty days are added up in milliseconds; and declared maintenance.
+-- Service level indicators summed up, so that thirty days are read in milliseconds; and declared maintenance.
 
 -- Components of sli: ingestor | forwarder | alert_latency | audit | api.
 CREATE INDEX sli_component_minute ON sli (component, minute);
@@ -7,8 +7,8 @@ DROP INDEX sli_minute;  -- would be taken for windows of one component, and read
 -- Sums of sli, kept by a trigger: never behind, whoever writes. The partition is in the key for the same reason as there.
 CREATE TABLE sli_sums (
     component text        NOT NULL,
-    step      text        NOT NULL CHECK (step IN ('hour', 'day')),
-    starts_at timestamptz NOT NULL,   -- whole hours and days of UTC
+    step      smallint    NOT NULL,   -- minutes: 15, 60 or 1440, in UTC
+    starts_at timestamptz NOT NULL,
     topic     text        NOT NULL,
     partition integer     NOT NULL,
     good      bigint      NOT NULL,
@@ -17,17 +17,17 @@ CREATE TABLE sli_sums (
 ) WITH (fillfactor = 70);
 
 INSERT INTO sli_sums (component, step, starts_at, topic, partition, good, total)
-SELECT component, step, date_trunc(step, minute, 'UTC'), topic, partition, sum(good), sum(total)
-  FROM sli CROSS JOIN unnest('{hour,day}'::text[]) AS step GROUP BY 1, 2, 3, 4, 5;
+SELECT component, step, date_bin(make_interval(mins => step), minute, 'epoch'), topic, partition, sum(good), sum(total)
+  FROM sli CROSS JOIN unnest('{15,60,1440}'::smallint[]) AS step GROUP BY 1, 2, 3, 4, 5;
 
 -- Deleted minutes stay in their sums: retention takes minutes away, not what happened in them.
 CREATE FUNCTION add_sli_sums() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO sli_sums AS s (component, step, starts_at, topic, partition, good, total)
-    SELECT NEW.component, step, date_trunc(step, NEW.minute, 'UTC'), NEW.topic, NEW.partition,
+    SELECT NEW.component, step, date_bin(make_interval(mins => step), NEW.minute, 'epoch'), NEW.topic, NEW.partition,
            NEW.good - CASE WHEN TG_OP = 'UPDATE' THEN OLD.good ELSE 0 END,
            NEW.total - CASE WHEN TG_OP = 'UPDATE' THEN OLD.total ELSE 0 END
-      FROM unnest('{hour,day}'::text[]) AS step
+      FROM unnest('{15,60,1440}'::smallint[]) AS step
     ON CONFLICT (component, step, starts_at, topic, partition)
     DO UPDATE SET good = s.good + excluded.good, total = s.total + excluded.total;
     RETURN NULL;

@@ -12,33 +12,32 @@ from streams.adapters.maintenance import maintenance_since
 from streams.adapters.transactions import Transactions
 from streams.core.slo import Indicator
 from streams.core.slo_reads import Asked, Levels, Point
-from streams.core.slo_windows import DAY, HOUR, MINUTE, Maintenance, Span, cut, down, holes, pieces, total_of, window
+from streams.core.slo_windows import HOUR, MINUTE, Maintenance, Span, cut, down, holes, pieces, total_of, window
 
 _SUMS = """
-SELECT n, s.good, s.total FROM unnest($1::int[], $2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[])
+SELECT n, s.good, s.total FROM unnest($1::int[], $2::text[], $3::smallint[], $4::timestamptz[], $5::timestamptz[])
        AS asked(n, component, step, first, after)
  CROSS JOIN LATERAL (
        SELECT sum(good)::bigint AS good, sum(total)::bigint AS total FROM sli_sums h
         WHERE h.component = asked.component AND h.step = asked.step AND h.starts_at >= first AND h.starts_at < after) s
- WHERE step <> 'minute'
+ WHERE step > 1
 UNION ALL
-SELECT n, s.good, s.total FROM unnest($1::int[], $2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[])
+SELECT n, s.good, s.total FROM unnest($1::int[], $2::text[], $3::smallint[], $4::timestamptz[], $5::timestamptz[])
        AS asked(n, component, step, first, after)
  CROSS JOIN LATERAL (
        SELECT sum(good)::bigint AS good, sum(total)::bigint AS total FROM sli m
         WHERE m.component = asked.component AND m.minute >= first AND m.minute < after) s
- WHERE step = 'minute'
+ WHERE step = 1
 """
 
 _SERIES_OF_HOURS = """
 SELECT date_bin($3, starts_at, 'epoch') AS at, sum(good)::bigint AS good, sum(total)::bigint AS total FROM sli_sums
- WHERE component = $1 AND step = 'hour' AND starts_at >= $2 GROUP BY 1 ORDER BY 1
+ WHERE component = $1 AND step = 60 AND starts_at >= $2 GROUP BY 1 ORDER BY 1
 """
 _SERIES_OF_MINUTES = """
 SELECT date_bin($3, minute, 'epoch') AS at, sum(good)::bigint AS good, sum(total)::bigint AS total FROM sli
  WHERE component = $1 AND minute >= $2 GROUP BY 1 ORDER BY 1
 """
-_STEPS = {DAY: "day", HOUR: "hour", MINUTE: "minute"}
 _WINDOW = "SELECT key, value FROM dynamic_config WHERE key = 'slo_window_hours'"
 
 
@@ -82,9 +81,9 @@ class PostgresSlo:
 
 
 async def _sums(connection: Any, asked: list[tuple[Component, Span]]) -> dict[Component, dict[Span, Indicator]]:
-    """One question for all of them: each row is looked at once, and days and hours stand for their minutes."""
+    """One question for all of them: each row is looked at once, and sums stand for their minutes."""
     rows = [
-        (number, component.value, _STEPS[step], piece.first, piece.after)
+        (number, component.value, step // MINUTE, piece.first, piece.after)
         for number, (component, span) in enumerate(asked)
         for step, piece in pieces(span)
     ]

@@ -11,6 +11,7 @@ from schemas.slo import Component
 from streams.core.slo import Indicator
 
 MINUTE = dt.timedelta(minutes=1)
+QUARTER = dt.timedelta(minutes=15)
 HOUR = dt.timedelta(hours=1)
 DAY = dt.timedelta(days=1)
 AHEAD = 5 * MINUTE
@@ -99,8 +100,12 @@ def _around(span: Span, without: Sequence[Span]) -> Iterator[Span]:
         yield Span(first, span.after)
 
 
-def pieces(span: Span, steps: Sequence[dt.timedelta] = (DAY, HOUR, MINUTE)) -> Iterator[tuple[dt.timedelta, Span]]:
-    """The span as whole days and hours, which are summed up already, and the minutes around them."""
+STEPS = (DAY, HOUR, QUARTER, MINUTE)
+"""What sums are kept of, the coarsest first; the minutes are what they are made of."""
+
+
+def pieces(span: Span, steps: Sequence[dt.timedelta] = STEPS) -> Iterator[tuple[dt.timedelta, Span]]:
+    """The span as whole days, hours and quarters, which are summed up already, and the minutes around them."""
     step, *finer = steps
     head = min(up(span.first, step), span.after)
     tail = max(down(span.after, step), head)

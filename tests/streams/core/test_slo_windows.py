@@ -15,6 +15,7 @@ from streams.core.slo_windows import (
     DAY,
     HOUR,
     MINUTE,
+    QUARTER,
     Maintenance,
     Span,
     cut,
@@ -110,5 +111,5 @@ def test_pieces_are_the_span_and_whole_steps(first: float, length: int) -> None:
     assert sorted(counted) == sorted(minutes_of(span))
     for step, piece in found:
         assert (down(piece.first, step), down(piece.after, step)) == (piece.first, piece.after)
-    for step, longest in ((MINUTE, 2 * HOUR), (HOUR, 2 * DAY)):
+    for step, longest in ((MINUTE, 2 * QUARTER), (QUARTER, 2 * HOUR), (HOUR, 2 * DAY)):
         assert sum((piece.after - piece.first for each, piece in found if each is step), dt.timedelta()) < longest
