@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 from functools import partial
+from secrets import token_bytes
 from types import FrameType
 from typing import NoReturn
 
@@ -16,8 +17,8 @@ import structlog
 import uvicorn
 
 from api.app import Doors, Ports, create_app, resources, utc_now
-from api.auth import OneKey
 from api.circuit import Circuit
+from api.cursors import Cursors
 from api.envelope import Envelope
 from api.guard import Guard
 from api.guarded_reads import POLICY, POSTGRESQL, WAIT_S, WAITING, GuardedReads
@@ -25,23 +26,33 @@ from api.guarded_transactions import GuardedTransactions
 from api.health import Check
 from api.hosts import Hosts
 from api.indicators import IndicatorWriter, written
+from api.key_ring import KeyRing
 from api.metrics import ApiMetrics
 from api.protocol import MOST_READ, Protocol
 from api.turns import Turns
+from api.upkeep import Upkeep, kept_up
 from schemas.errors import SettingsRefused
 from schemas.secrets import Secret
 from schemas.settings import Settings
 from schemas.slo import Component
 from streams import logs
+from streams.adapters.api_keys import KeyStore
+from streams.adapters.audit_samples import AuditSamples
 from streams.adapters.brokers import check_brokers
+from streams.adapters.config_audit import ConfigAudit
+from streams.adapters.config_store import ConfigStore
 from streams.adapters.database import create_pool
+from streams.adapters.host_lists import development_hosts, device_teams
+from streams.adapters.idempotency import IdempotencyKeys
 from streams.adapters.indicators import PostgresIndicators
 from streams.adapters.maintenance import PostgresMaintenance
 from streams.adapters.prometheus import Prometheus
 from streams.adapters.reads import PostgresReads
-from streams.adapters.secrets import API_KEY, FileSecrets, SecretSource
+from streams.adapters.rule_store import RuleStore
+from streams.adapters.secrets import API_KEY, API_PEPPER, FileSecrets, SecretSource, pepper_of
 from streams.adapters.slo import PostgresSlo
 from streams.adapters.transactions import Transactions
+from streams.core.api_keys import derived_key
 from streams.core.indicator_book import IndicatorBook
 
 log = structlog.get_logger()
@@ -74,12 +85,13 @@ def main() -> NoReturn:
 
 
 def api_key(secrets: SecretSource, host: str) -> Secret | None:
-    """The key that callers need. Raises SettingsRefused when others could reach an API that has none."""
-    key = secrets.get(API_KEY)
+    """The one key of the secrets. Raises SettingsRefused when others could reach an API that asks for no key."""
+    key, pepper = secrets.get(API_KEY), pepper_of(secrets)
     if key is not None and not key:
         raise SettingsRefused(f"the secret {API_KEY} is empty; write a key into it or remove it")
-    if key is None and not is_loopback(host):
-        raise SettingsRefused(f"MUTT_HOST={host!r} is no loopback address, so the API needs the secret {API_KEY}")
+    if key is None and pepper is None and not is_loopback(host):
+        wanted = f"the secret {API_PEPPER} (for stored keys) or {API_KEY}"
+        raise SettingsRefused(f"MUTT_HOST={host!r} is no loopback address, so the API needs {wanted}")
     return key
 
 
@@ -101,10 +113,13 @@ async def serve(settings: Settings, secrets: SecretSource, key: Secret | None, l
     pool = await create_pool(settings, secrets, size=CONNECTIONS)
     book = IndicatorBook()
     metrics = ApiMetrics(judged=lambda good: book.count(Component.API, utc_now(), good=int(good), total=1))
+    pepper = pepper_of(secrets)
     turns = Turns(CONNECTIONS, waiting=WAITING, within_s=WAIT_S)
     guard = Guard(Circuit(POSTGRESQL, POLICY, metrics), turns)
     reads = GuardedReads(PostgresReads(pool), guard)
     transactions = GuardedTransactions(pool, guard)
+    keys, answers = KeyStore(transactions, pepper), IdempotencyKeys(transactions)
+    ring = KeyRing(keys, metrics, single=key, pepper=pepper, now=utc_now)
     checks: dict[str, Check] = {
         "postgresql": reads.check_schema,
         "kafka": partial(check_brokers, settings.kafka_bootstrap),
@@ -113,17 +128,31 @@ async def serve(settings: Settings, secrets: SecretSource, key: Secret | None, l
         metrics=metrics,
         checks=checks,
         reads=reads,
+        rules=RuleStore(transactions),
+        hosts=development_hosts(transactions),
+        teams=device_teams(transactions),
+        config=ConfigStore(transactions),
+        config_audit=ConfigAudit(transactions),
+        samples=AuditSamples(transactions),
+        keys=keys,
+        answers=answers,
+        cursors=Cursors(cursor_key(pepper), utc_now),
         slo=PostgresSlo(transactions),
         maintenance=PostgresMaintenance(transactions),
         prometheus=Prometheus(settings.prometheus_url) if settings.prometheus_url else None,
         now=utc_now,
     )
-    doors = Doors(authenticator=OneKey(key), hosts=Hosts(settings.hosts_allowed), origins=settings.origins_allowed)
-    host, port = listening.getsockname()[:2]
-    log.info("listening", host=host, port=port, key_needed=key is not None)
+    doors = Doors(
+        authenticator=ring,
+        hosts=Hosts((settings.host, *settings.hosts_allowed)),
+        origins=settings.origins_allowed,
+    )
+    upkeep = Upkeep(keys, ring.book, ring.uses, (keys.forget_failures, answers.forget))
     writer = IndicatorWriter(book, PostgresIndicators(Transactions(pool)))
+    host, port = listening.getsockname()[:2]
+    log.info("listening", host=host, port=port, key_needed=not (key is None and pepper is None))
     try:
-        async with written(writer):
+        async with kept_up(upkeep), written(writer):
             await uvicorn.Server(served(create_app(resources(ports), doors, metrics))).serve(sockets=[listening])
     finally:
         pool.terminate()
@@ -144,6 +173,11 @@ def served(app: Envelope) -> uvicorn.Config:
         timeout_keep_alive=IDLE_S,
         timeout_graceful_shutdown=SHUTDOWN_S,
     )
+
+
+def cursor_key(pepper: Secret | None) -> bytes:
+    """The same in all processes that share a pepper; without one, cursors end with this process."""
+    return derived_key(pepper, "cursors") if pepper is not None else token_bytes()
 
 
 def _leave(_: int, __: FrameType | None) -> NoReturn:

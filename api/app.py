@@ -16,22 +16,42 @@ from api.audit_logs import AuditLogs
 from api.auth import Authenticator
 from api.circuit import Circuit
 from api.compression import Compression
+from api.config import Config
+from api.config_audit import ConfigAuditTrail
+from api.config_v1 import ConfigOfV1
+from api.cursors import Cursors
+from api.dev_hosts import DevHosts
 from api.dispatch import dispatch
 from api.documentation import Documentation
 from api.envelope import Envelope
 from api.gate import Gate, Now
 from api.health import Check, Health, Readiness
 from api.hosts import Hosts
+from api.idempotency import Repeatable
+from api.keys import ApiKeys
 from api.maintenance import MaintenanceWindows
 from api.metrics import ApiMetrics
 from api.objectives import ObjectiveLevels
+from api.pattern_guard import PatternGuard
 from api.problems import HANDLERS
 from api.prometheus_source import POLICY, PROMETHEUS, PrometheusSource
 from api.routes import Resource, flatten
+from api.rule_dry_run import RuleDryRun
+from api.rule_files import RuleFiles
+from api.rules import Rules
+from api.rules_v1 import RulesV1
 from api.slo import Slo
 from api.summary import MetricsSummary
+from api.teams import Teams
 from api.version import VersionInfo
 from schemas.slo import objectives
+from streams.adapters.audit_samples import AuditSamples
+from streams.adapters.config_audit import ConfigAudit
+from streams.adapters.config_store import ConfigStore
+from streams.adapters.host_lists import HostList
+from streams.adapters.rule_store import RuleStore
+from streams.core.api_keys import Keys
+from streams.core.idempotency import IdempotencyStore
 from streams.core.reads import Reads
 from streams.core.slo_reads import MaintenanceStore, PrometheusReads, SloReads
 
@@ -47,30 +67,57 @@ class Ports:
     maintenance: MaintenanceStore
     prometheus: PrometheusReads | None
     """None where no PROMETHEUS_URL is set."""
+    rules: RuleStore
+    hosts: HostList
+    teams: HostList
+    config: ConfigStore
+    config_audit: ConfigAudit
+    samples: AuditSamples
+    keys: Keys
+    answers: IdempotencyStore
+    cursors: Cursors
     now: Now
 
 
 def resources(ports: Ports) -> tuple[Resource, ...]:
     """All of them. None asks its port for anything before a request comes."""
+    metrics, cursors = ports.metrics, ports.cursors
+    patterns = PatternGuard()
     promised = objectives()
-    circuit = Circuit(PROMETHEUS, POLICY, ports.metrics)
+    circuit = Circuit(PROMETHEUS, POLICY, metrics)
     prometheus = PrometheusSource(ports.prometheus, promised, circuit, ports.now)
-    return (
-        Health(Readiness(ports.checks), ports.metrics),
-        AuditLogs(ports.reads, ports.metrics),
-        Slo(ports.slo, promised, ports.metrics, ports.now),
-        ObjectiveLevels(ports.slo, prometheus, promised, ports.metrics, ports.now),
+    subjects: tuple[Resource, ...] = (
+        Health(Readiness(ports.checks), metrics),
+        AuditLogs(ports.reads, metrics),
+        Slo(ports.slo, promised, metrics, ports.now),
+        ObjectiveLevels(ports.slo, prometheus, promised, metrics, ports.now),
         MaintenanceWindows(ports.maintenance, ports.now),
-        MetricsSummary(ports.slo, ports.metrics, ports.now),
+        MetricsSummary(ports.slo, metrics, ports.now),
         VersionInfo(),
+        Rules(ports.rules, patterns, cursors, metrics),
+        RuleFiles(ports.rules, patterns, metrics),
+        RuleDryRun(ports.rules, ports.samples, patterns, metrics),
+        RulesV1(ports.rules, patterns, metrics),
+        DevHosts(ports.hosts, cursors, metrics),
+        Teams(ports.teams, cursors, metrics),
+        Config(ports.config, ports.config_audit, cursors, metrics),
+        ConfigOfV1(ports.config, ports.config_audit, metrics),
+        ConfigAuditTrail(ports.config_audit, cursors, metrics),
+        ApiKeys(ports.keys, cursors, ports.now),
     )
+    return tuple(Repeatable(subject, ports.answers, ports.metrics) for subject in subjects)
 
 
 def described() -> bytes:
     """All resources as OpenAPI 3.1, as docs/openapi.json keeps it; nothing is connected to anything."""
-    nowhere: Any = None
-    ports = Ports(**{field.name: nowhere for field in fields(Ports)} | {"metrics": ApiMetrics(), "checks": {}})
+    ports = some_ports(metrics=ApiMetrics(), checks={})
     return msgspec.json.format(Documentation(flatten(resources(ports))).document, indent=2) + b"\n"
+
+
+def some_ports(**given: Any) -> Ports:
+    """Ports of which only these lead anywhere."""
+    nowhere: dict[str, Any] = dict.fromkeys(field.name for field in fields(Ports))
+    return Ports(**nowhere | given)
 
 
 def utc_now() -> dt.datetime:
@@ -99,7 +146,17 @@ def create_app(resources: Iterable[Resource], doors: Doors, metrics: ApiMetrics,
     return Envelope(app, metrics, table)
 
 
-_EXPOSED = ("Deprecation", "ETag", "Link", "Retry-After", "Sunset", "X-API-Version", "X-Correlation-ID", "X-Request-ID")
+_EXPOSED = (
+    "Deprecation",
+    "ETag",
+    "Idempotency-Replayed",
+    "Link",
+    "Retry-After",
+    "Sunset",
+    "X-API-Version",
+    "X-Correlation-ID",
+    "X-Request-ID",
+)
 
 
 def _middleware(origins: tuple[str, ...]) -> list[Middleware]:

@@ -45,7 +45,7 @@ class Gate:
         self._hosts.check(headers)
         _check_path(scope)
         self._check_version(scope["path"], found, asked_version(headers, query))
-        if needs_key(scope["path"], found):
+        if needs_key(scope["path"], scope["method"], found):
             address = (scope.get("client") or ("",))[0]
             client = await identify(headers, query, address, self._authenticator)
             _check_scope(scope["method"], found, client)
@@ -62,11 +62,12 @@ class Gate:
             raise Problem(ProblemType.VERSION, _offered(version))
 
 
-def needs_key(path: str, found: Found | None) -> bool:
+def needs_key(path: str, method: str, found: Found | None) -> bool:
     """What is no route below /api needs one too: without a key nobody learns what is there."""
     if found is None:
         return path.startswith("/api/")
-    return found.place.path not in PUBLIC
+    route = found.place.route(method)
+    return found.place.path not in PUBLIC if route is None else route.scope is not None
 
 
 def _check_scope(method: str, found: Found | None, client: Client) -> None:

@@ -22,6 +22,11 @@ MuttError
     ├── RuleRefused            a rule or a rules file
     ├── ObjectivesRefused      the file of service level objectives
     ├── MaintenanceRefused     a maintenance window
+    ├── NotFound               there is no such thing, or it was retired
+    ├── AlreadyThere           a thing of that name is there
+    ├── KeyRefused             an API key: its client, scopes or times
+    │   ├── TwoKeysLive            its client has two that are live
+    │   └── ScopesExceeded         it would grant what its maker does not have
     ├── Outdated               it was changed by another hand meanwhile: look again
     └── MigrationRefused       the schema's history
 """
@@ -148,6 +153,26 @@ class ObjectivesRefused(Refused):
 
 class MaintenanceRefused(Refused):
     """A maintenance window is not valid, or is over."""
+
+
+class NotFound(Refused):
+    """There is nothing of that name or id, or it was retired."""
+
+
+class AlreadyThere(Refused):
+    """Something of that name is there already."""
+
+
+class KeyRefused(Refused):
+    """An API key cannot be made as it was asked for."""
+
+
+class TwoKeysLive(KeyRefused):
+    """The client has two live keys; one must be revoked, or expire, before there is another."""
+
+
+class ScopesExceeded(KeyRefused):
+    """The key would have scopes that whoever makes it does not have."""
 
 
 class Outdated(Refused):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 from functools import cache
 from typing import Any
 
@@ -11,8 +10,9 @@ import asyncpg
 
 from schemas.errors import MigrationRefused
 from streams.adapters.migrations import Migration, packaged, pending
+from streams.adapters.selects import total_of
 from streams.adapters.transactions import ACQUIRE_S, ANSWER_S, Transactions
-from streams.core.reads import EXACT_TOTAL, AuditEntry, AuditPage, AuditQuery
+from streams.core.reads import AuditEntry, AuditPage, AuditQuery
 
 _SHOWN_TIME = "coalesce(event_time, broker_time)"
 _COLUMNS = (
@@ -38,7 +38,7 @@ class PostgresReads:
     async def audit_logs(self, query: AuditQuery) -> AuditPage:
         where, values = _conditions(query)
         async with self._transactions.reading() as connection:
-            total, estimated = await _total(connection, where, values)
+            total, estimated = await total_of(connection, _from_audit("1", where), values)
             if query.offset >= total and not estimated:
                 return AuditPage((), total)
             rows = await _newest(connection, query, where, values)
@@ -70,16 +70,6 @@ def _conditions(query: AuditQuery) -> tuple[list[str], list[Any]]:
 
 def _from_audit(what: str, where: list[str]) -> str:
     return f"SELECT {what} FROM audit WHERE {' AND '.join(where) or 'true'}"  # noqa: S608 (fixed terms; values are parameters)
-
-
-async def _total(connection: Any, where: list[str], values: list[Any]) -> tuple[int, bool]:
-    """How many rows there are, and whether that is an estimate."""
-    bounded = f"SELECT count(*) FROM ({_from_audit('1', where)} LIMIT {EXACT_TOTAL + 1}) counted"  # noqa: S608
-    counted: int = await connection.fetchval(bounded, *values)
-    if counted <= EXACT_TOTAL:
-        return counted, False
-    plan = json.loads(await connection.fetchval(f"EXPLAIN (FORMAT JSON) {_from_audit('1', where)}", *values))
-    return max(counted, int(plan[0]["Plan"]["Plan Rows"])), True
 
 
 async def _newest(connection: Any, query: AuditQuery, where: list[str], values: list[Any]) -> list[Any]:

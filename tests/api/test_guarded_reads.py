@@ -51,10 +51,8 @@ class Guarded:
         self.reads = HeldReads()
         self.metrics = ApiMetrics()
         circuit = Circuit("postgresql", BreakerPolicy(FAILURES, OPEN_S), self.metrics, clock=lambda: self.now)
-        guard = Guard(circuit, Turns(at_once, waiting=waiting, within_s=within_s))
-        self.guard = GuardedReads(self.reads, guard)
-        checks = {"postgresql": self.guard.check_schema}
-        ports = ports_of(metrics=self.metrics, checks=checks, reads=self.guard)
+        self.guard = GuardedReads(self.reads, Guard(circuit, Turns(at_once, waiting=waiting, within_s=within_s)))
+        ports = ports_of(self.metrics, checks={"postgresql": self.guard.check_schema}, reads=self.guard)
         app = create_app(resources(ports), Doors(authenticator=OneKey(None)), self.metrics)
         self._transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
 

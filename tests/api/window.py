@@ -10,15 +10,17 @@ from typing import Any
 
 from starlette.testclient import TestClient
 
-from api.app import Doors, Ports, create_app, resources
+from api.app import Doors, Ports, create_app, resources, some_ports
 from api.auth import Authenticator, OneKey
+from api.cursors import Cursors
 from api.health import Check
 from api.hosts import Hosts
 from api.metrics import ApiMetrics
 from api.routes import Resource
 from schemas.secrets import Secret
-from streams.core.reads import AuditEntry, AuditPage, AuditQuery
+from streams.core.reads import AuditEntry, AuditPage, AuditQuery, Reads
 from tests.api.conformance import check_answer
+from tests.fakes_keys import MemoryAnswers, MemoryKeys
 from tests.fakes_slo import FakeMaintenance, FakeSlo
 
 KEY = "k3y-of-the-test"
@@ -63,20 +65,6 @@ def entry(**changes: Any) -> AuditEntry:
     return AuditEntry(**values | changes)
 
 
-def ports_of(**ports: Any) -> Ports:
-    """Every port from memory, but those that are given."""
-    fakes: dict[str, Any] = {
-        "metrics": ApiMetrics(),
-        "checks": {},
-        "reads": FakeReads(),
-        "slo": FakeSlo(),
-        "maintenance": FakeMaintenance(NOW),
-        "prometheus": None,
-        "now": lambda: NOW,
-    }
-    return Ports(**fakes | ports)
-
-
 def window(
     reads: FakeReads | None = None,
     *,
@@ -87,11 +75,33 @@ def window(
 ) -> TestClient:
     """A client of an API with all resources."""
     metrics = ApiMetrics()
-    reads = reads or FakeReads()
-    slo = FakeSlo(fault=reads.fault)
-    ports = ports_of(metrics=metrics, checks=checks or {}, reads=reads, slo=slo, now=lambda: now)
+    ports = ports_of(metrics, reads=reads, checks=checks, now=now)
     one_key = OneKey(Secret(key) if key else None)
     return window_of(resources(ports), authenticator=one_key, now=now, headers=headers, metrics=metrics)
+
+
+def ports_of(
+    metrics: ApiMetrics | None = None,
+    *,
+    reads: Reads | None = None,
+    checks: Mapping[str, Check] | None = None,
+    now: dt.datetime = NOW,
+    **ports: Any,
+) -> Ports:
+    """Ports in memory, except for those that are given; those of stores that only PostgreSQL has lead nowhere."""
+    reads = reads or FakeReads()
+    fakes: dict[str, Any] = {
+        "metrics": metrics or ApiMetrics(),
+        "checks": checks or {},
+        "reads": reads,
+        "slo": FakeSlo(fault=getattr(reads, "fault", None)),
+        "maintenance": FakeMaintenance(now),
+        "keys": MemoryKeys(),
+        "answers": MemoryAnswers(),
+        "cursors": Cursors(b"key of the cursors", lambda: now),
+        "now": lambda: now,
+    }
+    return some_ports(**fakes | ports)
 
 
 def window_of(

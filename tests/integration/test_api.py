@@ -16,23 +16,25 @@ import pytest
 import pytest_asyncio
 from msgspec.structs import replace
 
-from api.app import Doors, create_app, resources, utc_now
+from api.app import Doors, create_app, resources, some_ports, utc_now
 from api.auth import OneKey
+from api.cursors import Cursors
 from api.metrics import ApiMetrics
 from ops.devstack.layout import free_port
 from ops.devstack.stack import Stack
 from schemas.errors import MigrationRefused, StoreUnavailable, TooSlow
 from schemas.rows import AUDIT
 from schemas.settings import Settings
+from streams.adapters.api_keys import KeyStore
 from streams.adapters.brokers import check_brokers
 from streams.adapters.database import create_pool
+from streams.adapters.idempotency import IdempotencyKeys
 from streams.adapters.maintenance import PostgresMaintenance
 from streams.adapters.reads import PostgresReads
 from streams.adapters.secrets import API_KEY, FileSecrets
 from streams.adapters.slo import PostgresSlo
 from streams.adapters.transactions import Transactions
 from streams.core.reads import EXACT_TOTAL, AuditQuery
-from tests.api.window import ports_of
 from tests.integration.api_process import get, process
 from tests.integration.conftest import Database
 
@@ -48,13 +50,15 @@ async def client(database: Database) -> AsyncIterator[httpx2.AsyncClient]:
     assert key is not None
     reads = PostgresReads(database.pool)
     metrics = ApiMetrics()
-    transactions = Transactions(database.pool)
-    ports = ports_of(
+    ports = some_ports(
         metrics=metrics,
         checks={"postgresql": reads.check_schema},
         reads=reads,
-        slo=PostgresSlo(transactions),
-        maintenance=PostgresMaintenance(transactions),
+        keys=KeyStore(Transactions(database.pool), None),
+        answers=IdempotencyKeys(Transactions(database.pool)),
+        cursors=Cursors(b"key of the cursors", utc_now),
+        slo=PostgresSlo(Transactions(database.pool)),
+        maintenance=PostgresMaintenance(Transactions(database.pool)),
         now=utc_now,
     )
     app = create_app(resources(ports), Doors(authenticator=OneKey(key)), metrics)

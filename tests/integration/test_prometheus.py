@@ -15,7 +15,7 @@ from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 from msgspec.structs import replace
 
-from api.app import Doors, create_app, resources, utc_now
+from api.app import Doors, create_app, resources, some_ports, utc_now
 from api.auth import OneKey
 from api.metrics import ApiMetrics
 from ops.devstack.layout import free_port
@@ -26,7 +26,6 @@ from streams.adapters.secrets import API_KEY
 from streams.adapters.slo import PostgresSlo
 from streams.adapters.transactions import Transactions
 from streams.core.slo import duration
-from tests.api.window import ports_of
 from tests.builders import event_json
 from tests.integration.api_process import get, process
 from tests.integration.conftest import System
@@ -119,13 +118,15 @@ async def agree(system: System, url: str) -> bool:
 async def standings(system: System, url: str, source: str) -> list[dict[str, Any]]:
     """From an API of its own each time: what Prometheus said a moment ago is not what counts here."""
     transactions = Transactions(system.database.pool)
-    ports = ports_of(
+    ports = some_ports(
+        metrics=ApiMetrics(),
+        checks={},
         slo=PostgresSlo(transactions),
         maintenance=PostgresMaintenance(transactions),
         prometheus=Prometheus(url),
         now=utc_now,
     )
-    app = create_app(resources(ports), Doors(authenticator=OneKey(None)), ApiMetrics())
+    app = create_app(resources(ports), Doors(authenticator=OneKey(None)), ports.metrics)
     transport = httpx2.ASGITransport(app=app)
     async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client:
         answer = await client.get("/api/v2/slo", params={"source": source})
