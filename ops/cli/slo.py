@@ -52,7 +52,9 @@ def show(as_json: Json = False) -> None:
         )
         for burn in standing.burns:
             if burn.firing:
-                typer.echo(f"  burns {burn.long:.1f} times too fast over {shown_duration(burn.rule.long)}")
+                typer.echo(
+                    f"  burns {burn.long:.1f} times as fast as the budget allows over {shown_duration(burn.rule.long)}"
+                )
 
 
 @maintenance.command()

@@ -175,4 +175,4 @@ async def test_the_command_declares_lists_ends_and_shows(database: Database) -> 
     code, text = mutt("show", "--json")
     found = {one["name"]: one for one in json.loads(text)["objectives"]}
     assert (found["ingest-availability"]["state"], found["alert-delivery"]["state"]) == ("critical", "no_data")
-    assert "burns 100.0 times too fast over 1h" in mutt("show")[1]
+    assert "burns 100.0 times as fast as the budget allows over 1h" in mutt("show")[1]
