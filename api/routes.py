@@ -33,6 +33,7 @@ PUBLIC = frozenset(
         "/api/v2/version",
         "/api/openapi.json",
         "/api/docs",
+        "/problems/{slug}",
     }
 )
 """The paths that need no key; every other route names its scope."""
