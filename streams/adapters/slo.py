@@ -82,10 +82,11 @@ class PostgresSlo:
 
 async def _sums(connection: Any, asked: list[tuple[Component, Span]]) -> dict[Component, dict[Span, Indicator]]:
     """One question for all of them: each row is looked at once, and sums stand for their minutes."""
+    parts = {span: tuple(pieces(span)) for span in {span for _, span in asked}}
     rows = [
         (number, component.value, step // MINUTE, piece.first, piece.after)
         for number, (component, span) in enumerate(asked)
-        for step, piece in pieces(span)
+        for step, piece in parts[span]
     ]
     found: dict[Component, dict[Span, Indicator]] = {component: {} for component in Component}
     for row in await connection.fetch(_SUMS, *([row[place] for row in rows] for place in range(5))):
