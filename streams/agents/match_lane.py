@@ -185,8 +185,11 @@ class MatchLane:
             if todo.after > todo.first:
                 async with self._turn():
                     part = todo.up_to(self._shared.intake.records_at_once)
-                    if not await self._settle(part) or part is not todo:
-                        continue  # fenced: the place was read again; or the rest, if intake is still open
+                    decided = await self._settle(part)
+                if decided is not None:
+                    await self._hand_on(decided)
+                if decided is None or part is not todo:
+                    continue  # fenced: the place was read again; or the rest, if intake is still open
             self._acknowledge(batches)
             if todo.halt is not None:
                 raise PartitionHalted(todo.halt)
@@ -225,8 +228,8 @@ class MatchLane:
             )
         self._verify = False
 
-    async def _settle(self, todo: Todo) -> bool:
-        """Decides and commits, then publishes. False when another owner moved the partition meanwhile."""
+    async def _settle(self, todo: Todo) -> Decided | None:
+        """Decides and commits. None when another owner moved the partition meanwhile."""
         refused: dict[int, str] = {}
         attempt = 0
         while True:
@@ -245,7 +248,7 @@ class MatchLane:
                 metrics.BATCHES_FENCED.inc()
                 self._shared.pauses.release(self._id, PauseReason.SINK)
                 await self._relocate()
-                return False
+                return None
             except StoreUnavailable as fault:
                 await self._waiting.between_tries(fault, attempt)
                 attempt += 1
@@ -253,15 +256,18 @@ class MatchLane:
                 if after is None or after.next_offset != todo.first:
                     self._log.info("the outcome of the last commit was unknown; the place was read again")
                     await self._relocate()
-                    return False
+                    return None
         self._shared.pauses.release(self._id, PauseReason.SINK)
+        return decided
+
+    async def _hand_on(self, decided: Decided) -> None:
+        """What follows the commit, when others may have the transaction."""
         await self._publish(decided)
         self._count(decided)
         if decided.halt is not None:
             self._failed_in_a_row = 0
             metrics.INTERNAL_HALTS.inc()
             raise PartitionHalted(decided.halt)
-        return True
 
     async def _commit(self, decided: Decided) -> Progress:
         """Commits, with its alerts counted as waiting from now on, or no longer where it failed."""
