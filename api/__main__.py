@@ -15,10 +15,12 @@ from typing import NoReturn
 import structlog
 import uvicorn
 
-from api.app import create_app
+from api.app import Doors, Ports, create_app, resources
+from api.auth import OneKey
 from api.circuit import Circuit
 from api.guarded_reads import POLICY, POSTGRESQL, WAIT_S, WAITING, GuardedReads
 from api.health import Check
+from api.hosts import Hosts
 from api.metrics import ApiMetrics
 from api.protocol import MOST_READ, Protocol
 from api.turns import Turns
@@ -93,8 +95,10 @@ async def serve(settings: Settings, secrets: SecretSource, key: Secret | None, l
         "postgresql": reads.check_schema,
         "kafka": partial(check_brokers, settings.kafka_bootstrap),
     }
+    ports = Ports(metrics=metrics, checks=checks, reads=reads)
+    doors = Doors(authenticator=OneKey(key), hosts=Hosts(settings.hosts_allowed), origins=settings.origins_allowed)
     config = uvicorn.Config(
-        create_app(reads, checks, key=key, metrics=metrics),
+        create_app(resources(ports), doors, metrics),
         http=Protocol,
         h11_max_incomplete_event_size=MOST_READ,
         ws="none",

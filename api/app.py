@@ -1,47 +1,88 @@
-"""create_app: the API. Its list of routes is the table of contents."""
+"""create_app: the API. Its list of resources is the table of contents."""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.routing import Route
+from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp
 
 from api.audit_logs import AuditLogs
-from api.envelope import Envelope, Gate, Now
+from api.auth import Authenticator
+from api.dispatch import dispatch
+from api.envelope import Envelope
+from api.gate import Gate, Now
 from api.health import Check, Health, Readiness
+from api.hosts import Hosts
 from api.metrics import ApiMetrics
 from api.problems import HANDLERS
+from api.routes import Resource, Table, flatten
 from api.slo import Slo
-from schemas.secrets import Secret
 from streams.core.reads import Reads
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """What the resources ask; one line for each."""
+
+    metrics: ApiMetrics
+    checks: Mapping[str, Check]
+    reads: Reads
+
+
+def resources(ports: Ports) -> tuple[Resource, ...]:
+    """All of them. None asks its port for anything before a request comes."""
+    return (
+        Health(Readiness(ports.checks), ports.metrics),
+        AuditLogs(ports.reads, ports.metrics),
+        Slo(ports.reads, ports.metrics),
+    )
 
 
 def utc_now() -> dt.datetime:
     return dt.datetime.now(dt.UTC)
 
 
-def create_app(
-    reads: Reads,
-    checks: Mapping[str, Check],
-    *,
-    key: Secret | None,
-    now: Now = utc_now,
-    metrics: ApiMetrics | None = None,
-) -> ASGIApp:
-    """The ASGI application. With `key`, everything below /api needs it; without, the port must not be reachable."""
-    metrics = metrics or ApiMetrics()
-    health = Health(Readiness(checks), metrics)
-    routes = [
-        Route("/health", health.health),
-        Route("/ready", health.ready),
-        Route("/metrics", health.metrics),
-        Route("/api/v1/audit-logs", AuditLogs(reads, metrics).get),
-        Route("/api/v1/slo", Slo(reads, metrics).get),
-    ]
-    app = Starlette(routes=routes, middleware=[Middleware(Gate, key=key, now=now)], exception_handlers=HANDLERS)
+ANY_ADDRESS = Hosts()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doors:
+    """Who gets in: by which key, by which name of this host, from which other sites."""
+
+    authenticator: Authenticator
+    hosts: Hosts = ANY_ADDRESS
+    origins: tuple[str, ...] = ()
+    """Web pages of these sites may ask from a browser (CORS)."""
+
+
+def create_app(resources: Iterable[Resource], doors: Doors, metrics: ApiMetrics, *, now: Now = utc_now) -> ASGIApp:
+    """The ASGI application of these resources; all of them come from `resources(ports)`."""
+    table = Table(flatten(resources))
+    app = Starlette(exception_handlers=HANDLERS, middleware=_middleware(doors.origins))
     app.router.redirect_slashes = False
-    return Envelope(app, metrics, routes)
+    app.router.default = Gate(dispatch, doors.authenticator, doors.hosts, now)
+    return Envelope(app, metrics, table)
+
+
+LARGE = 1024
+"""Bytes from which an answer is worth compressing."""
+
+_EXPOSED = ("Deprecation", "ETag", "Link", "Retry-After", "Sunset", "X-API-Version", "X-Correlation-ID", "X-Request-ID")
+
+
+def _middleware(origins: tuple[str, ...]) -> list[Middleware]:
+    """Outermost first."""
+    cors = Middleware(
+        CORSMiddleware,
+        allow_origins=origins,
+        allow_methods=("GET", "POST", "PUT", "PATCH", "DELETE"),
+        allow_headers=("*",),
+        expose_headers=_EXPOSED,
+    )
+    return [*([cors] if origins else []), Middleware(GZipMiddleware, minimum_size=LARGE, compresslevel=6)]

@@ -1,11 +1,15 @@
-"""Who may ask: one API key, compared in constant time, never taken from a URL."""
+"""Who asks: the one credential of a request, never taken from a URL, and the port that knows clients by it."""
 
 from __future__ import annotations
 
 import hmac
+from typing import Protocol
 
 from starlette.datastructures import Headers, QueryParams
 
+from api.problem_types import ProblemType
+from api.problems import Problem
+from schemas.scopes import ALL_SCOPES, Client
 from schemas.secrets import Secret
 
 SCHEME = "bearer"
@@ -15,23 +19,53 @@ NOT_IN_URL = "an API key in the URL is not accepted; send X-API-KEY"
 REFUSED = "a valid API key is needed in X-API-KEY or Authorization: Bearer"
 
 
-def refusal(headers: Headers, query: QueryParams, key: Secret | None) -> str | None:
-    """Why a request is 401, or None when it may pass. Without a key set, everyone who reaches the port may ask."""
+class Authenticator(Protocol):
+    """Knows clients by their secrets; compares in constant time."""
+
+    async def client_of(self, presented: Secret | None, address: str) -> Client | None:
+        """The client, or None: 401. `presented` is None where there is no credential, or more than one; `address` is
+        where the request comes from, for limits. Raises Unavailable, or Problem (429); the caller does not retry."""
+
+
+class OneKey:
+    """Implements Authenticator with one key for everything. Without a key everyone who reaches the port may ask."""
+
+    def __init__(self, key: Secret | None) -> None:
+        self._key = key
+
+    async def client_of(self, presented: Secret | None, address: str) -> Client | None:
+        if self._key is None:
+            return DEVELOPMENT
+        if presented is None:
+            return None
+        same = hmac.compare_digest(presented.reveal().encode(), self._key.reveal().encode())
+        return HOLDER if same else None
+
+
+DEVELOPMENT = Client("development", "development", ALL_SCOPES)
+HOLDER = Client("api-key", "holder of the API key", ALL_SCOPES)
+
+
+async def identify(headers: Headers, query: QueryParams, address: str, authenticator: Authenticator) -> Client:
+    """Raises Problem (401)."""
     if QUERY_KEY in query:
-        return NOT_IN_URL
-    if key is None:
-        return None
-    given = _given(headers)
-    expected = key.reveal().encode()
-    return None if given is not None and hmac.compare_digest(given, expected) else REFUSED
+        raise _refused(NOT_IN_URL)
+    client = await authenticator.client_of(presented(headers), address)
+    if client is None:
+        raise _refused(REFUSED)
+    return client
 
 
-def _given(headers: Headers) -> bytes | None:
+def presented(headers: Headers) -> Secret | None:
     """The one credential of the request; None where there is none, more than one, or not of our scheme."""
     keys, authorizations = headers.getlist("x-api-key"), headers.getlist("authorization")
     if keys:
-        return keys[0].encode("latin-1") or None if len(keys) == 1 else None
+        return Secret(keys[0]) if len(keys) == 1 and keys[0] else None
     if len(authorizations) != 1:
         return None
     scheme, _, token = authorizations[0].partition(" ")
-    return token.strip().encode("latin-1") or None if scheme.lower() == SCHEME else None
+    return Secret(token.strip()) if scheme.lower() == SCHEME and token.strip() else None
+
+
+def _refused(detail: str) -> Problem:
+    return Problem(ProblemType.UNAUTHORIZED, detail, headers={"WWW-Authenticate": "Bearer"})

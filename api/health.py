@@ -10,12 +10,14 @@ from time import monotonic
 from typing import Any
 
 import structlog
+from msgspec import Struct
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from starlette.requests import Request
 from starlette.responses import Response
 
 from api.metrics import ApiMetrics
 from api.problems import RETRY_AFTER_S, JsonResponse
+from api.routes import ApiRoute, Endpoint
 from schemas.errors import MigrationRefused, Unavailable
 from schemas.versions import MUTT_VERSION
 
@@ -78,20 +80,50 @@ async def _look(name: str, check: Check) -> Finding:
     return Finding(state, round((monotonic() - started) * 1000, 1))
 
 
+class Alive(Struct, frozen=True):
+    status: str
+    service: str
+    version: str
+
+
+class Part(Struct, frozen=True):
+    """Something the API needs."""
+
+    state: State
+    latency_ms: float
+
+
+class Ready(Struct, frozen=True):
+    status: str
+    service: str
+    checks: dict[str, Part]
+
+
 class Health:
     def __init__(self, readiness: Readiness, metrics: ApiMetrics) -> None:
         self._readiness = readiness
         self._metrics = metrics
 
+    def routes(self) -> tuple[ApiRoute, ...]:
+        return (
+            _probe("/health", self.health, "Does the process live", answer=Alive),
+            _probe("/ready", self.ready, "Can it work: each part it needs", answer=Ready, errors=(503,)),
+            _probe("/metrics", self.metrics, "Its metrics, for Prometheus", gives=CONTENT_TYPE_LATEST),
+        )
+
     async def health(self, _: Request) -> Response:
-        return JsonResponse({"status": "healthy", "service": SERVICE, "version": MUTT_VERSION})
+        return JsonResponse(Alive("healthy", SERVICE, MUTT_VERSION))
 
     async def ready(self, _: Request) -> Response:
         found = await self._readiness.findings()
         works = all(finding.state is State.UP for finding in found.values())
-        checks = {name: {"state": part.state.value, "latency_ms": part.latency_ms} for name, part in found.items()}
-        body: dict[str, Any] = {"status": "ready" if works else "not ready", "service": SERVICE, "checks": checks}
+        checks = {name: Part(part.state, part.latency_ms) for name, part in found.items()}
+        body = Ready("ready" if works else "not ready", SERVICE, checks)
         return JsonResponse(body, 200 if works else 503, headers={} if works else {"Retry-After": str(RETRY_AFTER_S)})
 
     async def metrics(self, _: Request) -> Response:
         return Response(generate_latest(self._metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+
+def _probe(path: str, endpoint: Endpoint, summary: str, **more: Any) -> ApiRoute:
+    return ApiRoute(method="GET", path=path, endpoint=endpoint, scope=None, summary=summary, **more)

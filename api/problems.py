@@ -1,25 +1,29 @@
-"""Errors as answers: the documented v1 shape where v1 had the status, problem+json (RFC 9457) everywhere else."""
+"""Errors as answers: the documented v1 shapes where v1 had the status, problem+json (RFC 9457) everywhere else."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from http import HTTPStatus
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-import orjson
+import msgspec
 import structlog
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from api.problem_types import ProblemType, type_of
 from api.versions import V1
-from schemas.errors import KnownDown, Overloaded, TooSlow, Unavailable
+from schemas.errors import ConfigRefused, KnownDown, Outdated, Overloaded, Refused, RuleRefused, TooSlow, Unavailable
 
 log = structlog.get_logger()
 
+PROBLEM_JSON = "application/problem+json"
 RETRY_AFTER_S = 5
 V1_STATUSES = frozenset({400, 401, 403, 404, 405, 409, 422, 429, 500})
+INGEST_PATHS = frozenset({"/ingest", "/api/v1/ingest"})
+INGEST_STATUSES = frozenset({400, 401, 429, 500, 503})
 
 AWAY = "the database does not answer; try again"
 TOO_SLOW = "the answer takes too long; ask for less"
@@ -33,28 +37,95 @@ class JsonResponse(Response):
     media_type = "application/json"
 
     def render(self, content: Any) -> bytes:
-        return orjson.dumps(content)
+        return msgspec.json.encode(content)
 
 
-class Invalid(HTTPException):
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that is wrong with a request: where (a JSON pointer into the body, or a parameter), and what."""
+
+    detail: str
+    pointer: str | None = None
+    parameter: str | None = None
+
+    def shown(self) -> dict[str, str]:
+        members = {"pointer": self.pointer, "parameter": self.parameter, "detail": self.detail}
+        return {name: value for name, value in members.items() if value is not None}
+
+    def __str__(self) -> str:
+        return f"{self.pointer}: {self.detail}" if self.pointer else self.detail
+
+
+class Problem(HTTPException):
+    """An error answer. Raised by endpoints and all they call in `api`; `detail` is ours, never a stranger's text.
+
+    `extra` are members beside the standard ones.
+    """
+
+    def __init__(
+        self,
+        type_: ProblemType,
+        detail: str,
+        *,
+        errors: Sequence[Fault] = (),
+        headers: Mapping[str, str] | None = None,
+        extra: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(type_.status, detail, headers)
+        self.type = type_
+        self.errors = tuple(errors)
+        self.extra = dict(extra or {})
+
+
+class Invalid(Problem):
     """422: what the caller asked cannot be answered; all that is wrong at once."""
 
-    def __init__(self, problems: list[str]) -> None:
-        super().__init__(422, "; ".join(problems))
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        super().__init__(ProblemType.VALIDATION, "; ".join(map(str, faults)), errors=faults)
 
 
-def error_response(path: str, correlation_id: str, status: int, detail: str) -> Response:
-    """The body of an error on this path. `detail` is ours: never SQL, never what a stranger sent."""
-    if V1.owns(path) and status in V1_STATUSES:
-        return JsonResponse({"error": detail, "correlation_id": correlation_id}, status)
-    title = HTTPStatus(status).phrase
-    body = {"type": "about:blank", "title": title, "status": status, "detail": detail, "correlation_id": correlation_id}
-    return JsonResponse(body, status, media_type="application/problem+json")
+def error_response(path: str, correlation_id: str, problem: Problem) -> Response:
+    """The answer to an error on this path."""
+    if path in INGEST_PATHS and problem.status_code in INGEST_STATUSES:
+        body = _ingest_error(problem)
+    elif V1.owns(path) and problem.status_code in V1_STATUSES:
+        body = {"error": problem.detail}
+    else:
+        body = _problem(problem)
+    media = PROBLEM_JSON if "type" in body else None
+    body |= {"correlation_id": correlation_id} | problem.extra
+    return JsonResponse(body, problem.status_code, headers=problem.headers, media_type=media)
+
+
+def _ingest_error(problem: Problem) -> dict[str, Any]:
+    body: dict[str, Any] = {"status": "error", "message": problem.detail}
+    wait = (problem.headers or {}).get("Retry-After")
+    return body | {"retry_after": int(wait)} if wait is not None and problem.status_code == 429 else body
+
+
+def _problem(problem: Problem) -> dict[str, Any]:
+    type_ = problem.type
+    body = {"type": type_.uri, "title": type_.title, "status": type_.status, "detail": problem.detail}
+    return body | {"errors": [fault.shown() for fault in problem.errors]} if problem.errors else body
+
+
+def _of_status(error: HTTPException) -> Problem:
+    """What Starlette raises itself."""
+    type_ = type_of(error.status_code) or ProblemType.MALFORMED
+    return Problem(type_, error.detail, headers=error.headers)
 
 
 async def http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return _answer(request, error.status_code, error.detail, error.headers)
+    return _answer(request, error if isinstance(error, Problem) else _of_status(error))
+
+
+async def refused(request: Request, error: Exception) -> Response:
+    """The store or the core found what is wrong with what the caller sent."""
+    assert isinstance(error, Refused)
+    type_ = next(type_ for kind, type_ in REFUSALS.items() if isinstance(error, kind))
+    faults = [Fault(problem) for problem in error.problems] if type_ is ProblemType.VALIDATION else []
+    return _answer(request, Problem(type_, str(error), errors=faults))
 
 
 async def unavailable(request: Request, error: Exception) -> Response:
@@ -63,9 +134,17 @@ async def unavailable(request: Request, error: Exception) -> Response:
     What was refused without being asked comes by the thousand, and is told by metrics alone.
     """
     tell = log.debug if isinstance(error, KnownDown | Overloaded) else log.warning
-    tell("unavailable", path=request.scope["path"], error=str(error), request_id=request.state.request_id)
-    detail = TOO_SLOW if isinstance(error, TooSlow) else BUSY if isinstance(error, Overloaded) else AWAY
-    return _answer(request, 503, detail, {"Retry-After": str(retry_after(error))})
+    tell("unavailable", path=request.scope["path"], error=str(error))
+    type_, detail = _kind_of(error)
+    return _answer(request, Problem(type_, detail, headers={"Retry-After": str(retry_after(error))}))
+
+
+def _kind_of(error: Exception) -> tuple[ProblemType, str]:
+    if isinstance(error, TooSlow):
+        return ProblemType.TOO_SLOW, TOO_SLOW
+    if isinstance(error, Overloaded):
+        return ProblemType.BUSY, BUSY
+    return ProblemType.UNAVAILABLE, AWAY
 
 
 def retry_after(error: Exception) -> int:
@@ -74,16 +153,24 @@ def retry_after(error: Exception) -> int:
 
 
 async def defect(request: Request, error: Exception) -> Response:
-    log.error("defect", path=request.scope["path"], error=repr(error), request_id=request.state.request_id)
-    return _answer(request, 500, DEFECT, None)
+    log.error("defect", path=request.scope["path"], error=repr(error))
+    return _answer(request, Problem(ProblemType.INTERNAL, DEFECT))
 
 
-def _answer(request: Request, status: int, detail: str, headers: Mapping[str, str] | None) -> Response:
-    response = error_response(request.scope["path"], request.state.correlation_id, status, detail)
-    response.headers.update(headers or {})
-    if "allow" in response.headers:
-        response.headers["allow"] = ", ".join(sorted(response.headers["allow"].split(", ")))
-    return response
+def _answer(request: Request, problem: Problem) -> Response:
+    return error_response(request.scope["path"], request.state.correlation_id, problem)
 
 
-HANDLERS: dict[Any, Any] = {HTTPException: http_error, Unavailable: unavailable, Exception: defect}
+REFUSALS: dict[type[Refused], ProblemType] = {
+    Outdated: ProblemType.STALE,
+    RuleRefused: ProblemType.VALIDATION,
+    ConfigRefused: ProblemType.VALIDATION,
+}
+"""What callers are told where the store or the core refuse what they sent."""
+
+HANDLERS: dict[Any, Any] = {
+    HTTPException: http_error,
+    **dict.fromkeys(REFUSALS, refused),
+    Unavailable: unavailable,
+    Exception: defect,
+}

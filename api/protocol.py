@@ -7,8 +7,9 @@ import uuid
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from api.problems import error_response
-from api.versions import UNVERSIONED, headers_of
+from api.problem_types import ProblemType
+from api.problems import Problem, error_response
+from api.versions import FOR_GOOD, UNVERSIONED, headers_of
 
 MOST_READ = 256 * 1024
 """Bytes of request line and headers; more than the app allows, so that it can say 414 or 431."""
@@ -20,8 +21,9 @@ class Protocol(H11Protocol):
     def send_400_response(self, msg: str) -> None:
         """Answers what is no HTTP request, and closes; there is no path, so no version."""
         ids = {name: str(uuid.uuid4()) for name in ("X-Request-ID", "X-Correlation-ID")}
-        response = error_response("", ids["X-Correlation-ID"], 400, "not an HTTP request that can be read")
-        response.headers.update(headers_of(UNVERSIONED, "") | ids | {"Connection": "close"})
+        problem = Problem(ProblemType.MALFORMED, "not an HTTP request that can be read")
+        response = error_response("", ids["X-Correlation-ID"], problem)
+        response.headers.update(headers_of(UNVERSIONED, FOR_GOOD, None) | ids | {"Connection": "close"})
         for event in (
             h11.Response(status_code=400, headers=response.raw_headers, reason=b"Bad Request"),
             h11.Data(data=bytes(response.body)),

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from starlette.datastructures import QueryParams
 
-from api.problems import Invalid
+from api.problems import Fault, Invalid
 
 _DIGITS = re.compile(r"[0-9]{1,100}")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
@@ -20,7 +20,7 @@ class QueryReader:
 
     def __init__(self, query: QueryParams) -> None:
         self._query = query
-        self._problems: list[str] = []
+        self._faults: list[Fault] = []
 
     def whole(self, name: str, default: int, *, low: int = 1, high: int | None = None) -> int:
         """A whole number of plain digits."""
@@ -34,7 +34,7 @@ class QueryReader:
         value = int(text) if _DIGITS.fullmatch(text) else -1
         if value < low or (high is not None and value > high):
             upper = f" to {high}" if high is not None else " or more"
-            self._problems.append(f"{name} must be a whole number, {low}{upper}")
+            self.refuse(f"{name} must be a whole number, {low}{upper}", name)
             return None
         return value
 
@@ -42,7 +42,7 @@ class QueryReader:
         """A text that is not empty and holds no NUL, which PostgreSQL has no place for."""
         text = self._once(name)
         if text is not None and (not 0 < len(text) <= longest or "\0" in text):
-            self._problems.append(f"{name} must be 1 to {longest} characters without NUL")
+            self.refuse(f"{name} must be 1 to {longest} characters without NUL", name)
             return None
         return text
 
@@ -54,18 +54,19 @@ class QueryReader:
         """An instant; a date alone is its last moment, since the bound is inclusive."""
         return self._instant(name, lambda day: dt.datetime.combine(day, dt.time.max, dt.UTC))
 
-    def refuse(self, problem: str) -> None:
-        self._problems.append(problem)
+    def refuse(self, problem: str, name: str) -> None:
+        """Remembers what is wrong with a parameter."""
+        self._faults.append(Fault(problem, parameter=name))
 
     def finish(self) -> None:
         """Raises Invalid when anything was wrong."""
-        if self._problems:
-            raise Invalid(self._problems)
+        if self._faults:
+            raise Invalid(self._faults)
 
     def _once(self, name: str) -> str | None:
         given = self._query.getlist(name)
         if len(given) > 1:
-            self._problems.append(f"{name} is given {len(given)} times")
+            self.refuse(f"{name} is given {len(given)} times", name)
             return None
         return given[0] if given else None
 
@@ -76,7 +77,7 @@ class QueryReader:
         try:
             return _parse(text, of_day)
         except (ValueError, OverflowError):
-            self._problems.append(f"{name} must be a date or time like 2026-03-01T12:00:00Z (without zone: UTC)")
+            self.refuse(f"{name} must be a date or time like 2026-03-01T12:00:00Z (without zone: UTC)", name)
             return None
 
 

@@ -12,21 +12,31 @@ from schemas.versions import API_CURRENT, API_V1, version_headers
 
 
 @dataclass(frozen=True, slots=True)
+class Lifetime:
+    """Since when something is deprecated, and when it ends, where that is decided."""
+
+    deprecated: dt.datetime | None = None
+    sunset: dt.datetime | None = None
+    """From then on it answers 410. At least twelve months after the deprecation."""
+
+    def is_over(self, now: dt.datetime) -> bool:
+        return self.sunset is not None and now >= self.sunset
+
+
+FOR_GOOD = Lifetime()
+
+
+@dataclass(frozen=True, slots=True)
 class ApiVersion:
-    """One version: the paths it owns, the names it is asked for by, and its end where that is decided."""
+    """One version: the paths it owns, the names it is asked for by, and how long its routes live."""
 
     name: str
     prefixes: tuple[str, ...]
     asked_as: frozenset[str]
-    deprecated: dt.datetime | None = None
-    sunset: dt.datetime | None = None
-    """From then on every path of this version answers 410. At least twelve months after the deprecation."""
+    lifetime: Lifetime = FOR_GOOD
 
     def owns(self, path: str) -> bool:
         return any(path == prefix or path.startswith(prefix + "/") for prefix in self.prefixes)
-
-    def is_over(self, now: dt.datetime) -> bool:
-        return self.sunset is not None and now >= self.sunset
 
 
 _V1_NAMES = frozenset({"1", "1.0", "2.0", "2.5", "v1", "v1.0", "v2.0", "v2.5"})
@@ -35,14 +45,16 @@ V1 = ApiVersion(
     API_V1,
     ("/api/v1",),
     _V1_NAMES,
-    deprecated=dt.datetime(2026, 7, 1, tzinfo=dt.UTC),
-    sunset=dt.datetime(2027, 7, 1, tzinfo=dt.UTC),
+    Lifetime(deprecated=dt.datetime(2026, 7, 1, tzinfo=dt.UTC), sunset=dt.datetime(2027, 7, 1, tzinfo=dt.UTC)),
 )
 INGEST = ApiVersion(API_V1, ("/ingest",), _V1_NAMES)
 V2 = ApiVersion(API_CURRENT, ("/api/v2",), frozenset({"2", "2.0"}))
 UNVERSIONED = ApiVersion(API_CURRENT, (), frozenset())
 
 VERSIONS: tuple[ApiVersion, ...] = (V1, INGEST, V2)
+
+
+VERSION_QUERY = "api_version"
 
 
 def version_of(path: str) -> ApiVersion:
@@ -52,7 +64,7 @@ def version_of(path: str) -> ApiVersion:
 
 def asked_version(headers: Headers, query: QueryParams) -> str | None:
     """The version the caller names, or None: `Accept-Version`, then `X-API-Version`, then `?api_version=`."""
-    for asked in (headers.get("accept-version"), headers.get("x-api-version"), query.get("api_version")):
+    for asked in (headers.get("accept-version"), headers.get("x-api-version"), query.get(VERSION_QUERY)):
         if asked is not None:
             return asked.strip()
     return None
@@ -63,18 +75,22 @@ def accepts(version: ApiVersion, asked: str | None) -> bool:
     return asked is None or version is UNVERSIONED or asked in version.asked_as
 
 
-def headers_of(version: ApiVersion, path: str) -> dict[str, str]:
-    """What every answer on this path says of versions (RFC 9745, RFC 8594, RFC 8288)."""
-    headers = version_headers(version.name) | {"X-API-Deprecated": "true" if version.deprecated else "false"}
-    if version.deprecated is not None:
-        headers["Deprecation"] = f"@{int(version.deprecated.timestamp())}"
-    if version.sunset is not None:
-        headers["Sunset"] = format_datetime(version.sunset, usegmt=True)
-        headers["Link"] = f'<{_successor(version, path)}>; rel="successor-version"'
+def headers_of(version: ApiVersion, lifetime: Lifetime, successor: str | None) -> dict[str, str]:
+    """What an answer says of versions (RFC 9745, RFC 8594, RFC 8288)."""
+    headers = version_headers(version.name) | {"X-API-Deprecated": "true" if lifetime.deprecated else "false"}
+    if lifetime.deprecated is not None:
+        headers["Deprecation"] = f"@{int(lifetime.deprecated.timestamp())}"
+    if lifetime.sunset is not None:
+        headers["Sunset"] = format_datetime(lifetime.sunset, usegmt=True)
+    if successor is not None:
+        headers["Link"] = f'<{successor}>; rel="successor-version"'
     return headers
 
 
-def _successor(version: ApiVersion, path: str) -> str:
+def successor_of(version: ApiVersion, path: str) -> str | None:
+    """Where to look instead of a path of an old version that is no route: the same in the current one."""
+    if version.lifetime.deprecated is None:
+        return None
     rest = path.removeprefix(version.prefixes[0])
     plain = all(char.isascii() and (char.isalnum() or char in "/-_.") for char in rest)
     return "/api/v2" + (rest if plain else "")

@@ -16,7 +16,11 @@ MuttError
 └── Refused                tell the caller: what was asked for is wrong
     ├── SettingsRefused        environment or settings
     ├── ConfigRefused          a dynamic configuration key
+    ├── DocumentRefused        a JSON document, before anybody looks at what it says
     ├── RuleRefused            a rule or a rules file
+    ├── KeyRefused             an API key: its client, scopes or times
+    │   ├── TwoKeysLive            its client has two that are live
+    │   └── ScopesExceeded         it would grant what its maker does not have
     ├── Outdated               it was changed by another hand meanwhile: look again
     └── MigrationRefused       the schema's history
 """
@@ -116,8 +120,29 @@ class ConfigRefused(Refused):
     """A dynamic configuration key is unknown or its value is out of bounds."""
 
 
+class DocumentRefused(Refused):
+    """Bytes are no strict JSON document; `pointer` (RFC 6901) is the place, "" where it is the whole."""
+
+    def __init__(self, pointer: str, detail: str) -> None:
+        super().__init__(f"{pointer}: {detail}" if pointer else detail)
+        self.pointer = pointer
+        self.detail = detail
+
+
 class RuleRefused(Refused):
     """A rule (or a line of a rules file) is not valid, or the matching engine does not accept its pattern."""
+
+
+class KeyRefused(Refused):
+    """An API key cannot be made as it was asked for."""
+
+
+class TwoKeysLive(KeyRefused):
+    """The client has two live keys; one must be revoked, or expire, before there is another."""
+
+
+class ScopesExceeded(KeyRefused):
+    """The key would have scopes that whoever makes it does not have."""
 
 
 class Outdated(Refused):

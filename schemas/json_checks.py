@@ -118,6 +118,12 @@ def repeats(value: bytes) -> bool:
     return _repeated(_members(value.decode())) is not None
 
 
+def first_repeat(text: str) -> str | None:
+    """The JSON pointer of the first name that stands twice in one object, anywhere. The text is valid JSON and at most
+    64 levels deep."""
+    return _repeated_inside(_loaded(text), "")
+
+
 def explain(value: bytes, key_host: str | None, suspicion: str = "") -> NoReturn:
     """Raises RecordRejected with the first reason that applies to a value no event could be made of.
 
@@ -165,8 +171,13 @@ def _explain_members(members: Members, key_host: str | None) -> None:
 
 def _members(text: str) -> Members:
     """The object, with its members as written. The text is known to be valid JSON and at most 64 levels deep."""
-    loaded = json.loads(text, object_pairs_hook=Members, parse_int=_integer, parse_float=_float)
+    loaded = _loaded(text)
     assert isinstance(loaded, Members)
+    return loaded
+
+
+def _loaded(text: str) -> object:
+    loaded: object = json.loads(text, object_pairs_hook=Members, parse_int=_integer, parse_float=_float)
     return loaded
 
 
@@ -186,7 +197,7 @@ def _repeated(members: Members) -> str | None:
         if name not in _READ:
             continue
         if name in seen:
-            return _pointer("", name)
+            return pointer_to("", name)
         seen.add(name)
         if name in ("varbinds", "structured_data"):
             inner = _repeated_inside(node, f"/{name}")
@@ -202,15 +213,15 @@ def _repeated_inside(node: object, path: str) -> str | None:
     seen: set[str] = set()
     for name, child in node if named else ((str(at), child) for at, child in enumerate(node)):
         if name in seen:
-            return _pointer(path, name)
+            return pointer_to(path, name)
         seen.add(name)
-        inner = _repeated_inside(child, _pointer(path, name))
+        inner = _repeated_inside(child, pointer_to(path, name))
         if inner is not None:
             return inner
     return None
 
 
-def _pointer(path: str, name: str) -> str:
+def pointer_to(path: str, name: str) -> str:
     """One step further on an RFC 6901 pointer; long names are cut, the detail is for people."""
     return f"{path}/{name[:80].replace('~', '~0').replace('/', '~1')}"
 
@@ -228,9 +239,12 @@ def _field_faults(fields: dict[str, Any]) -> Iterator[tuple[str, str]]:
 def _varbind_faults(members: Members) -> Iterator[tuple[str, str]]:
     for name, node in members:
         if not is_oid(name):
-            yield _pointer("/varbinds", name), "named by an OID"
+            yield pointer_to("/varbinds", name), "named by an OID"
         elif not _is_varbind(node):
-            yield _pointer("/varbinds", name), "a text, a finite number, true, false or null; integers -2^63 to 2^64-1"
+            yield (
+                pointer_to("/varbinds", name),
+                "a text, a finite number, true, false or null; integers -2^63 to 2^64-1",
+            )
 
 
 def _is_text(node: object) -> bool:

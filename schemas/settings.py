@@ -18,6 +18,10 @@ Port = Annotated[int, Meta(ge=0, le=65535)]
 Positive = Annotated[int, Meta(ge=1)]
 Brokers = Annotated[str, Meta(pattern=r"^([^\s,:]+|\[[^\s,]+\])(:\d{1,5})?(,([^\s,:]+|\[[^\s,]+\])(:\d{1,5})?)*$")]
 """host:port, with a comma between several."""
+HostNames = Annotated[str, Meta(pattern=r"^(\*\.)?[A-Za-z0-9._-]+(,(\*\.)?[A-Za-z0-9._-]+)*$")]
+"""Host names, with a comma between several; `*.example.org` for all below it."""
+Origins = Annotated[str, Meta(pattern=r"^https?://[^\s,/*]+(,https?://[^\s,/*]+)*$")]
+"""scheme://host[:port], with a comma between several."""
 PostgresUrl = Annotated[str, Meta(pattern="^postgres(ql)?://")]
 Seconds = Annotated[float, Meta(gt=0)]
 
@@ -43,6 +47,10 @@ class Settings(Struct, frozen=True, kw_only=True):
     dead_letters_port: Port = 8086
     api_port: Port = 8090
     """0 takes any free port."""
+    allowed_hosts: HostNames | None = None
+    """Names the API answers to, beside localhost and addresses: what stands in Host."""
+    cors_origins: Origins | None = None
+    """Sites whose pages may ask the API from a browser; none if unset."""
     log_level: str = "info"
     debug: bool = False
     """Commands show the traceback of a defect."""
@@ -89,6 +97,14 @@ class Settings(Struct, frozen=True, kw_only=True):
         """The variables that give these settings again, for a child process."""
         values = {name: getattr(self, name) for name in self.__struct_fields__}
         return {PREFIX + name.upper(): str(value) for name, value in values.items() if value is not None}
+
+    @property
+    def hosts_allowed(self) -> tuple[str, ...]:
+        return tuple(self.allowed_hosts.split(",")) if self.allowed_hosts else ()
+
+    @property
+    def origins_allowed(self) -> tuple[str, ...]:
+        return tuple(self.cors_origins.split(",")) if self.cors_origins else ()
 
     @property
     def home_path(self) -> Path:

@@ -21,7 +21,7 @@ from ops.devstack.layout import Layout, free_port
 from ops.devstack.postgres import Postgres
 from ops.devstack.processes import Child, spawn, started_at, wait_until
 from schemas.settings import Settings
-from streams.adapters.secrets import API_KEY, DB_PASSWORD, WEBHOOK_SIGNING, WEBHOOK_TOKEN
+from streams.adapters.secrets import API_KEY, API_PEPPER, DB_PASSWORD, WEBHOOK_SIGNING, WEBHOOK_TOKEN
 
 WORKERS = ("match-1", "match-2", "forward-1", "dead-letters-1")
 
@@ -40,6 +40,7 @@ class Stack:
         self.children: dict[str, Child] = {}
         self.layout.secret(WEBHOOK_TOKEN)
         self.layout.secret(API_KEY)
+        self.layout.secret(API_PEPPER)
         self.layout.secret(WEBHOOK_SIGNING, "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode())
 
     # -- servers ----------------------------------------------------------------------------------------------

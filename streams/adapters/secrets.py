@@ -13,6 +13,11 @@ DB_PASSWORD = "DB_PASS_CURRENT"
 WEBHOOK_TOKEN = "MOOG_API_KEY"
 WEBHOOK_SIGNING = "WEBHOOK_SIGNING_SECRET"
 API_KEY = "API_KEY"
+API_PEPPER = "API_PEPPER"
+
+
+SHORTEST_PEPPER = 32
+"""Characters."""
 
 
 class SecretSource(Protocol):
@@ -33,6 +38,14 @@ class FileSecrets:
 
     def get(self, name: str) -> Secret | None:
         return self._values.get(name)
+
+
+def pepper_of(secrets: SecretSource) -> Secret | None:
+    """What API keys are hashed with. Raises SettingsRefused where it could be guessed."""
+    pepper = secrets.get(API_PEPPER)
+    if pepper is not None and len(pepper.reveal()) < SHORTEST_PEPPER:
+        raise SettingsRefused(f"the secret {API_PEPPER} has fewer than {SHORTEST_PEPPER} characters")
+    return pepper
 
 
 def _read(folder: Path) -> dict[str, Secret]:

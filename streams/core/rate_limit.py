@@ -16,6 +16,8 @@ class RatePolicy(Struct, frozen=True):
     period_s: float
     share: float = 1.0
     """This worker's part, 0 to 1; the parts of all workers add up to 1."""
+    saved: float | None = None
+    """Tokens a full bucket holds, where that is not a second's worth."""
 
     @property
     def per_second(self) -> float:
@@ -28,6 +30,8 @@ class RatePolicy(Struct, frozen=True):
         With the square of the share all buckets of a fleet together hold no more than one second's worth of its
         largest worker, because the squares of shares that add up to 1 add up to the largest share at most.
         """
+        if self.saved is not None:
+            return max(1.0, self.saved)
         return max(1.0, min(self.rate / self.period_s, self.rate) * self.share**2)
 
 
@@ -37,9 +41,10 @@ class TokenBucket:
     The policy may be swapped at any time: a smaller one cuts what was saved up.
     """
 
-    def __init__(self, policy: RatePolicy) -> None:
+    def __init__(self, policy: RatePolicy, *, full: bool = False) -> None:
+        """Begins with one token, or `full`."""
         self.policy = policy
-        self._tokens = 1.0
+        self._tokens = policy.burst if full else 1.0
         self._at: float | None = None
 
     def take(self, now: float) -> float:
@@ -47,6 +52,13 @@ class TokenBucket:
 
         Without a share that is never: infinity.
         """
+        wait = self.wait(now)
+        if not wait:
+            self._tokens -= 1.0
+        return wait
+
+    def wait(self, now: float) -> float:
+        """What `take` would say; takes nothing."""
         per_second = self.policy.per_second
         if self._at is not None:
             self._tokens += max(0.0, now - self._at) * per_second
@@ -55,7 +67,6 @@ class TokenBucket:
         if per_second <= 0.0:
             return float("inf")
         if self._tokens >= 1.0:
-            self._tokens -= 1.0
             return 0.0
         return max((1.0 - self._tokens) / per_second, SHORTEST_WAIT_S)
 

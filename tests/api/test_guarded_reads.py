@@ -9,7 +9,8 @@ import httpx2
 import pytest
 from prometheus_client.exposition import generate_latest
 
-from api.app import create_app
+from api.app import Doors, Ports, create_app, resources
+from api.auth import OneKey
 from api.circuit import Circuit, means_down
 from api.guarded_reads import GuardedReads
 from api.metrics import ApiMetrics
@@ -49,11 +50,12 @@ class Guarded:
         self.metrics = ApiMetrics()
         circuit = Circuit("postgresql", BreakerPolicy(FAILURES, OPEN_S), self.metrics, clock=lambda: self.now)
         self.guard = GuardedReads(self.reads, circuit, Turns(at_once, waiting=waiting, within_s=within_s))
-        app = create_app(self.guard, {"postgresql": self.guard.check_schema}, key=None, metrics=self.metrics)
+        ports = Ports(metrics=self.metrics, checks={"postgresql": self.guard.check_schema}, reads=self.guard)
+        app = create_app(resources(ports), Doors(authenticator=OneKey(None)), self.metrics)
         self._transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
 
     async def get(self, path: str = SLO) -> httpx2.Response:
-        async with httpx2.AsyncClient(transport=self._transport, base_url="http://api") as client:
+        async with httpx2.AsyncClient(transport=self._transport, base_url="http://localhost") as client:
             return await client.get(path)
 
     async def get_many(self, count: int, *, held: int) -> list[httpx2.Response]:

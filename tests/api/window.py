@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from starlette.testclient import TestClient
 
-from api.app import create_app
+from api.app import Doors, Ports, create_app, resources
+from api.auth import Authenticator, OneKey
 from api.health import Check
+from api.hosts import Hosts
+from api.metrics import ApiMetrics
+from api.routes import Resource
 from schemas.secrets import Secret
 from streams.core.reads import AuditEntry, AuditPage, AuditQuery
 from streams.core.slo import Indicator
@@ -74,6 +78,24 @@ def window(
     checks: Mapping[str, Check] | None = None,
     headers: dict[str, str] | None = None,
 ) -> TestClient:
-    """A client of an API of its own; errors of the app come as answers, as they do from a server."""
-    app = create_app(reads or FakeReads(), checks or {}, key=Secret(key) if key else None, now=lambda: now)
-    return TestClient(app, raise_server_exceptions=False, headers=headers)
+    """A client of an API with all resources."""
+    metrics = ApiMetrics()
+    ports = Ports(metrics=metrics, checks=checks or {}, reads=reads or FakeReads())
+    one_key = OneKey(Secret(key) if key else None)
+    return window_of(resources(ports), authenticator=one_key, now=now, headers=headers, metrics=metrics)
+
+
+def window_of(
+    resources: Iterable[Resource],
+    *,
+    authenticator: Authenticator | None = None,
+    now: dt.datetime = NOW,
+    headers: dict[str, str] | None = None,
+    metrics: ApiMetrics | None = None,
+    hosts: tuple[str, ...] = (),
+    origins: tuple[str, ...] = (),
+) -> TestClient:
+    """A client of an API of these resources; errors of the app come as answers, as they do from a server."""
+    doors = Doors(authenticator=authenticator or OneKey(None), hosts=Hosts(hosts), origins=origins)
+    app = create_app(resources, doors, metrics or ApiMetrics(), now=lambda: now)
+    return TestClient(app, base_url="http://localhost", raise_server_exceptions=False, headers=headers)

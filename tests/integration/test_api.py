@@ -16,7 +16,9 @@ import pytest
 import pytest_asyncio
 from msgspec.structs import replace
 
-from api.app import create_app
+from api.app import Doors, Ports, create_app, resources
+from api.auth import OneKey
+from api.metrics import ApiMetrics
 from ops.devstack.layout import free_port
 from ops.devstack.stack import Stack
 from schemas.errors import MigrationRefused, StoreUnavailable, TooSlow
@@ -41,10 +43,12 @@ async def client(database: Database) -> AsyncIterator[httpx2.AsyncClient]:
     key = database.secrets.get(API_KEY)
     assert key is not None
     reads = PostgresReads(database.pool)
-    app = create_app(reads, {"postgresql": reads.check_schema}, key=key)
+    metrics = ApiMetrics()
+    ports = Ports(metrics=metrics, checks={"postgresql": reads.check_schema}, reads=reads)
+    app = create_app(resources(ports), Doors(authenticator=OneKey(key)), metrics)
     transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
     headers = {"X-API-KEY": key.reveal()}
-    async with httpx2.AsyncClient(transport=transport, base_url="http://api", headers=headers) as client:
+    async with httpx2.AsyncClient(transport=transport, base_url="http://localhost", headers=headers) as client:
         yield client
 
 

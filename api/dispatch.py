@@ -1,0 +1,45 @@
+"""From the table to an endpoint: methods, HEAD and OPTIONS, and query parameters that no route of v2 knows."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from api.problem_types import ProblemType
+from api.problems import Fault, Invalid, Problem
+from api.routes import ApiRoute, Found
+from api.versions import V2, VERSION_QUERY
+
+
+async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answers by the route that `scope["state"]["found"]` leads to. Raises Problem: 404, 405, 422."""
+    found: Found | None = scope["state"]["found"]
+    if found is None:
+        raise Problem(ProblemType.NOT_FOUND, "there is nothing at this path")
+    route = found.place.route(scope["method"])
+    if route is None:
+        response = _without_route(scope["method"], found)
+    else:
+        scope["path_params"] = dict(found.params)
+        request = Request(scope, receive, send)
+        check_query(route, request)
+        response = await route.endpoint(request)
+    await response(scope, receive, send)
+
+
+def check_query(route: ApiRoute, request: Request) -> None:
+    """A filter that is misspelt must not answer everything. v1 ignored what it did not know, and still does."""
+    if route.version is not V2:
+        return
+    known = {parameter.name for parameter in route.query}
+    unknown = [name for name in dict.fromkeys(request.query_params) if name not in known and name != VERSION_QUERY]
+    if unknown:
+        raise Invalid([Fault("is no parameter known here", parameter=name) for name in unknown])
+
+
+def _without_route(method: str, found: Found) -> Response:
+    allow = {"Allow": found.place.allowed}
+    if method == "OPTIONS":
+        return Response(status_code=204, headers=allow)
+    raise Problem(ProblemType.METHOD, "this path does not take this method", headers=allow)

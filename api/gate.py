@@ -1,0 +1,96 @@
+"""The gate before the routes: what is too large, unreadable, of an ended version or without key or scope stops here."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Callable
+
+from starlette.datastructures import Headers, QueryParams
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from api.auth import Authenticator, identify
+from api.hosts import Hosts
+from api.problem_types import ProblemType
+from api.problems import Problem
+from api.routes import PUBLIC, Found
+from api.versions import ApiVersion, accepts, asked_version, version_of
+from schemas.scopes import Client
+
+Now = Callable[[], dt.datetime]
+
+MAX_TARGET = 8 * 1024
+"""Bytes of path and query."""
+MAX_HEADERS = 32 * 1024
+"""Bytes of all header names and values."""
+
+_UNREADABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffd]")
+
+
+class Gate:
+    """Raises Problem, or goes on with `request.state.client` set where a key is needed."""
+
+    def __init__(self, app: ASGIApp, authenticator: Authenticator, hosts: Hosts, now: Now) -> None:
+        self._app = app
+        self._authenticator = authenticator
+        self._hosts = hosts
+        self._now = now
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers, query = Headers(scope=scope), QueryParams(scope["query_string"])
+        found: Found | None = scope["state"]["found"]
+        _check_size(scope)
+        self._hosts.check(headers)
+        _check_path(scope)
+        self._check_version(scope["path"], found, asked_version(headers, query))
+        if needs_key(scope["path"], found):
+            address = (scope.get("client") or ("",))[0]
+            client = await identify(headers, query, address, self._authenticator)
+            _check_scope(scope["method"], found, client)
+            scope["state"]["client"] = client
+        await self._app(scope, receive, send)
+
+    def _check_version(self, path: str, found: Found | None, asked: str | None) -> None:
+        version = version_of(path)
+        lifetime = found.place.any_route.lifetime if found else version.lifetime
+        if lifetime.is_over(self._now()):
+            raise Problem(ProblemType.GONE, f"version {version.name} of the API has ended here")
+        if not accepts(version, asked):
+            raise Problem(ProblemType.VERSION, _offered(version))
+
+
+def needs_key(path: str, found: Found | None) -> bool:
+    """What is no route below /api needs one too: without a key nobody learns what is there."""
+    if found is None:
+        return path.startswith("/api/")
+    return found.place.path not in PUBLIC
+
+
+def _check_scope(method: str, found: Found | None, client: Client) -> None:
+    """A method that is no route here (405, OPTIONS) tells nothing that needs a scope."""
+    route = found.place.route(method) if found else None
+    if route is not None and route.scope is not None and route.scope not in client.scopes:
+        raise Problem(ProblemType.FORBIDDEN, f"this key lacks the scope {route.scope.value}")
+
+
+def _offered(version: ApiVersion) -> str:
+    return f"this path answers version {version.name}; it may be asked for as {', '.join(sorted(version.asked_as))}"
+
+
+def _check_size(scope: Scope) -> None:
+    headers: list[tuple[bytes, bytes]] = scope["headers"]
+    if len(_raw_path(scope)) + len(scope["query_string"]) > MAX_TARGET:
+        raise Problem(ProblemType.TARGET_TOO_LONG, f"path and query are longer than {MAX_TARGET} bytes")
+    if sum(len(name) + len(value) for name, value in headers) > MAX_HEADERS:
+        raise Problem(ProblemType.HEADERS_TOO_LARGE, f"the headers are larger than {MAX_HEADERS} bytes")
+
+
+def _check_path(scope: Scope) -> None:
+    """Bytes that are no UTF-8, which servers decode as they like, and control characters, which no name of ours has."""
+    if _UNREADABLE.search(scope["path"]):
+        raise Problem(ProblemType.MALFORMED, "the path holds what is no UTF-8, or control characters")
+
+
+def _raw_path(scope: Scope) -> bytes:
+    raw: bytes | None = scope.get("raw_path")
+    return raw or scope["path"].encode("utf-8", "surrogateescape")

@@ -1,0 +1,46 @@
+"""Which names the API answers to, so that a page of another site cannot reach it by a name of its own."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterable
+
+from starlette.datastructures import Headers
+
+from api.problem_types import ProblemType
+from api.problems import Problem
+
+_HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:\d{1,5})?")
+
+REFUSED = "this Host is not served here"
+
+
+class Hosts:
+    """Addresses and localhost always, since no foreign name leads there unseen; other names where they are listed.
+
+    `*.example.org` stands for every name below example.org.
+    """
+
+    def __init__(self, names: Iterable[str] = ()) -> None:
+        names = [name.lower().rstrip(".") for name in names]
+        self._names = {"localhost", *(name for name in names if not name.startswith("*."))}
+        self._endings = tuple(name[1:] for name in names if name.startswith("*."))
+
+    def check(self, headers: Headers) -> None:
+        """Raises Problem (400) when Host is absent, given twice, malformed, or of another name."""
+        given = headers.getlist("host")
+        match = _HOST.fullmatch(given[0]) if len(given) == 1 else None
+        if match is None or not self._serves(match["name"].lower().rstrip(".")):
+            raise Problem(ProblemType.HOST, REFUSED)
+
+    def _serves(self, name: str) -> bool:
+        return name in self._names or name.endswith(self._endings) or _is_address(name)
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name.strip("[]"))
+    except ValueError:
+        return False
+    return True
