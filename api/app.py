@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
+import msgspec
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
-from starlette.types import ASGIApp
 
 from api.audit_logs import AuditLogs
 from api.auth import Authenticator
 from api.dispatch import dispatch
+from api.documentation import Documentation
 from api.envelope import Envelope
 from api.gate import Gate, Now
 from api.health import Check, Health, Readiness
 from api.hosts import Hosts
 from api.metrics import ApiMetrics
 from api.problems import HANDLERS
-from api.routes import Resource, Table, flatten
+from api.routes import Resource, flatten
 from api.slo import Slo
 from streams.core.reads import Reads
 
@@ -44,6 +46,13 @@ def resources(ports: Ports) -> tuple[Resource, ...]:
     )
 
 
+def described() -> bytes:
+    """All resources as OpenAPI 3.1, as docs/openapi.json keeps it; nothing is connected to anything."""
+    nowhere: Any = None
+    ports = Ports(**{field.name: nowhere for field in fields(Ports)} | {"metrics": ApiMetrics(), "checks": {}})
+    return msgspec.json.format(Documentation(flatten(resources(ports))).document, indent=2) + b"\n"
+
+
 def utc_now() -> dt.datetime:
     return dt.datetime.now(dt.UTC)
 
@@ -61,9 +70,9 @@ class Doors:
     """Web pages of these sites may ask from a browser (CORS)."""
 
 
-def create_app(resources: Iterable[Resource], doors: Doors, metrics: ApiMetrics, *, now: Now = utc_now) -> ASGIApp:
+def create_app(resources: Iterable[Resource], doors: Doors, metrics: ApiMetrics, *, now: Now = utc_now) -> Envelope:
     """The ASGI application of these resources; all of them come from `resources(ports)`."""
-    table = Table(flatten(resources))
+    table = Documentation(flatten(resources)).table
     app = Starlette(exception_handlers=HANDLERS, middleware=_middleware(doors.origins))
     app.router.redirect_slashes = False
     app.router.default = Gate(dispatch, doors.authenticator, doors.hosts, now)

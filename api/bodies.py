@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection
 from typing import TypeVar
 
@@ -10,12 +11,17 @@ from starlette.requests import ClientDisconnect, Request
 
 from api.problem_types import ProblemType
 from api.problems import Fault, Invalid, Problem
-from api.routes import JSON, MOST_BODY
+from api.routes import MOST_BODY
 from schemas.errors import DocumentRefused
 from schemas.json_documents import document
 from schemas.json_faults import faults_in
 
 T = TypeVar("T")
+
+BODY_S = 20.0
+"""Seconds in which a body must have come."""
+CLOSE = {"Connection": "close"}
+"""What the caller still sends is not read."""
 
 
 async def read(request: Request, type_: type[T], *, ignored: Collection[str] = (), most: int = MOST_BODY) -> T:
@@ -26,8 +32,12 @@ async def read(request: Request, type_: type[T], *, ignored: Collection[str] = (
     return typed(parsed(await read_bytes(request, most=most)), type_, ignored=ignored)
 
 
-async def read_bytes(request: Request, *, accepts: Collection[str] = (JSON,), most: int = MOST_BODY) -> bytes:
-    """The body as it came, not empty. Raises Problem: 400, 413 (as soon as it is too much), 415."""
+async def read_bytes(request: Request, *, most: int = MOST_BODY) -> bytes:
+    """The body as it came, not empty, of a type that the route accepts.
+
+    Raises Problem: 400, 408 (it does not come), 413 (as soon as it is too much), 415.
+    """
+    accepts = request.state.route.accepts
     _check_encoding(request)
     media = media_type(request)
     if media is not None:
@@ -85,14 +95,17 @@ async def _bounded(request: Request, most: int) -> bytes:
         raise _too_large(most)
     body = bytearray()
     try:
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > most:
-                raise _too_large(most)
+        async with asyncio.timeout(BODY_S):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > most:
+                    raise _too_large(most)
     except ClientDisconnect:
         raise Problem(ProblemType.MALFORMED, "the body ended early") from None
+    except TimeoutError:
+        raise Problem(ProblemType.LATE, f"the body did not come within {BODY_S:g} s", headers=CLOSE) from None
     return bytes(body)
 
 
 def _too_large(most: int) -> Problem:
-    return Problem(ProblemType.TOO_LARGE, f"the body is larger than {most:,} bytes", headers={"Connection": "close"})
+    return Problem(ProblemType.TOO_LARGE, f"the body is larger than {most:,} bytes", headers=CLOSE)

@@ -22,6 +22,7 @@ async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
         response = _without_route(scope["method"], found)
     else:
         scope["path_params"] = dict(found.params)
+        scope["state"]["route"] = route
         request = Request(scope, receive, send)
         check_query(route, request)
         response = await route.endpoint(request)

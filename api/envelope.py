@@ -22,15 +22,15 @@ class Envelope:
     """Outermost: puts ids and version headers on every answer, 500 included, and counts it."""
 
     def __init__(self, app: ASGIApp, metrics: ApiMetrics, table: Table) -> None:
+        self.table = table
         self._app = app
-        self._table = table
         self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        found = self._table.find(scope["path"])
+        found = self.table.find(scope["path"])
         ids = {"request_id": str(uuid.uuid4()), "correlation_id": correlation_id(Headers(scope=scope))}
         scope["state"] = {**scope.get("state", {}), **ids, "found": found}
         named = {"X-Request-ID": ids["request_id"], "X-Correlation-ID": ids["correlation_id"]}

@@ -40,6 +40,7 @@ class Gate:
         headers, query = Headers(scope=scope), QueryParams(scope["query_string"])
         found: Found | None = scope["state"]["found"]
         _check_size(scope)
+        _check_framing(headers)
         self._hosts.check(headers)
         _check_path(scope)
         self._check_version(scope["path"], found, asked_version(headers, query))
@@ -83,6 +84,13 @@ def _check_size(scope: Scope) -> None:
         raise Problem(ProblemType.TARGET_TOO_LONG, f"path and query are longer than {MAX_TARGET} bytes")
     if sum(len(name) + len(value) for name, value in headers) > MAX_HEADERS:
         raise Problem(ProblemType.HEADERS_TOO_LARGE, f"the headers are larger than {MAX_HEADERS} bytes")
+
+
+def _check_framing(headers: Headers) -> None:
+    """Where a body ends must be said once: two answers to that let one request hide another."""
+    if "content-length" in headers and "transfer-encoding" in headers:
+        detail = "Content-Length and Transfer-Encoding exclude each other"
+        raise Problem(ProblemType.MALFORMED, detail, headers={"Connection": "close"})
 
 
 def _check_path(scope: Scope) -> None:

@@ -108,7 +108,7 @@ class Health:
         return (
             _probe("/health", self.health, "Does the process live", answer=Alive),
             _probe("/ready", self.ready, "Can it work: each part it needs", answer=Ready, errors=(503,)),
-            _probe("/metrics", self.metrics, "Its metrics, for Prometheus", gives=CONTENT_TYPE_LATEST),
+            _probe("/metrics", self.metrics, "Its metrics, for Prometheus", gives=(CONTENT_TYPE_LATEST,)),
         )
 
     async def health(self, _: Request) -> Response:

@@ -14,6 +14,7 @@ _TAG = re.compile(r'\s*(W/)?"([\x21\x23-\x7e]*)"\s*')
 
 IF_MATCH = Parameter("If-Match", "The ETag of what was read.", required=True, example='"3"')
 """For the `headers` of a route that asks for it."""
+IF_NONE_MATCH = Parameter("If-None-Match", "The ETag of what is known already: 304 while it holds.", example='"3"')
 
 MISSING = "If-Match is missing; send the ETag of what you read"
 STALE = "it was changed meanwhile; read it again"

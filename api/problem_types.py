@@ -29,6 +29,7 @@ class ProblemType(Enum):
     NOT_FOUND = _Facts("not-found", 404, "Not found", "Check path and id.")
     METHOD = _Facts("method", 405, "Method is not allowed", "`Allow` lists those that are.")
     VERSION = _Facts("version", 406, "Version is not offered here", "Ask for one that `detail` lists.")
+    LATE = _Facts("late", 408, "The request did not come in time", "Send it again, at once.")
     CONFLICT = _Facts("conflict", 409, "Conflict with what is there", "Read the present state; `detail` says what.")
     IN_FLIGHT = _Facts("in-flight", 409, "The same request is in hand", "Try again after `Retry-After` seconds.")
     GONE = _Facts("gone", 410, "This version has ended", "Follow `Link`: it names the successor.")

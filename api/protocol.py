@@ -1,8 +1,11 @@
-"""HTTP/1.1 below the app: how much of a request is read, and what bytes that are no HTTP are answered."""
+"""HTTP/1.1 below the app: how much of a request is read, how long it may take, and what is no HTTP to us."""
 
 from __future__ import annotations
 
+import asyncio
+import re
 import uuid
+from http import HTTPStatus
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -13,21 +16,78 @@ from api.versions import FOR_GOOD, UNVERSIONED, headers_of
 
 MOST_READ = 256 * 1024
 """Bytes of request line and headers; more than the app allows, so that it can say 414 or 431."""
+HEAD_S = 10.0
+"""Seconds from the first byte of request line and headers, or from the connection, to their last."""
+
+UNREADABLE = Problem(ProblemType.MALFORMED, "not an HTTP request that can be read")
+LATE = Problem(ProblemType.LATE, f"request line and headers did not come within {HEAD_S:g} s")
+
+_END = b"\r\n\r\n"
+_BARE = re.compile(rb"(?<!\r)\n")
 
 
 class Protocol(H11Protocol):
     """h11, since it bounds what it buffers. Its own refusals look like the app's."""
 
+    _timer: asyncio.TimerHandle | None = None
+    _before = b""
+    """The last bytes of a head that goes on."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._watch()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._unwatch()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._in_head() and self._ends_lines_badly(data):
+            self.refuse(UNREADABLE)
+            return
+        super().data_received(data)
+        if not self._in_head():
+            self._unwatch()
+            self._before = b""
+        elif self._timer is None and not self.transport.is_closing():
+            self._watch()
+
     def send_400_response(self, msg: str) -> None:
-        """Answers what is no HTTP request, and closes; there is no path, so no version."""
-        ids = {name: str(uuid.uuid4()) for name in ("X-Request-ID", "X-Correlation-ID")}
-        problem = Problem(ProblemType.MALFORMED, "not an HTTP request that can be read")
-        response = error_response("", ids["X-Correlation-ID"], problem)
-        response.headers.update(headers_of(UNVERSIONED, FOR_GOOD, None) | ids | {"Connection": "close"})
-        for event in (
-            h11.Response(status_code=400, headers=response.raw_headers, reason=b"Bad Request"),
-            h11.Data(data=bytes(response.body)),
-            h11.EndOfMessage(),
-        ):
-            self.transport.write(self.conn.send(event) or b"")
+        self.refuse(UNREADABLE)
+
+    def refuse(self, problem: Problem) -> None:
+        """Answers what is no request, if nothing was answered yet, and closes; there is no path, so no version."""
+        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            ids = {name: str(uuid.uuid4()) for name in ("X-Request-ID", "X-Correlation-ID")}
+            response = error_response("", ids["X-Correlation-ID"], problem)
+            response.headers.update(headers_of(UNVERSIONED, FOR_GOOD, None) | ids | {"Connection": "close"})
+            for event in (
+                h11.Response(status_code=problem.status_code, headers=response.raw_headers, reason=_reason(problem)),
+                h11.Data(data=bytes(response.body)),
+                h11.EndOfMessage(),
+            ):
+                self.transport.write(self.conn.send(event) or b"")
         self.transport.close()
+
+    def _in_head(self) -> bool:
+        return self.conn.their_state is h11.IDLE
+
+    def _ends_lines_badly(self, data: bytes) -> bool:
+        """Whether a line of the head ends in LF alone: others read such a head otherwise than we do (smuggling)."""
+        text = self._before + data
+        end = text.find(_END)
+        found = _BARE.search(text, len(self._before), end if end >= 0 else len(text))
+        self._before = text[-(len(_END) - 1) :]
+        return found is not None
+
+    def _watch(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(HEAD_S, self.refuse, LATE)
+
+    def _unwatch(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+def _reason(problem: Problem) -> bytes:
+    return HTTPStatus(problem.status_code).phrase.encode()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 from urllib.parse import quote
 
-from starlette.convertors import Convertor
+from starlette.convertors import Convertor, IntegerConvertor
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import compile_path
@@ -21,6 +21,8 @@ JSON = "application/json"
 NDJSON = "application/x-ndjson"
 MOST_BODY = 1024 * 1024
 """Bytes of a request's body."""
+
+LARGEST_ID = 2**63 - 1
 
 PUBLIC = frozenset(
     {
@@ -69,11 +71,11 @@ class ApiRoute:
     """A body that works, as JSON would give it."""
     answer: Any = None
     """The type of the answer, what msgspec can describe; None for an answer without a body, or that is no JSON."""
-    gives: str = JSON
-    """Media type of the answer."""
+    gives: tuple[str, ...] = (JSON,)
+    """Media types of the answer, the usual one first."""
     status: int = 200
     errors: tuple[int, ...] = ()
-    """Statuses beside those that every route of its kind has (see `statuses_of` in api/openapi.py)."""
+    """Statuses beside those that every route of its kind has (`statuses_of` in api/openapi.py); 304 too."""
     successor: str | None = None
     """The path that takes its place, with the same names in braces."""
     lifetime: Lifetime = FOR_GOOD
@@ -110,6 +112,13 @@ class Place:
     """The template as metrics and OpenAPI write it: `/api/v2/rules/{id}`."""
     methods: Mapping[str, ApiRoute]
     convertors: Mapping[str, Convertor[Any]] = field(default_factory=dict)
+
+    def read(self, texts: Mapping[str, str]) -> dict[str, Any] | None:
+        """The values of the names in braces; None where one is a number that no table has room for."""
+        numbers = [text for name, text in texts.items() if isinstance(self.convertors[name], IntegerConvertor)]
+        if any(len(text) > len(str(LARGEST_ID)) or int(text) > LARGEST_ID for text in numbers):
+            return None
+        return {name: self.convertors[name].convert(text) for name, text in texts.items()}
 
     def route(self, method: str) -> ApiRoute | None:
         """HEAD is GET without a body."""
@@ -163,8 +172,8 @@ class Table:
             return Found(plain, {})
         for regex, place in self._templates:
             if match := regex.match(path):
-                given = match.groupdict().items()
-                return Found(place, {name: place.convertors[name].convert(text) for name, text in given})
+                params = place.read(match.groupdict())
+                return Found(place, params) if params is not None else None
         return None
 
 

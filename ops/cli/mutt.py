@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from ops.cli import config, dlq, keys, ledger, migrate, parse, pauses, rules, topics, trace, worker
+from ops.cli import api, config, dlq, keys, ledger, migrate, parse, pauses, rules, topics, trace, worker
 from ops.cli.exits import EPILOG, run
 
 app = typer.Typer(
@@ -21,6 +21,7 @@ app.add_typer(dlq.app, name="dlq")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(config.app, name="config")
 app.add_typer(keys.app, name="keys")
+app.add_typer(api.app, name="api")
 app.command("migrate")(migrate.migrate)
 app.command("trace")(trace.trace)
 app.command("parse")(parse.parse)

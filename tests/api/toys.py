@@ -76,7 +76,9 @@ class Toys:
                 endpoint=self.show,
                 scope=Scope.RULES_READ,
                 summary="A toy",
+                headers=(preconditions.IF_NONE_MATCH,),
                 answer=Toy,
+                errors=(304,),
             ),
             ApiRoute(
                 method="PUT",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from starlette.testclient import TestClient
@@ -18,6 +19,7 @@ from api.routes import Resource
 from schemas.secrets import Secret
 from streams.core.reads import AuditEntry, AuditPage, AuditQuery
 from streams.core.slo import Indicator
+from tests.api.conformance import check_answer
 
 KEY = "k3y-of-the-test"
 NOW = dt.datetime(2026, 9, 1, 12, tzinfo=dt.UTC)
@@ -98,4 +100,6 @@ def window_of(
     """A client of an API of these resources; errors of the app come as answers, as they do from a server."""
     doors = Doors(authenticator=authenticator or OneKey(None), hosts=Hosts(hosts), origins=origins)
     app = create_app(resources, doors, metrics or ApiMetrics(), now=lambda: now)
-    return TestClient(app, base_url="http://localhost", raise_server_exceptions=False, headers=headers)
+    client = TestClient(app, base_url="http://localhost", raise_server_exceptions=False, headers=headers)
+    client.event_hooks = {"response": [partial(check_answer, app.table)]}
+    return client

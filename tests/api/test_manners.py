@@ -1,0 +1,149 @@
+"""HTTP manners: paths, hosts, compression, other sites' pages, ids in the log."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import structlog
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.routes import ApiRoute
+from schemas.scopes import Scope
+from tests.api.toys import TOYS, Toy, Toys
+from tests.api.window import window, window_of
+
+SLO = "/api/v1/slo"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/v1/..%2fslo",
+        "/api/v1/%2e%2e/slo",
+        "/api/v1/slo%00",
+        "/api/v1//slo",
+        "//api/v1/slo",
+        "/api/v1/slo;x",
+        "/api/v1/slo%C0%AF",
+        "/api/v1/slo/",
+        "/api/v1/SLO",
+        "/api/v1/slo%0d%0aX:y",
+        "/api/v2/toys/%00",
+    ],
+)
+def test_A8_odd_paths_lead_nowhere(path: str) -> None:
+    assert window().get(path).status_code in (400, 404)
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["localhost", "LOCALHOST:8090", "127.0.0.1", "10.1.2.3:80", "[::1]:8090", "mutt.example.", "a.b.example.org"],
+)
+def test_A10_hosts_that_are_served(host: str) -> None:
+    client = window_of([Toys()], hosts=("mutt.example", "*.example.org"))
+    assert client.get(TOYS, headers={"Host": host}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "evil.example",
+        "",
+        "localhost.evil.example",
+        "127.0.0.1.evil.example",
+        "localhost@evil",
+        "example.org",
+        "a b",
+        "localhost:x",
+        "[::1",
+    ],
+)
+def test_A10_other_hosts_are_400(host: str) -> None:
+    answer = window_of([Toys()], hosts=("mutt.example", "*.example.org")).get(TOYS, headers={"Host": host})
+    assert (answer.status_code, answer.json()["type"]) == (400, "/problems/host")
+    assert "evil" not in answer.text
+
+
+def test_A10_what_a_stranger_says_of_forwarding_means_nothing() -> None:
+    forwarded = {"X-Forwarded-Host": "evil.example", "X-Forwarded-For": "127.0.0.1", "Forwarded": "host=evil.example"}
+    answer = window_of([Toys()]).post(TOYS, json={"name": "a"}, headers=forwarded)
+    assert answer.status_code == 201
+    assert "evil" not in str(answer.headers) + answer.text
+
+
+def test_A3_ranges_are_ignored() -> None:
+    ranges = "bytes=" + "0-," * 10_000
+    assert window().get(SLO, headers={"Range": ranges}).status_code == 200
+
+
+def test_A9_the_method_is_the_method() -> None:
+    shelf: dict[int, Toy] = {}
+    client = window_of([Toys(shelf)])
+    for name in ("X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override"):
+        assert client.get(TOYS, headers={name: "POST"}).json() == {"items": [], "next": None}
+    assert client.request("DELETE", TOYS, headers={"X-HTTP-Method-Override": "GET"}).status_code == 405
+    assert shelf == {}
+
+
+@pytest.mark.parametrize(
+    ("path", "allow"), [(TOYS, "GET, HEAD, OPTIONS, POST"), (f"{TOYS}/1", "GET, HEAD, OPTIONS, PUT")]
+)
+def test_A9_options_and_405_say_what_is_allowed(path: str, allow: str) -> None:
+    client = window_of([Toys()])
+    options = client.request("OPTIONS", path)
+    assert (options.status_code, options.headers["allow"], options.content) == (204, allow, b"")
+    for method in ("TRACE", "PROPFIND", "DELETE"):
+        answer = client.request(method, path)
+        assert (answer.status_code, answer.headers["allow"]) == (405, allow)
+
+
+def test_head_is_get_without_its_body() -> None:
+    client = window_of([Toys()])
+    assert client.head(TOYS).headers["content-length"] == client.get(TOYS).headers["content-length"]
+    assert client.head("/api/v2/nothing").status_code == 404
+
+
+def test_large_answers_are_compressed_for_who_asks() -> None:
+    client = window_of([Toys({n: Toy(n, 1, "name", 4) for n in range(100)})])
+    packed = client.get(TOYS, headers={"Accept-Encoding": "gzip"})
+    assert (packed.headers["content-encoding"], packed.headers["vary"]) == ("gzip", "Accept-Encoding")
+    assert int(packed.headers["content-length"]) < len(packed.content)
+    assert "content-encoding" not in client.get(TOYS, headers={"Accept-Encoding": "identity"}).headers
+    assert "content-encoding" not in client.get(f"{TOYS}?limit=1", headers={"Accept-Encoding": "gzip"}).headers
+
+
+def test_other_sites_pages_may_not_ask() -> None:
+    preflight = {"Origin": "https://grafana.example", "Access-Control-Request-Method": "POST"}
+    answer = window_of([Toys()]).request("OPTIONS", TOYS, headers=preflight)
+    assert not [name for name in answer.headers if name.startswith("access-control")]
+
+
+def test_other_sites_pages_may_ask_where_they_are_listed() -> None:
+    client = window_of([Toys()], origins=("https://grafana.example",))
+    preflight = {"Origin": "https://grafana.example", "Access-Control-Request-Method": "POST"}
+    answer = client.request("OPTIONS", TOYS, headers=preflight | {"Access-Control-Request-Headers": "x-api-key"})
+    assert answer.status_code == 200
+    assert answer.headers["access-control-allow-origin"] == "https://grafana.example"
+    assert "access-control-allow-credentials" not in answer.headers
+    assert client.request("OPTIONS", TOYS, headers=preflight | {"Origin": "https://evil.example"}).status_code == 400
+    shown = client.get(TOYS, headers={"Origin": "https://grafana.example"}).headers
+    assert "ETag" in shown["access-control-expose-headers"]
+    assert "access-control-allow-origin" not in client.get(TOYS, headers={"Origin": "null"}).headers
+
+
+def test_every_log_line_of_a_request_carries_its_ids() -> None:
+    seen: list[dict[str, Any]] = []
+
+    async def tells(_: Request) -> Response:
+        seen.append(structlog.contextvars.get_contextvars())
+        return Response()
+
+    class Tells:
+        def routes(self) -> tuple[ApiRoute, ...]:
+            return (ApiRoute(method="GET", path="/api/v2/x", endpoint=tells, scope=Scope.EVENTS_READ, summary="x"),)
+
+    answer = window_of([Tells()]).get("/api/v2/x", headers={"X-Correlation-ID": "c-1"})
+    assert seen == [{"request_id": answer.headers["x-request-id"], "correlation_id": "c-1"}]
+    assert structlog.contextvars.get_contextvars() == {}
