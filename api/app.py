@@ -16,11 +16,14 @@ from starlette.middleware.gzip import GZipMiddleware
 from api.audit_logs import AuditLogs
 from api.auth import Authenticator
 from api.dispatch import dispatch
+from api.door import Door
 from api.documentation import Documentation
 from api.envelope import Envelope
+from api.events import Events
 from api.gate import Gate, Now
 from api.health import Check, Health, Readiness
 from api.hosts import Hosts
+from api.ingest import Ingest
 from api.metrics import ApiMetrics
 from api.problems import HANDLERS
 from api.routes import Resource, flatten
@@ -35,6 +38,7 @@ class Ports:
     metrics: ApiMetrics
     checks: Mapping[str, Check]
     reads: Reads
+    door: Door
 
 
 def resources(ports: Ports) -> tuple[Resource, ...]:
@@ -43,6 +47,8 @@ def resources(ports: Ports) -> tuple[Resource, ...]:
         Health(Readiness(ports.checks), ports.metrics),
         AuditLogs(ports.reads, ports.metrics),
         Slo(ports.reads, ports.metrics),
+        Ingest(ports.door, ports.metrics),
+        Events(ports.door, ports.metrics),
     )
 
 

@@ -49,6 +49,9 @@ class ProblemType(Enum):
     INTERNAL = _Facts("internal", 500, "Internal error", "A defect of mutt: report `correlation_id`.")
     UNAVAILABLE = _Facts("unavailable", 503, "Something needed is away", "Try again after `Retry-After` seconds.")
     TOO_SLOW = _Facts("too-slow", 503, "The answer takes too long", "Ask for less: a shorter time, a narrower filter.")
+    QUEUE_FULL = _Facts(
+        "queue-full", 503, "Too many records are undecided", "Try again later, or publish to Kafka, which has room."
+    )
     BUSY = _Facts("busy", 503, "Too many requests wait already", "Try again after `Retry-After` seconds.")
 
     @property

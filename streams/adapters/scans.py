@@ -13,7 +13,7 @@ LOOKED_AT = 4_000
 """Rows that one page looks at, at most, where a filter has no index of its own."""
 
 _WALK = "SET LOCAL enable_bitmapscan = off; SET LOCAL enable_seqscan = off"
-"""The planner takes what a place leaves of a stretch for few rows, and would rather sort them all than walk an index."""
+"""The planner takes what lies behind a place for few rows, and would rather sort all of them than walk an index."""
 
 _TICK = dt.timedelta(microseconds=1)
 
