@@ -9,29 +9,39 @@ import signal
 import socket
 import sys
 from functools import partial
+from secrets import token_bytes
 from types import FrameType
 from typing import NoReturn
 
 import structlog
 import uvicorn
 
-from api.app import Doors, Ports, create_app, resources
-from api.auth import OneKey
+from api.app import Doors, Ports, create_app, resources, utc_now
 from api.circuit import Circuit
+from api.cursors import Cursors
+from api.guard import Guard
+from api.guarded_keys import GuardedAnswers, GuardedKeys
 from api.guarded_reads import POLICY, POSTGRESQL, WAIT_S, WAITING, GuardedReads
+from api.guarded_transactions import GuardedTransactions
 from api.health import Check
 from api.hosts import Hosts
+from api.key_ring import KeyRing
 from api.metrics import ApiMetrics
+from api.pipeline import Pipeline
 from api.protocol import MOST_READ, Protocol
 from api.turns import Turns
+from api.upkeep import Upkeep, kept_up
 from schemas.errors import SettingsRefused
 from schemas.secrets import Secret
 from schemas.settings import Settings
 from streams import logs
+from streams.adapters.api_keys import KeyStore
 from streams.adapters.brokers import check_brokers
 from streams.adapters.database import create_pool
+from streams.adapters.idempotency import IdempotencyKeys
 from streams.adapters.reads import PostgresReads
-from streams.adapters.secrets import API_KEY, FileSecrets, SecretSource
+from streams.adapters.secrets import API_KEY, API_PEPPER, FileSecrets, SecretSource, pepper_of
+from streams.core.api_keys import derived_key
 
 log = structlog.get_logger()
 
@@ -63,12 +73,13 @@ def main() -> NoReturn:
 
 
 def api_key(secrets: SecretSource, host: str) -> Secret | None:
-    """The key that callers need. Raises SettingsRefused when others could reach an API that has none."""
+    """The one key of the secrets. Raises SettingsRefused when others could reach an API that asks for no key."""
     key = secrets.get(API_KEY)
     if key is not None and not key:
         raise SettingsRefused(f"the secret {API_KEY} is empty; write a key into it or remove it")
-    if key is None and not is_loopback(host):
-        raise SettingsRefused(f"MUTT_HOST={host!r} is no loopback address, so the API needs the secret {API_KEY}")
+    if key is None and pepper_of(secrets) is None and not is_loopback(host):
+        wanted = f"the secret {API_PEPPER} (for stored keys) or {API_KEY}"
+        raise SettingsRefused(f"MUTT_HOST={host!r} is no loopback address, so the API needs {wanted}")
     return key
 
 
@@ -89,14 +100,29 @@ async def serve(settings: Settings, secrets: SecretSource, key: Secret | None, l
     """Answers on the socket until a signal comes, then finishes what is in hand."""
     pool = await create_pool(settings, secrets, size=CONNECTIONS)
     metrics = ApiMetrics()
+    pepper = pepper_of(secrets)
     turns = Turns(CONNECTIONS, waiting=WAITING, within_s=WAIT_S)
-    reads = GuardedReads(PostgresReads(pool), Circuit(POSTGRESQL, POLICY, metrics), turns)
+    guard = Guard(Circuit(POSTGRESQL, POLICY, metrics), turns)
+    reads = GuardedReads(PostgresReads(pool), guard)
+    store, answers = KeyStore(pool, pepper), IdempotencyKeys(pool)
+    keys = GuardedKeys(store, guard)
+    ring = KeyRing(keys, metrics, single=key, pepper=pepper, now=utc_now)
     checks: dict[str, Check] = {
         "postgresql": reads.check_schema,
         "kafka": partial(check_brokers, settings.kafka_bootstrap),
     }
-    ports = Ports(metrics=metrics, checks=checks, reads=reads)
-    doors = Doors(authenticator=OneKey(key), hosts=Hosts(settings.hosts_allowed), origins=settings.origins_allowed)
+    pipeline = await Pipeline.create(settings, secrets, metrics, GuardedTransactions(pool, guard))
+    ports = Ports(
+        metrics=metrics,
+        door=pipeline.door,
+        checks=checks,
+        reads=reads,
+        keys=keys,
+        answers=GuardedAnswers(answers, guard),
+        cursors=Cursors(cursor_key(pepper), utc_now),
+        now=utc_now,
+    )
+    doors = Doors(authenticator=ring, hosts=Hosts(settings.hosts_allowed), origins=settings.origins_allowed)
     config = uvicorn.Config(
         create_app(resources(ports), doors, metrics),
         http=Protocol,
@@ -111,11 +137,18 @@ async def serve(settings: Settings, secrets: SecretSource, key: Secret | None, l
         timeout_graceful_shutdown=SHUTDOWN_S,
     )
     host, port = listening.getsockname()[:2]
-    log.info("listening", host=host, port=port, key_needed=key is not None)
+    log.info("listening", host=host, port=port, key_needed=not (key is None and pepper is None))
+    upkeep = Upkeep(store, ring.book, ring.uses, (store.forget_failures, answers.forget))
     try:
-        await uvicorn.Server(config).serve(sockets=[listening])
+        async with kept_up(upkeep), pipeline.running():
+            await uvicorn.Server(config).serve(sockets=[listening])
     finally:
         pool.terminate()
+
+
+def cursor_key(pepper: Secret | None) -> bytes:
+    """The same in all processes that share a pepper; without one, cursors end with this process."""
+    return derived_key(pepper, "cursors") if pepper is not None else token_bytes()
 
 
 def _leave(_: int, __: FrameType | None) -> NoReturn:

@@ -15,19 +15,24 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from api.audit_logs import AuditLogs
 from api.auth import Authenticator
+from api.cursors import Cursors
 from api.dispatch import dispatch
-from api.door import Door
 from api.documentation import Documentation
+from api.door import Door
 from api.envelope import Envelope
 from api.events import Events
 from api.gate import Gate, Now
 from api.health import Check, Health, Readiness
 from api.hosts import Hosts
+from api.idempotency import Repeatable
 from api.ingest import Ingest
+from api.keys import ApiKeys
 from api.metrics import ApiMetrics
 from api.problems import HANDLERS
 from api.routes import Resource, flatten
 from api.slo import Slo
+from streams.core.api_keys import Keys
+from streams.core.idempotency import IdempotencyStore
 from streams.core.reads import Reads
 
 
@@ -39,17 +44,23 @@ class Ports:
     checks: Mapping[str, Check]
     reads: Reads
     door: Door
+    keys: Keys
+    answers: IdempotencyStore
+    cursors: Cursors
+    now: Now
 
 
 def resources(ports: Ports) -> tuple[Resource, ...]:
     """All of them. None asks its port for anything before a request comes."""
-    return (
+    subjects: tuple[Resource, ...] = (
         Health(Readiness(ports.checks), ports.metrics),
         AuditLogs(ports.reads, ports.metrics),
         Slo(ports.reads, ports.metrics),
         Ingest(ports.door, ports.metrics),
         Events(ports.door, ports.metrics),
+        ApiKeys(ports.keys, ports.cursors, ports.now),
     )
+    return tuple(Repeatable(subject, ports.answers, ports.metrics) for subject in subjects)
 
 
 def described() -> bytes:

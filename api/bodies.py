@@ -42,7 +42,7 @@ async def read_bytes(request: Request, *, most: int = MOST_BODY) -> bytes:
     media = media_type(request)
     if media is not None:
         _check_media(media, accepts)
-    body = await _bounded(request, most)
+    body = await bounded(request, most)
     if not body:
         raise Problem(ProblemType.MALFORMED, "the body is empty", errors=[Fault("is empty", pointer="")])
     if media is None:
@@ -88,7 +88,7 @@ def _check_encoding(request: Request) -> None:
         )
 
 
-async def _bounded(request: Request, most: int) -> bytes:
+async def bounded(request: Request, most: int) -> bytes:
     """Reading stops where it is too much, and the connection with it: what still comes is not read."""
     length = request.headers.get("content-length", "")
     if length.isdecimal() and int(length) > most:

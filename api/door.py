@@ -9,6 +9,7 @@ from contextlib import suppress
 from time import monotonic
 
 from api.circuit import Circuit
+from api.guard import Guard
 from api.metrics import ApiMetrics, Refusal
 from api.problem_types import ProblemType
 from api.problems import RETRY_AFTER_S, Problem
@@ -56,8 +57,8 @@ class Door:
         self._metrics = metrics
         self._clock = clock
         self._windows = Windows()
-        self._circuit = Circuit(KAFKA, POLICY, metrics, clock=clock)
-        self._turns = Turns(AT_ONCE, waiting=WAITING, within_s=WAIT_S)
+        turns = Turns(AT_ONCE, waiting=WAITING, within_s=WAIT_S)
+        self._guard = Guard(Circuit(KAFKA, POLICY, metrics, clock=clock), turns)
 
     async def admit(self, client: str, events: int) -> int:
         """How many records are undecided, where these may come in. Raises Problem: 429, or 503 where it is full."""
@@ -76,10 +77,9 @@ class Door:
 
     async def publish(self, records: Sequence[IngestRecord], headers: Headers = ()) -> list[Published | Unpublished]:
         """One outcome for each record. Raises Unavailable where the broker acknowledged none of them."""
-        self._circuit.check()
         try:
-            async with self._turns.turn():
-                with self._circuit.asked(), self._metrics.ingest_latency.time():
+            async with self._guard.asked():
+                with self._metrics.ingest_latency.time():
                     outcomes = await self._sink.publish(records, headers)
         except Unavailable as error:
             unknown = isinstance(error, BrokerUnavailable)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
+
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 from starlette.requests import Request

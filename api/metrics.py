@@ -30,6 +30,15 @@ class Reason(StrEnum):
     INTERNAL_ERROR = "internal_error"
 
 
+class Outcome(StrEnum):
+    """What was found under an Idempotency-Key."""
+
+    BEGUN = "begun"
+    REPLAYED = "replayed"
+    IN_FLIGHT = "in_flight"
+    REUSED = "reused"
+
+
 _REASONS = {
     401: Reason.UNAUTHORIZED,
     404: Reason.NOT_FOUND,
@@ -97,6 +106,23 @@ class ApiMetrics:
             "What one request asks the database, failed or not.",
             ("operation",),
             buckets=_LATENCY,
+            registry=self.registry,
+        )
+        # Requests without a key that opens, by why. unknown and wrong rising: somebody tries keys; auth_failures in the
+        # database names addresses and key ids. expired and revoked: a client still has its old key; tell its owner.
+        # limited: refused with 429 without being looked at.
+        self.auth_failures = Counter(
+            "mutt_api_auth_failures_total",
+            "Requests that were not authenticated.",
+            ("reason",),
+            registry=self.registry,
+        )
+        # POST requests with an Idempotency-Key. replayed: a client lost an answer and asked again, which is fine.
+        # reused rising: a client gives different requests one key, and its later ones are refused.
+        self.idempotency = Counter(
+            "mutt_api_idempotent_requests_total",
+            "POST requests with an Idempotency-Key, by what was found under it.",
+            ("outcome",),
             registry=self.registry,
         )
         # 0 closed, 1 half-open, 2 open. Open: what it is named after failed many times in a row, so requests that need

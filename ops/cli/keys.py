@@ -79,7 +79,7 @@ def rotate(
     actor: Actor = None,
     as_json: Json = False,
 ) -> None:
-    """Make a second key like the client's newest one, with the same scopes and length of life, and show it, this once."""
+    """Make a second key like the client's newest, with its scopes and length of life, and show it once. Recorded."""
     stays = duration(grace) if grace else None
 
     async def make() -> MadeKey | None:
@@ -119,7 +119,7 @@ def key_json(key: ApiKey) -> dict[str, Any]:
         "client": key.client,
         "name": key.name,
         "scopes": sorted(key.scopes),
-        "state": _state(key),
+        "state": key.state(_now()),
         "created_at": time_text(key.created_at),
         "expires_at": time_text(key.expires_at),
         "revoked_at": time_text(key.revoked_at),
@@ -140,14 +140,10 @@ def _show_made(made: MadeKey, *, as_json: bool) -> None:
 def _line(key: ApiKey) -> str:
     from ops.cli.letter_views import short
 
-    facts = [f"{key.id}  {key.client:<20} {_state(key):<8}", " ".join(sorted(key.scopes))]
+    facts = [f"{key.id}  {key.client:<20} {key.state(_now()):<8}", " ".join(sorted(key.scopes))]
     facts.append(f"expires {short(key.expires_at)}" if key.expires_at else "does not expire")
     facts.append(f"used {short(key.last_used_at)}" if key.last_used_at else "never used")
     return "  ".join([*facts, key.name]).rstrip()
-
-
-def _state(key: ApiKey) -> str:
-    return key.dead(_now()) or "live"
 
 
 def _now() -> dt.datetime:

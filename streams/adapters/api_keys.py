@@ -67,23 +67,18 @@ _OWN = Author("api")
 
 
 class KeyStore:
-    """Keys of all clients. Every method answers within seconds or raises StoreUnavailable.
-
-    Without a pepper no key is made: SettingsRefused.
-    """
+    """Implements Keys on a pool. Without a pepper no key is made: SettingsRefused."""
 
     def __init__(self, pool: asyncpg.Pool, pepper: Secret | None) -> None:
         self._transactions = Transactions(pool)
         self._pepper = pepper
 
     async def find(self, key_id: str) -> StoredKey | None:
-        """What a presented key is compared with, whether live or not."""
         async with self._transactions.reading() as connection:
             row = await connection.fetchrow(_FIND, key_id)
         return StoredKey(_key(row), row["key_hash"]) if row else None
 
     async def keys(self, *, client: str | None = None, after: Place | None = None, limit: int) -> Page[ApiKey]:
-        """Keys, the newest first."""
         select = Select(_COLUMNS, _SOURCE)
         select.where("client = {}", client)
         async with self._transactions.reading() as connection:
@@ -91,7 +86,6 @@ class KeyStore:
         return Page(tuple(map(_key, rows)), place)
 
     async def create(self, wanted: WantedKey, author: Author) -> MadeKey:
-        """Makes a key. Raises KeyRefused, TwoKeysLive."""
         async with self._transactions.writing(author) as connection:
             wanted.check(await connection.fetchval("SELECT now()"))
             return await self._insert(connection, wanted)
@@ -104,10 +98,6 @@ class KeyStore:
         grace: dt.timedelta | None = None,
         within: frozenset[Scope] = ALL_SCOPES,
     ) -> MadeKey | None:
-        """Makes a key like the client's newest live one, with as long a life; None where there is no live one.
-
-        The older one stays live, or expires after `grace`. Raises TwoKeysLive, and ScopesExceeded beyond `within`.
-        """
         async with self._transactions.writing(author) as connection:
             now = await connection.fetchval("SELECT now()")
             live = await connection.fetch(_LIVE, client)
@@ -125,7 +115,6 @@ class KeyStore:
             return made
 
     async def revoke(self, key_id: str, author: Author) -> ApiKey | None:
-        """Ends a key at once; one that has ended stays as it is. None where there is no such key."""
         async with self._transactions.writing(author) as connection:
             await connection.execute(_REVOKE, key_id)
             row = await connection.fetchrow(_SHOW, key_id)

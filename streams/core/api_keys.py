@@ -9,10 +9,13 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Protocol
 
 from schemas.errors import KeyRefused
-from schemas.scopes import Scope
+from schemas.scopes import ALL_SCOPES, Scope
 from schemas.secrets import Secret
+from streams.core.authors import Author
+from streams.core.paging import Page, Place
 
 ID_BYTES = 12
 """Random bytes an id is made of; it is no secret."""
@@ -35,7 +38,6 @@ class Failure(StrEnum):
     """Why a request was not authenticated; the label of the metric. The caller is never told which."""
 
     MISSING = "missing"
-    IN_URL = "in_url"
     MALFORMED = "malformed"
     UNKNOWN = "unknown"
     WRONG = "wrong"
@@ -43,6 +45,14 @@ class Failure(StrEnum):
     REVOKED = "revoked"
     LIMITED = "limited"
     """Not looked at: too many failed from there."""
+
+
+class KeyState(StrEnum):
+    """What has become of a key."""
+
+    LIVE = "live"
+    EXPIRED = "expired"
+    REVOKED = "revoked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +87,9 @@ class ApiKey:
         if self.revoked_at is not None:
             return Failure.REVOKED
         return Failure.EXPIRED if self.expires_at is not None and now >= self.expires_at else None
+
+    def state(self, now: dt.datetime) -> KeyState:
+        return KeyState(self.dead(now) or KeyState.LIVE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +159,30 @@ class MadeKey:
 
     key: ApiKey
     text: Secret
+
+
+class Keys(Protocol):
+    """Stored keys. Every method answers within seconds or raises StoreUnavailable; the caller does not retry."""
+
+    async def find(self, key_id: str) -> StoredKey | None:
+        """What a presented key is compared with, whether it is live or not."""
+
+    async def keys(self, *, client: str | None = None, after: Place | None = None, limit: int) -> Page[ApiKey]:
+        """Keys, the newest first."""
+
+    async def create(self, wanted: WantedKey, author: Author) -> MadeKey:
+        """Makes a key. Raises KeyRefused, TwoKeysLive."""
+
+    async def rotate(
+        self, client: str, author: Author, *, grace: dt.timedelta | None = None, within: frozenset[Scope] = ALL_SCOPES
+    ) -> MadeKey | None:
+        """Makes a key like the client's newest live one, with as long a life; None where there is no live one.
+
+        The older one stays live, or expires after `grace`. Raises TwoKeysLive, and ScopesExceeded beyond `within`.
+        """
+
+    async def revoke(self, key_id: str, author: Author) -> ApiKey | None:
+        """Ends a key at once; one that has ended stays as it is. None where there is no such key."""
 
 
 def derived_key(pepper: Secret, purpose: str) -> bytes:

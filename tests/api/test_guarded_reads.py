@@ -9,16 +9,17 @@ import httpx2
 import pytest
 from prometheus_client.exposition import generate_latest
 
-from api.app import Doors, Ports, create_app, resources
+from api.app import Doors, create_app, resources
 from api.auth import OneKey
 from api.circuit import Circuit, means_down
+from api.guard import Guard
 from api.guarded_reads import GuardedReads
 from api.metrics import ApiMetrics
 from api.turns import Turns
 from schemas.errors import MigrationRefused, QuestionFailed, StoreUnavailable, TooSlow
 from streams.core.breaker import BreakerPolicy
 from streams.core.slo import Indicator
-from tests.api.window import FakeReads
+from tests.api.window import FakeReads, ports_of
 
 SLO = "/api/v1/slo?window_hours=1"
 LOGS = "/api/v1/audit-logs"
@@ -49,8 +50,8 @@ class Guarded:
         self.reads = HeldReads()
         self.metrics = ApiMetrics()
         circuit = Circuit("postgresql", BreakerPolicy(FAILURES, OPEN_S), self.metrics, clock=lambda: self.now)
-        self.guard = GuardedReads(self.reads, circuit, Turns(at_once, waiting=waiting, within_s=within_s))
-        ports = Ports(metrics=self.metrics, checks={"postgresql": self.guard.check_schema}, reads=self.guard)
+        self.guard = GuardedReads(self.reads, Guard(circuit, Turns(at_once, waiting=waiting, within_s=within_s)))
+        ports = ports_of(self.metrics, checks={"postgresql": self.guard.check_schema}, reads=self.guard)
         app = create_app(resources(ports), Doors(authenticator=OneKey(None)), self.metrics)
         self._transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
 

@@ -12,14 +12,16 @@ from starlette.testclient import TestClient
 
 from api.app import Doors, Ports, create_app, resources
 from api.auth import Authenticator, OneKey
+from api.cursors import Cursors
 from api.health import Check
 from api.hosts import Hosts
 from api.metrics import ApiMetrics
 from api.routes import Resource
 from schemas.secrets import Secret
-from streams.core.reads import AuditEntry, AuditPage, AuditQuery
+from streams.core.reads import AuditEntry, AuditPage, AuditQuery, Reads
 from streams.core.slo import Indicator
 from tests.api.conformance import check_answer
+from tests.fakes_keys import MemoryAnswers, MemoryKeys
 
 KEY = "k3y-of-the-test"
 NOW = dt.datetime(2026, 9, 1, 12, tzinfo=dt.UTC)
@@ -82,9 +84,28 @@ def window(
 ) -> TestClient:
     """A client of an API with all resources."""
     metrics = ApiMetrics()
-    ports = Ports(metrics=metrics, checks=checks or {}, reads=reads or FakeReads())
+    ports = ports_of(metrics, reads=reads, checks=checks, now=now)
     one_key = OneKey(Secret(key) if key else None)
     return window_of(resources(ports), authenticator=one_key, now=now, headers=headers, metrics=metrics)
+
+
+def ports_of(
+    metrics: ApiMetrics,
+    *,
+    reads: Reads | None = None,
+    checks: Mapping[str, Check] | None = None,
+    now: dt.datetime = NOW,
+) -> Ports:
+    """All ports in memory, except for those that are given."""
+    return Ports(
+        metrics=metrics,
+        checks=checks or {},
+        reads=reads or FakeReads(),
+        keys=MemoryKeys(),
+        answers=MemoryAnswers(),
+        cursors=Cursors(b"key of the cursors", lambda: now),
+        now=lambda: now,
+    )
 
 
 def window_of(

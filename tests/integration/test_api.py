@@ -16,16 +16,19 @@ import pytest
 import pytest_asyncio
 from msgspec.structs import replace
 
-from api.app import Doors, Ports, create_app, resources
+from api.app import Doors, Ports, create_app, resources, utc_now
 from api.auth import OneKey
+from api.cursors import Cursors
 from api.metrics import ApiMetrics
 from ops.devstack.layout import free_port
 from ops.devstack.stack import Stack
 from schemas.errors import MigrationRefused, StoreUnavailable, TooSlow
 from schemas.rows import AUDIT
 from schemas.settings import Settings
+from streams.adapters.api_keys import KeyStore
 from streams.adapters.brokers import check_brokers
 from streams.adapters.database import create_pool
+from streams.adapters.idempotency import IdempotencyKeys
 from streams.adapters.reads import PostgresReads
 from streams.adapters.secrets import API_KEY, FileSecrets
 from streams.core.reads import EXACT_TOTAL, AuditQuery
@@ -44,7 +47,15 @@ async def client(database: Database) -> AsyncIterator[httpx2.AsyncClient]:
     assert key is not None
     reads = PostgresReads(database.pool)
     metrics = ApiMetrics()
-    ports = Ports(metrics=metrics, checks={"postgresql": reads.check_schema}, reads=reads)
+    ports = Ports(
+        metrics=metrics,
+        checks={"postgresql": reads.check_schema},
+        reads=reads,
+        keys=KeyStore(database.pool, None),
+        answers=IdempotencyKeys(database.pool),
+        cursors=Cursors(b"key of the cursors", utc_now),
+        now=utc_now,
+    )
     app = create_app(resources(ports), Doors(authenticator=OneKey(key)), metrics)
     transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
     headers = {"X-API-KEY": key.reveal()}

@@ -18,7 +18,8 @@ from streams.adapters.idempotency import IdempotencyKeys
 from streams.core.api_keys import Failure, MadeKey, WantedKey, judge, parse_key
 from streams.core.auth_failures import FailureBook
 from streams.core.authors import Author
-from streams.core.idempotency import Begun, InFlight, KeptAnswer, OtherRequest, keyed
+from streams.core.idempotency import Begun, keyed
+from tests.contracts.idempotency import ASKED, IdempotencyContract
 from tests.integration.conftest import Database
 
 PEPPER = Secret("pepper-of-the-test")
@@ -173,47 +174,14 @@ async def test_failures_add_up_and_are_forgotten_in_bounded_steps(database: Data
     assert [await keys.forget_failures(2, kept=-HOUR) for _ in range(3)] == [2, 1, 0]
 
 
-ASKED = keyed("grafana", "k-1", "POST /api/v2/rules", b'{"a":1}')
-ANSWER = KeptAnswer(201, (("location", "/api/v2/rules/1"), ("etag", '"1"')), b'{"id":1}')
+class TestOnPostgres(IdempotencyContract):
+    @pytest.fixture
+    def store(self, database: Database) -> IdempotencyKeys:
+        return IdempotencyKeys(database.pool)
 
-
-async def test_of_fifty_at_once_one_begins(database: Database) -> None:
-    store = IdempotencyKeys(database.pool)
-    begun = await asyncio.gather(*(store.begin(ASKED) for _ in range(50)))
-    assert sorted(type(one).__name__ for one in begun) == ["Begun"] + ["InFlight"] * 49
-
-
-async def test_an_answer_is_kept_for_the_same_request_of_the_same_client(database: Database) -> None:
-    store = IdempotencyKeys(database.pool)
-    begun = await store.begin(ASKED)
-    assert isinstance(begun, Begun)
-    await store.settle(ASKED, begun.lease, ANSWER)
-    assert await store.begin(ASKED) == ANSWER
-    assert await store.begin(keyed("grafana", "k-1", ASKED.request, b"{}")) == OtherRequest()
-    assert await store.begin(keyed("grafana", "k-1", "POST /api/v2/teams", b'{"a":1}')) == OtherRequest()
-    assert isinstance(await store.begin(keyed("another", "k-1", ASKED.request, b"{}")), Begun)
-
-
-async def test_a_request_that_was_given_up_begins_anew(database: Database) -> None:
-    store = IdempotencyKeys(database.pool)
-    begun = await store.begin(ASKED)
-    assert isinstance(begun, Begun)
-    await store.release(ASKED, begun.lease)
-    assert isinstance(await store.begin(ASKED), Begun)
-
-
-async def test_one_that_died_is_taken_over_and_settles_nothing_when_it_comes_back(database: Database) -> None:
-    store = IdempotencyKeys(database.pool, lease=dt.timedelta(0))
-    died = await store.begin(ASKED)
-    assert isinstance(died, Begun)
-    assert await store.begin(keyed("grafana", "k-1", ASKED.request, b"{}")) == OtherRequest()
-    heir = await IdempotencyKeys(database.pool).begin(ASKED)
-    assert isinstance(heir, Begun)
-    await store.settle(ASKED, died.lease, ANSWER)
-    await store.release(ASKED, died.lease)
-    assert await store.begin(ASKED) == InFlight()
-    await store.settle(ASKED, heir.lease, ANSWER)
-    assert await store.begin(ASKED) == ANSWER
+    @pytest.fixture
+    def hasty(self, database: Database) -> IdempotencyKeys:
+        return IdempotencyKeys(database.pool, lease=dt.timedelta(0))
 
 
 async def test_after_its_time_a_key_is_free_and_its_row_is_deleted(database: Database) -> None:

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from api.__main__ import CONNECTIONS
 from api.circuit import Circuit
+from api.guard import Guard
 from api.guarded_reads import POLICY, GuardedReads
 from api.metrics import ApiMetrics
 from api.problems import RETRY_AFTER_S
@@ -115,7 +116,7 @@ def held_by(pid: int) -> tuple[int, int]:
 
 async def test_questions_that_take_too_long_leave_the_others_alone(database: Database) -> None:
     circuit = Circuit("postgresql", POLICY, ApiMetrics())
-    reads = GuardedReads(PostgresReads(database.pool, answer_s=0.2), circuit, Turns(8, waiting=8, within_s=5))
+    reads = GuardedReads(PostgresReads(database.pool, answer_s=0.2), Guard(circuit, Turns(8, waiting=8, within_s=5)))
     async with database.pool.acquire() as connection, connection.transaction():
         await connection.execute("LOCK TABLE audit IN ACCESS EXCLUSIVE MODE")
         for _ in range(POLICY.threshold + 1):

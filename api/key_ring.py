@@ -1,0 +1,87 @@
+"""KeyRing: knows clients by the keys in the database, and by the one key of the secrets; limits and notes failures."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections.abc import Callable
+from time import monotonic
+
+from api.auth import OneKey
+from api.key_cache import KeyCache
+from api.metrics import ApiMetrics
+from api.problem_types import ProblemType
+from api.problems import Problem
+from schemas.scopes import Client
+from schemas.secrets import Secret
+from streams.core.api_keys import ApiKey, Failure, Keys, judge, parse_key
+from streams.core.auth_failures import FailureBook
+from streams.core.auth_limits import POLICY, FailureLimits, FailurePolicy, neighbourhood
+from streams.core.key_uses import KeyUses
+
+TOO_MANY = "too many failed authentications; try again later"
+
+
+class KeyRing:
+    """Implements Authenticator.
+
+    An address from which too much failed is answered 429 without a look at the database, except for keys that have
+    been seen to be there: who shares an address with somebody that tries keys is not locked out with him.
+    """
+
+    def __init__(
+        self,
+        keys: Keys,
+        metrics: ApiMetrics,
+        *,
+        single: Secret | None,
+        pepper: Secret | None,
+        policy: FailurePolicy = POLICY,
+        now: Callable[[], dt.datetime],
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        """`single` opens everything. Without it and without `pepper` everyone who reaches the port may ask."""
+        self._cache = KeyCache(keys, clock=clock)
+        self._failures = {failure: metrics.auth_failures.labels(failure.value) for failure in Failure}
+        self._one_key = OneKey(single) if single is not None or pepper is None else None
+        self._pepper = pepper
+        self._limits = FailureLimits(policy)
+        self._now = now
+        self._clock = clock
+        self.book = FailureBook()
+        self.uses = KeyUses()
+
+    async def client_of(self, presented: Secret | None, address: str) -> Client | None:
+        holder = await self._one_key.client_of(presented, address) if self._one_key else None
+        if holder is not None:
+            return holder
+        if presented is None:
+            self._failures[Failure.MISSING].inc()
+            return None
+        caller = neighbourhood(address)
+        key, failure = await self._look(presented, caller)
+        if failure is not None:
+            self._failed(failure, key, caller)
+            return None
+        assert key is not None
+        self.uses.note(key.id, self._now())
+        return Client(key.client, key.name or key.client, key.scopes)
+
+    async def _look(self, presented: Secret, caller: str) -> tuple[ApiKey | None, Failure | None]:
+        """The key that is meant, where it is there; and why it does not open."""
+        parsed = parse_key(presented.reveal())
+        if parsed is None or self._pepper is None:
+            return None, Failure.MALFORMED
+        if self._limits.wait(caller, self._clock()) and not self._cache.knows(parsed.id):
+            return None, Failure.LIMITED
+        stored = await self._cache.find(parsed.id)
+        return stored.key if stored else None, judge(parsed, stored, self._pepper, self._now())
+
+    def _failed(self, failure: Failure, key: ApiKey | None, caller: str) -> None:
+        """Raises Problem (429) where too much failed."""
+        self._failures[failure].inc()
+        key_id = key.id if key else None
+        self.book.add(caller, key_id, failure, self._now())
+        wait = self._limits.failed(caller, key_id, self._clock())
+        if wait:
+            raise Problem(ProblemType.RATE_LIMITED, TOO_MANY, headers={"Retry-After": str(max(1, math.ceil(wait)))})

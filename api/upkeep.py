@@ -1,0 +1,87 @@
+"""Upkeep: what the API writes and deletes by itself: uses and failures of keys, answers that are past their time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+
+import structlog
+
+from schemas.errors import Unavailable
+from streams.adapters.api_keys import KeyStore
+from streams.core.auth_failures import FailureBook
+from streams.core.key_uses import KeyUses
+
+log = structlog.get_logger()
+
+WRITE_S = 5.0
+FORGET_EVERY = 120
+"""Writes between two deletions: ten minutes."""
+AT_ONCE = 1000
+"""Rows one statement deletes."""
+LAST_WRITE_S = 2.0
+"""What a process that ends gives the last write."""
+
+Forget = Callable[[int], Awaitable[int]]
+"""Deletes at most so many rows that are past their time; returns how many it did."""
+
+
+class Upkeep:
+    """Waits for a store that is away; what is to be written stays in memory, bounded, until it is back."""
+
+    def __init__(self, store: KeyStore, book: FailureBook, uses: KeyUses, forgets: Sequence[Forget]) -> None:
+        self._store = store
+        self._book = book
+        self._uses = uses
+        self._forgets = forgets
+
+    async def run(self) -> None:
+        """Goes on until cancelled."""
+        turn = 0
+        while True:
+            with suppress(Unavailable):
+                await self.write()
+                if turn % FORGET_EVERY == 0:
+                    await self.forget()
+            turn += 1
+            await asyncio.sleep(WRITE_S)
+
+    async def write(self) -> None:
+        """Writes down who failed and which keys were used. Raises StoreUnavailable."""
+        if uses := self._uses.due():
+            await self._store.note_uses(uses)
+            self._uses.written(uses)
+        if rows := self._book.drain():
+            log.warning("failed authentications", failures=sum(row.failures for row in rows), callers=len(rows))
+            try:
+                await self._store.note_failures(rows)
+            except BaseException:
+                self._book.put_back(rows)
+                raise
+
+    async def forget(self) -> None:
+        """Deletes what is past its time, in bounded steps. Raises StoreUnavailable."""
+        for forget in self._forgets:
+            while await forget(AT_ONCE) == AT_ONCE:
+                pass
+
+
+@asynccontextmanager
+async def kept_up(upkeep: Upkeep) -> AsyncIterator[None]:
+    """Runs it beside what is inside, and writes a last time in the end."""
+    task = asyncio.create_task(upkeep.run(), name="upkeep")
+    task.add_done_callback(_tell)
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(Unavailable, TimeoutError):
+            async with asyncio.timeout(LAST_WRITE_S):
+                await upkeep.write()
+
+
+def _tell(task: asyncio.Task[None]) -> None:
+    """Requests are answered without it; but somebody must know."""
+    if not task.cancelled() and (error := task.exception()):
+        log.error("defect", part="upkeep", error=repr(error))
