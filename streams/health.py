@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry
@@ -38,16 +40,13 @@ class HealthServer:
         self._ready = ready
         self._paused = paused
         self._stopped = stopped
-        self._runner: web.AppRunner | None = None
+        self._runner: web.ServerRunner | None = None
         self.address: tuple[str, int] | None = None
 
     async def start(self, host: str, port: int) -> None:
         """Raises OSError when the address is taken."""
-        app = web.Application(middlewares=[_with_versions])
-        app.router.add_get("/health", self._health)
-        app.router.add_get("/ready", self._readiness)
-        app.router.add_get("/metrics", self._metrics)
-        self._runner = web.AppRunner(app, access_log=None)
+        answers = {"/health": self._health, "/ready": self._readiness, "/metrics": self._metrics}
+        self._runner = web.ServerRunner(_Server(partial(_answer, answers)))
         await self._runner.setup()
         site = web.TCPSite(self._runner, host, port)
         await site.start()
@@ -57,10 +56,10 @@ class HealthServer:
         if self._runner is not None:
             await self._runner.cleanup()
 
-    async def _health(self, _: web.Request) -> web.Response:
+    def _health(self) -> web.Response:
         return web.json_response({"status": "healthy", "service": self._service, "version": MUTT_VERSION})
 
-    async def _readiness(self, _: web.Request) -> web.Response:
+    def _readiness(self) -> web.Response:
         """503 while something is wrong. A worker that stands still on purpose does its work: degraded, yet 200."""
         missing, paused, stopped = self._ready(), self._paused(), self._stopped()
         degraded = [f"paused ({', '.join(paused)})"] if paused else []
@@ -69,18 +68,41 @@ class HealthServer:
         body = {"status": status, "service": self._service, "problems": missing, "paused": paused, "stopped": stopped}
         return web.json_response(body, status=503 if missing else 200)
 
-    async def _metrics(self, _: web.Request) -> web.Response:
+    def _metrics(self) -> web.Response:
         return web.Response(body=generate_latest(self._registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
-@web.middleware
-async def _with_versions(request: web.Request, handler: Callable[..., object]) -> web.StreamResponse:
-    """Every answer names the API versions and carries a request id, errors included."""
-    headers = {**version_headers(), "X-Request-ID": str(uuid.uuid4())}
-    try:
-        response: web.StreamResponse = await handler(request)  # type: ignore[misc]
-    except web.HTTPException as error:
-        error.headers.update(headers)
-        raise
-    response.headers.update(headers)
+Answers = Mapping[str, Callable[[], web.Response]]
+
+
+async def _answer(answers: Answers, request: web.BaseRequest) -> web.Response:
+    found = answers.get(request.path)
+    if found is None:
+        response = web.json_response({"error": "there is nothing at this path"}, status=404)
+    elif request.method not in ("GET", "HEAD"):
+        response = web.json_response({"error": "read only"}, status=405, headers={"Allow": "GET, HEAD"})
+    else:
+        response = found()
+    response.headers.update(_named())
     return response
+
+
+def _named() -> dict[str, str]:
+    """What every answer names, errors included: the API's versions, and an id of its own."""
+    return {**version_headers(), "X-Request-ID": str(uuid.uuid4())}
+
+
+class _Server(web.Server):
+    def __call__(self) -> web.RequestHandler:
+        return _Connection(self, loop=asyncio.get_running_loop(), access_log=None)  # type: ignore[arg-type]
+
+
+class _Connection(web.RequestHandler):
+    """Answers what is no HTTP, and a defect of ours, like everything else; a stranger's text is not repeated."""
+
+    def handle_error(
+        self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
+    ) -> web.StreamResponse:
+        response = super().handle_error(request, status, exc, "")
+        response.headers.update(_named())
+        return response
