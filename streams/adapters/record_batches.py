@@ -34,14 +34,15 @@ class RecordBatches:
     ) -> list[asyncio.Future[Any]]:
         """Queues keys and values; the futures end when the broker has their batch. Raises aiokafka's errors."""
         answers: list[asyncio.Future[Any]] = []
+        names = list(headers)
         partitions = tuple(sorted(await self._producer.partitions_for(self._topic)))
         for number, (key, value) in enumerate(records):
             partition = _home(key, partitions)
             builder, numbers = self._open.get(partition) or self._begin(partition)
-            if builder.append(key=key, value=value, timestamp=None, headers=headers) is None:
+            if builder.append(key=key, value=value, timestamp=None, headers=names) is None:
                 answers.append(await self._flush(partition))
                 builder, numbers = self._begin(partition)
-                builder.append(key=key, value=value, timestamp=None, headers=headers)
+                builder.append(key=key, value=value, timestamp=None, headers=names)
             numbers.append(number)
         answers += [await self._flush(partition) for partition in list(self._open)]
         return answers

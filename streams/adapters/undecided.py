@@ -14,6 +14,7 @@ from streams.adapters.offsets import partitions_of
 from streams.adapters.transactions import Transactions
 from streams.core.ingest import undecided
 
+CONNECT_S = 5.0
 ANSWER_S = 1.0
 
 _PROGRESS = "SELECT topic, partition, next_offset FROM partition_progress"
@@ -33,8 +34,10 @@ class LogsAndProgress:
             rows = await connection.fetch(_PROGRESS)
         stands = {(row["topic"], row["partition"]): row["next_offset"] for row in rows}
         try:
+            async with asyncio.timeout(CONNECT_S):
+                consumer = await self._connected()
             async with asyncio.timeout(ANSWER_S):
-                return await self._compared(stands)
+                return await self._compared(consumer, stands)
         except (KafkaError, OSError, TimeoutError) as error:
             await self.close()
             raise BrokerUnavailable(f"Kafka: {error or type(error).__name__}") from error
@@ -46,8 +49,7 @@ class LogsAndProgress:
                 async with asyncio.timeout(ANSWER_S):
                     await consumer.stop()
 
-    async def _compared(self, stands: dict[tuple[str, int], int]) -> int:
-        consumer = await self._connected()
+    async def _compared(self, consumer: AIOKafkaConsumer, stands: dict[tuple[str, int], int]) -> int:
         ends = await consumer.end_offsets(self._there)
         if unread := [tp for tp in self._there if (tp.topic, tp.partition) not in stands]:
             begins = await consumer.beginning_offsets(unread)
