@@ -1,4 +1,4 @@
-"""GuardedTransactions: transactions while the store may be slow or away; nothing piles up before it."""
+"""GuardedTransactions: transactions while their server may be slow or away; nothing piles up before it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from streams.core.authors import Author
 
 
 class GuardedTransactions(Transactions):
-    """KnownDown and Overloaded come at once, or at the latest when a turn does."""
+    """Each is one question to the guard: KnownDown and Overloaded come at once."""
 
     def __init__(self, pool: asyncpg.Pool, guard: Guard) -> None:
         super().__init__(pool)

@@ -84,7 +84,7 @@ async def _read() -> PauseState:
 
 
 def _by(operator: OperatorPause) -> str:
-    from ops.cli.letter_views import time_text
+    from streams.core.letter_documents import time_text
 
     if operator.by is None:
         return ""
@@ -92,7 +92,7 @@ def _by(operator: OperatorPause) -> str:
 
 
 def _lines(state: PauseState) -> Iterator[str]:
-    from ops.cli.letter_views import time_text
+    from streams.core.letter_documents import time_text
 
     config = state.config
     yield f"intake is {'paused' if state.operator.paused else 'not paused'} by the operator" + (
