@@ -19,6 +19,7 @@ import uvicorn
 from api.app import Doors, Ports, create_app, resources, utc_now
 from api.circuit import Circuit
 from api.cursors import Cursors
+from api.envelope import Envelope
 from api.guard import Guard
 from api.guarded_keys import GuardedAnswers, GuardedKeys
 from api.guarded_reads import POLICY, POSTGRESQL, WAIT_S, WAITING, GuardedReads
@@ -36,10 +37,15 @@ from schemas.secrets import Secret
 from schemas.settings import Settings
 from streams import logs
 from streams.adapters.api_keys import KeyStore
+from streams.adapters.audit_samples import AuditSamples
 from streams.adapters.brokers import check_brokers
+from streams.adapters.config_audit import ConfigAudit
+from streams.adapters.config_store import ConfigStore
 from streams.adapters.database import create_pool
+from streams.adapters.host_lists import development_hosts, device_teams
 from streams.adapters.idempotency import IdempotencyKeys
 from streams.adapters.reads import PostgresReads
+from streams.adapters.rule_store import RuleStore
 from streams.adapters.secrets import API_KEY, API_PEPPER, FileSecrets, SecretSource, pepper_of
 from streams.core.api_keys import derived_key
 
@@ -104,6 +110,7 @@ async def serve(settings: Settings, secrets: SecretSource, key: Secret | None, l
     turns = Turns(CONNECTIONS, waiting=WAITING, within_s=WAIT_S)
     guard = Guard(Circuit(POSTGRESQL, POLICY, metrics), turns)
     reads = GuardedReads(PostgresReads(pool), guard)
+    transactions = GuardedTransactions(pool, guard)
     store, answers = KeyStore(pool, pepper), IdempotencyKeys(pool)
     keys = GuardedKeys(store, guard)
     ring = KeyRing(keys, metrics, single=key, pepper=pepper, now=utc_now)
@@ -111,20 +118,38 @@ async def serve(settings: Settings, secrets: SecretSource, key: Secret | None, l
         "postgresql": reads.check_schema,
         "kafka": partial(check_brokers, settings.kafka_bootstrap),
     }
-    pipeline = await Pipeline.create(settings, secrets, metrics, GuardedTransactions(pool, guard))
+    pipeline = await Pipeline.create(settings, secrets, metrics, transactions)
     ports = Ports(
         metrics=metrics,
         door=pipeline.door,
         checks=checks,
         reads=reads,
+        rules=RuleStore(transactions),
+        hosts=development_hosts(transactions),
+        teams=device_teams(transactions),
+        config=ConfigStore(transactions),
+        config_audit=ConfigAudit(transactions),
+        samples=AuditSamples(transactions),
         keys=keys,
         answers=GuardedAnswers(answers, guard),
         cursors=Cursors(cursor_key(pepper), utc_now),
         now=utc_now,
     )
     doors = Doors(authenticator=ring, hosts=Hosts(settings.hosts_allowed), origins=settings.origins_allowed)
-    config = uvicorn.Config(
-        create_app(resources(ports), doors, metrics),
+    upkeep = Upkeep(store, ring.book, ring.uses, (store.forget_failures, answers.forget))
+    host, port = listening.getsockname()[:2]
+    log.info("listening", host=host, port=port, key_needed=not (key is None and pepper is None))
+    try:
+        async with kept_up(upkeep), pipeline.running():
+            await uvicorn.Server(served(create_app(resources(ports), doors, metrics))).serve(sockets=[listening])
+    finally:
+        pool.terminate()
+
+
+def served(app: Envelope) -> uvicorn.Config:
+    """How uvicorn serves it: HTTP/1.1 alone, bounded in size and time, believing no proxy."""
+    return uvicorn.Config(
+        app,
         http=Protocol,
         h11_max_incomplete_event_size=MOST_READ,
         ws="none",
@@ -136,14 +161,6 @@ async def serve(settings: Settings, secrets: SecretSource, key: Secret | None, l
         timeout_keep_alive=IDLE_S,
         timeout_graceful_shutdown=SHUTDOWN_S,
     )
-    host, port = listening.getsockname()[:2]
-    log.info("listening", host=host, port=port, key_needed=not (key is None and pepper is None))
-    upkeep = Upkeep(store, ring.book, ring.uses, (store.forget_failures, answers.forget))
-    try:
-        async with kept_up(upkeep), pipeline.running():
-            await uvicorn.Server(config).serve(sockets=[listening])
-    finally:
-        pool.terminate()
 
 
 def cursor_key(pepper: Secret | None) -> bytes:

@@ -15,7 +15,11 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from api.audit_logs import AuditLogs
 from api.auth import Authenticator
+from api.config import Config
+from api.config_audit import ConfigAuditTrail
+from api.config_v1 import ConfigOfV1
 from api.cursors import Cursors
+from api.dev_hosts import DevHosts
 from api.dispatch import dispatch
 from api.documentation import Documentation
 from api.door import Door
@@ -28,9 +32,20 @@ from api.idempotency import Repeatable
 from api.ingest import Ingest
 from api.keys import ApiKeys
 from api.metrics import ApiMetrics
+from api.pattern_guard import PatternGuard
 from api.problems import HANDLERS
 from api.routes import Resource, flatten
+from api.rule_dry_run import RuleDryRun
+from api.rule_files import RuleFiles
+from api.rules import Rules
+from api.rules_v1 import RulesV1
 from api.slo import Slo
+from api.teams import Teams
+from streams.adapters.audit_samples import AuditSamples
+from streams.adapters.config_audit import ConfigAudit
+from streams.adapters.config_store import ConfigStore
+from streams.adapters.host_lists import HostList
+from streams.adapters.rule_store import RuleStore
 from streams.core.api_keys import Keys
 from streams.core.idempotency import IdempotencyStore
 from streams.core.reads import Reads
@@ -44,6 +59,12 @@ class Ports:
     checks: Mapping[str, Check]
     reads: Reads
     door: Door
+    rules: RuleStore
+    hosts: HostList
+    teams: HostList
+    config: ConfigStore
+    config_audit: ConfigAudit
+    samples: AuditSamples
     keys: Keys
     answers: IdempotencyStore
     cursors: Cursors
@@ -52,22 +73,38 @@ class Ports:
 
 def resources(ports: Ports) -> tuple[Resource, ...]:
     """All of them. None asks its port for anything before a request comes."""
+    metrics, cursors = ports.metrics, ports.cursors
+    patterns = PatternGuard()
     subjects: tuple[Resource, ...] = (
-        Health(Readiness(ports.checks), ports.metrics),
-        AuditLogs(ports.reads, ports.metrics),
-        Slo(ports.reads, ports.metrics),
-        Ingest(ports.door, ports.metrics),
-        Events(ports.door, ports.metrics),
-        ApiKeys(ports.keys, ports.cursors, ports.now),
+        Health(Readiness(ports.checks), metrics),
+        AuditLogs(ports.reads, metrics),
+        Slo(ports.reads, metrics),
+        Rules(ports.rules, patterns, cursors, metrics),
+        RuleFiles(ports.rules, patterns, metrics),
+        RuleDryRun(ports.rules, ports.samples, patterns, metrics),
+        RulesV1(ports.rules, patterns, metrics),
+        DevHosts(ports.hosts, cursors, metrics),
+        Teams(ports.teams, cursors, metrics),
+        Config(ports.config, ports.config_audit, cursors, metrics),
+        ConfigOfV1(ports.config, ports.config_audit, metrics),
+        ConfigAuditTrail(ports.config_audit, cursors, metrics),
+        Ingest(ports.door, metrics),
+        Events(ports.door, metrics),
+        ApiKeys(ports.keys, cursors, ports.now),
     )
     return tuple(Repeatable(subject, ports.answers, ports.metrics) for subject in subjects)
 
 
 def described() -> bytes:
     """All resources as OpenAPI 3.1, as docs/openapi.json keeps it; nothing is connected to anything."""
-    nowhere: Any = None
-    ports = Ports(**{field.name: nowhere for field in fields(Ports)} | {"metrics": ApiMetrics(), "checks": {}})
+    ports = some_ports(metrics=ApiMetrics(), checks={})
     return msgspec.json.format(Documentation(flatten(resources(ports))).document, indent=2) + b"\n"
+
+
+def some_ports(**given: Any) -> Ports:
+    """Ports of which only these lead anywhere."""
+    nowhere: dict[str, Any] = dict.fromkeys(field.name for field in fields(Ports))
+    return Ports(**nowhere | given)
 
 
 def utc_now() -> dt.datetime:

@@ -20,8 +20,6 @@ T = TypeVar("T")
 
 BODY_S = 20.0
 """Seconds in which a body must have come."""
-CLOSE = {"Connection": "close"}
-"""What the caller still sends is not read."""
 
 
 async def read(request: Request, type_: type[T], *, ignored: Collection[str] = (), most: int = MOST_BODY) -> T:
@@ -89,7 +87,7 @@ def _check_encoding(request: Request) -> None:
 
 
 async def bounded(request: Request, most: int) -> bytes:
-    """Reading stops where it is too much, and the connection with it: what still comes is not read."""
+    """Reading stops where it is too much; `api.protocol` ends the connection when still more comes."""
     length = request.headers.get("content-length", "")
     if length.isdecimal() and int(length) > most:
         raise _too_large(most)
@@ -103,9 +101,9 @@ async def bounded(request: Request, most: int) -> bytes:
     except ClientDisconnect:
         raise Problem(ProblemType.MALFORMED, "the body ended early") from None
     except TimeoutError:
-        raise Problem(ProblemType.LATE, f"the body did not come within {BODY_S:g} s", headers=CLOSE) from None
+        raise Problem(ProblemType.LATE, f"the body did not come within {BODY_S:g} s") from None
     return bytes(body)
 
 
 def _too_large(most: int) -> Problem:
-    return Problem(ProblemType.TOO_LARGE, f"the body is larger than {most:,} bytes", headers=CLOSE)
+    return Problem(ProblemType.TOO_LARGE, f"the body is larger than {most:,} bytes")

@@ -16,9 +16,11 @@ from starlette.responses import Response
 from api.problem_types import ProblemType, type_of
 from api.versions import V1
 from schemas.errors import (
+    AlreadyThere,
     BrokerUnavailable,
     ConfigRefused,
     KnownDown,
+    NotFound,
     Outdated,
     Overloaded,
     Refused,
@@ -175,6 +177,8 @@ def _answer(request: Request, problem: Problem) -> Response:
 
 
 REFUSALS: dict[type[Refused], ProblemType] = {
+    NotFound: ProblemType.NOT_FOUND,
+    AlreadyThere: ProblemType.CONFLICT,
     Outdated: ProblemType.STALE,
     RuleRefused: ProblemType.VALIDATION,
     ConfigRefused: ProblemType.VALIDATION,

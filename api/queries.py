@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from starlette.datastructures import QueryParams
 
@@ -46,6 +46,32 @@ class QueryReader:
             return None
         return text
 
+    def choice(self, name: str, allowed: Collection[str], *, any_case: bool = False) -> str | None:
+        """One of a closed set."""
+        text = self._once(name)
+        if text is None:
+            return None
+        known = {value.lower() if any_case else value: value for value in allowed}
+        found = known.get(text.lower() if any_case else text)
+        if found is None:
+            self.refuse(f"{name} must be one of {', '.join(allowed)}", name)
+        return found
+
+    def switch(self, name: str) -> bool | None:
+        text = self.choice(name, ("true", "false"))
+        return None if text is None else text == "true"
+
+    def instant(self, name: str) -> dt.datetime | None:
+        """An instant with its zone."""
+        text = self._once(name)
+        if text is None:
+            return None
+        try:
+            return _parse(text, _no_day, zoned=True)
+        except (ValueError, OverflowError):
+            self.refuse(f"{name} must be a time with its zone, like 2026-03-01T12:00:00Z", name)
+            return None
+
     def start(self, name: str) -> dt.datetime | None:
         """An instant; a date alone is its first moment."""
         return self._instant(name, lambda day: dt.datetime.combine(day, dt.time.min, dt.UTC))
@@ -81,7 +107,11 @@ class QueryReader:
             return None
 
 
-def _parse(text: str, of_day: Callable[[dt.date], dt.datetime]) -> dt.datetime:
+def _no_day(_: dt.date) -> dt.datetime:
+    raise ValueError("a date alone")
+
+
+def _parse(text: str, of_day: Callable[[dt.date], dt.datetime], *, zoned: bool = False) -> dt.datetime:
     if _DATE.fullmatch(text):
         return of_day(dt.date.fromisoformat(text))
     # A `+` that the caller did not encode arrives as a space.
@@ -89,4 +119,6 @@ def _parse(text: str, of_day: Callable[[dt.date], dt.datetime]) -> dt.datetime:
     if not _TIME.fullmatch(text):
         raise ValueError(text)
     moment = dt.datetime.fromisoformat(text.upper())
+    if zoned and moment.tzinfo is None:
+        raise ValueError(text)
     return (moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)).astimezone(dt.UTC)

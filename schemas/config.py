@@ -196,6 +196,15 @@ def parse_value(name: str, text: str) -> Value:
     return value
 
 
+def typed_text(name: str, value: Value) -> str:
+    """The text of a value that has the type of its key. Raises ConfigRefused like `parse_value`."""
+    key = BY_NAME.get(name)
+    fits = key is None or type(value) is key.kind or (key.kind is float and type(value) is int)
+    if key is not None and not fits:
+        raise ConfigRefused(f"{name} must be {_KIND_NAMES[key.kind]}: {key.bounds}")
+    return to_text(parse_value(name, to_text(value)))
+
+
 _KIND_NAMES: dict[type, str] = {bool: "a switch", int: "a whole number", float: "a number", str: "text"}
 
 

@@ -18,6 +18,8 @@ MuttError
     ├── ConfigRefused          a dynamic configuration key
     ├── DocumentRefused        a JSON document, before anybody looks at what it says
     ├── RuleRefused            a rule or a rules file
+    ├── NotFound               there is no such thing, or it was retired
+    ├── AlreadyThere           a thing of that name is there
     ├── KeyRefused             an API key: its client, scopes or times
     │   ├── TwoKeysLive            its client has two that are live
     │   └── ScopesExceeded         it would grant what its maker does not have
@@ -131,6 +133,14 @@ class DocumentRefused(Refused):
 
 class RuleRefused(Refused):
     """A rule (or a line of a rules file) is not valid, or the matching engine does not accept its pattern."""
+
+
+class NotFound(Refused):
+    """There is nothing of that name or id, or it was retired."""
+
+
+class AlreadyThere(Refused):
+    """Something of that name is there already."""
 
 
 class KeyRefused(Refused):

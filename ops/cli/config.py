@@ -109,9 +109,10 @@ async def _read() -> tuple[DynamicConfig, dict[str, str], tuple[str, ...]]:
     from ops.cli.connections import database, settings_from_environment
     from schemas.config import tolerant_snapshot
     from streams.adapters.config_store import ConfigStore
+    from streams.adapters.transactions import Transactions
 
     async with database(settings_from_environment()) as pool:
-        stored = await ConfigStore(pool).read()
+        stored = await ConfigStore(Transactions(pool)).read()
     config, problems = tolerant_snapshot(stored)
     return config, stored, problems
 
@@ -121,6 +122,8 @@ async def _write(
 ) -> dict[str, tuple[str | None, str | None]]:
     from ops.cli.connections import database, settings_from_environment
     from streams.adapters.config_store import ConfigStore
+    from streams.adapters.transactions import Transactions
+    from streams.core.authors import Author
 
     async with database(settings_from_environment()) as pool:
-        return await ConfigStore(pool).change(wanted, actor=actor, reason=reason)
+        return await ConfigStore(Transactions(pool)).change(wanted, Author(actor, reason))

@@ -66,12 +66,14 @@ async def _change(value: str, reason: str | None, actor: str) -> tuple[bool, Ope
     from schemas.config import BY_NAME, to_text
     from streams.adapters.config_store import ConfigStore
     from streams.adapters.pause_board import read_pauses
+    from streams.adapters.transactions import Transactions
+    from streams.core.authors import Author
 
     async with database(settings_from_environment()) as pool:
-        store = ConfigStore(pool)
+        store = ConfigStore(Transactions(pool))
         changed = False
         if (await store.read()).get(KEY, to_text(BY_NAME[KEY].default)) != value:
-            changed = bool(await store.change({KEY: value}, actor=actor, reason=reason))
+            changed = bool(await store.change({KEY: value}, Author(actor, reason)))
         return changed, (await read_pauses(pool)).operator
 
 

@@ -175,10 +175,11 @@ def _agreed(count: int) -> bool:
 async def _import(rules: list[Rule], actor: str, reason: str | None, dry_run: bool) -> Imported:
     from ops.cli.connections import database, settings_from_environment
     from streams.adapters.rules import Imported, export_rules, import_rules, missing
+    from streams.core.authors import Author
 
     async with database(settings_from_environment(), size=1) as pool, pool.acquire() as connection:
         if not dry_run:
-            return await import_rules(connection, rules, actor=actor, reason=reason)
+            return await import_rules(connection, rules, Author(actor, reason))
         added = len(missing(rules, await export_rules(connection)))
         return Imported(added, len(rules) - added)
 

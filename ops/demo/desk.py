@@ -11,6 +11,8 @@ from ops.cli.connections import database
 from ops.devstack.processes import StackFailed
 from ops.devstack.stack import Stack
 from streams.adapters.config_store import ConfigStore
+from streams.adapters.transactions import Transactions
+from streams.core.authors import Author
 
 COMMAND_WITHIN_S = 60.0
 ACTOR = "demo"
@@ -53,4 +55,4 @@ class Operator:
         Workers follow within a second, and the audit names us (I8).
         """
         async with database(self._stack.settings, size=1) as pool:
-            await ConfigStore(pool).change(changes, actor=ACTOR, reason=reason)
+            await ConfigStore(Transactions(pool)).change(changes, Author(ACTOR, reason))

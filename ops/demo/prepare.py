@@ -17,6 +17,8 @@ from ops.devstack.processes import StackFailed
 from ops.devstack.provision import provision
 from ops.devstack.stack import WORKERS, Stack
 from schemas.topics import INGEST
+from streams.adapters.transactions import sign
+from streams.core.authors import Author
 
 SAMPLE_RULES = "sample_rules.yaml"
 READY_WITHIN_S = 45.0
@@ -60,7 +62,7 @@ async def _add_hosts(stack: Stack) -> None:
     connection = await connect(stack)
     try:
         async with connection.transaction():
-            await connection.execute("SELECT set_config('mutt.actor', $1, true)", ACTOR)
+            await sign(connection, Author(ACTOR))
             hosts = [(host,) for host in DEVELOPMENT_HOSTS]
             await connection.executemany("INSERT INTO development_hosts (hostname) VALUES ($1)", hosts)
             teams = "INSERT INTO device_teams (hostname, team_assignment) VALUES ($1, $2)"

@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
-import json
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
 import asyncpg
 
 from schemas.config import tolerant_snapshot
-from schemas.errors import MigrationRefused, StoreUnavailable, TooSlow
-from streams.adapters.faults import store_faults
+from schemas.errors import MigrationRefused
 from streams.adapters.migrations import Migration, packaged, pending
-from streams.core.reads import EXACT_TOTAL, AuditEntry, AuditPage, AuditQuery
+from streams.adapters.selects import total_of
+from streams.adapters.transactions import ACQUIRE_S, ANSWER_S, Transactions
+from streams.core.reads import AuditEntry, AuditPage, AuditQuery
 from streams.core.slo import Indicator
-
-ACQUIRE_S = 2.0
-"""How long a connection may take, and then the server's first word: beyond it the server is away."""
-ANSWER_S = 8.0
-"""Bound on one statement, which a server that works keeps by itself."""
-SILENCE_S = 1.0
-"""So long after that everything one request asks is cut; together below the driver's own bound on a statement."""
 
 _SHOWN_TIME = "coalesce(event_time, broker_time)"
 _COLUMNS = (
@@ -50,75 +41,33 @@ class PostgresReads:
     """
 
     def __init__(self, pool: asyncpg.Pool, *, acquire_s: float = ACQUIRE_S, answer_s: float = ANSWER_S) -> None:
-        self._pool = pool
-        self._acquire_s = acquire_s
-        self._answer_s = answer_s
+        self._transactions = Transactions(pool, acquire_s=acquire_s, answer_s=answer_s)
 
     async def audit_logs(self, query: AuditQuery) -> AuditPage:
         where, values = _conditions(query)
-        async with self._snapshot() as connection:
-            total, estimated = await _total(connection, where, values)
+        async with self._transactions.reading() as connection:
+            total, estimated = await total_of(connection, _from_audit("1", where), values)
             if query.offset >= total and not estimated:
                 return AuditPage((), total)
             rows = await _newest(connection, query, where, values)
         return AuditPage(tuple(_entry(row) for row in rows), total, estimated)
 
     async def indicators(self, hours: int) -> Mapping[str, Indicator]:
-        async with self._snapshot() as connection:
+        async with self._transactions.reading() as connection:
             rows = await connection.fetch(_INDICATORS, hours)
         return {row["component"]: Indicator(row["good"], row["total"]) for row in rows}
 
     async def slo_window_hours(self) -> int:
-        async with self._snapshot() as connection:
+        async with self._transactions.reading() as connection:
             rows = await connection.fetch(_WINDOW)
         config, _ = tolerant_snapshot({row["key"]: row["value"] for row in rows})
         return config.slo_window_hours
 
     async def check_schema(self) -> None:
-        async with self._snapshot() as connection:
+        async with self._transactions.reading() as connection:
             missing = await pending(connection, _migrations())
         if missing:
             raise MigrationRefused(f"{len(missing)} migrations are not applied; run: mutt migrate")
-
-    @asynccontextmanager
-    async def _snapshot(self) -> AsyncIterator[Any]:
-        """A connection in a read-only transaction of one snapshot. Every fault of the store is StoreUnavailable.
-
-        A server that said its first word in time is not taken to be away for what comes after: that is TooSlow.
-        """
-        with store_faults():
-            async with self._pool.acquire(timeout=self._acquire_s) as connection:
-                transaction = connection.transaction(isolation="repeatable_read", readonly=True)
-                with _cut(connection, self._acquire_s, StoreUnavailable):
-                    await transaction.start()
-                    await connection.execute(f"SET LOCAL statement_timeout = {round(self._answer_s * 1000)}")
-                with _cut(connection, self._answer_s + SILENCE_S, TooSlow):
-                    try:
-                        yield connection
-                    finally:
-                        if not connection.is_closed():
-                            await transaction.rollback()
-
-
-@contextmanager
-def _cut(connection: Any, seconds: float, then: type[StoreUnavailable]) -> Iterator[None]:
-    """Cuts the connection at the deadline, and raises `then`: a frozen server does not even answer a cancellation."""
-    passed = False
-
-    def terminate() -> None:
-        nonlocal passed
-        passed = True
-        connection.terminate()
-
-    timer = asyncio.get_running_loop().call_later(seconds, terminate)
-    try:
-        yield
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-        if passed:
-            raise then(f"PostgreSQL: no answer within {seconds:g} s") from error
-        raise
-    finally:
-        timer.cancel()
 
 
 @cache
@@ -140,16 +89,6 @@ def _conditions(query: AuditQuery) -> tuple[list[str], list[Any]]:
 
 def _from_audit(what: str, where: list[str]) -> str:
     return f"SELECT {what} FROM audit WHERE {' AND '.join(where) or 'true'}"  # noqa: S608 (fixed terms; values are parameters)
-
-
-async def _total(connection: Any, where: list[str], values: list[Any]) -> tuple[int, bool]:
-    """How many rows there are, and whether that is an estimate."""
-    bounded = f"SELECT count(*) FROM ({_from_audit('1', where)} LIMIT {EXACT_TOTAL + 1}) counted"  # noqa: S608
-    counted: int = await connection.fetchval(bounded, *values)
-    if counted <= EXACT_TOTAL:
-        return counted, False
-    plan = json.loads(await connection.fetchval(f"EXPLAIN (FORMAT JSON) {_from_audit('1', where)}", *values))
-    return max(counted, int(plan[0]["Plan"]["Plan Rows"])), True
 
 
 async def _newest(connection: Any, query: AuditQuery, where: list[str], values: list[Any]) -> list[Any]:

@@ -14,6 +14,8 @@ from schemas.config import DynamicConfig, tolerant_snapshot
 from schemas.errors import RuleRefused
 from schemas.rules import Rule, RuleSet
 from streams.adapters.faults import store_faults
+from streams.adapters.transactions import sign
+from streams.core.authors import Author
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
@@ -29,15 +31,18 @@ COLUMNS = (
 _SELECT = f"SELECT id, version, {', '.join(COLUMNS)} FROM alert_rules WHERE retired_at IS NULL"  # noqa: S608
 _RANK = " ORDER BY priority, id"
 
-_INSERT = f"""
+TYPES = """
+    match_type text, match_string text, trap_oid text, syslog_severity smallint, severity_match text,
+    priority integer, prod_handling text, dev_handling text, team_assignment text, alert_severity text,
+    description text, is_active boolean, mode text"""
+
+INSERT = f"""
 INSERT INTO alert_rules ({", ".join(COLUMNS)})
 SELECT {", ".join(f"row.{name}" for name in COLUMNS)}
-  FROM ROWS FROM (jsonb_to_recordset($1::jsonb) AS (
-         match_type text, match_string text, trap_oid text, syslog_severity smallint, severity_match text,
-         priority integer, prod_handling text, dev_handling text, team_assignment text, alert_severity text,
-         description text, is_active boolean, mode text)) WITH ORDINALITY AS row
+  FROM ROWS FROM (jsonb_to_recordset($1::jsonb) AS ({TYPES})) WITH ORDINALITY AS row
  ORDER BY row.ordinality
 """  # noqa: S608
+"""New rules from an array of `columns`, numbered in its order."""
 
 IMPORT_TIMEOUT_S = 120.0
 
@@ -75,7 +80,7 @@ async def load_rule_set(connection: Connection) -> tuple[RuleSet, tuple[str, ...
         teams = await connection.fetch("SELECT hostname, team_assignment FROM device_teams")
         stored = await connection.fetch("SELECT key, value FROM dynamic_config ORDER BY key")
     config, problems = tolerant_snapshot({row["key"]: row["value"] for row in stored})
-    rules = tuple(_rule(row) for row in rows)
+    rules = tuple(rule_of(row) for row in rows)
     development_hosts = frozenset(row["hostname"] for row in hosts)
     device_teams = {row["hostname"]: row["team_assignment"] for row in teams}
     rule_set = RuleSet(
@@ -97,7 +102,8 @@ def digest(
     return hashlib.sha256(msgspec.json.encode(content, order="sorted")).hexdigest()
 
 
-def _rule(row: asyncpg.Record) -> Rule:
+def rule_of(row: Any) -> Rule:
+    """The rule in a row. Raises RuleRefused when it is none."""
     try:
         return msgspec.convert(dict(row), Rule)
     except msgspec.ValidationError as error:
@@ -106,7 +112,7 @@ def _rule(row: asyncpg.Record) -> Rule:
 
 async def export_rules(connection: Connection) -> list[Rule]:
     """Every rule that is not retired, inactive ones too, in rank order. Raises RuleRefused."""
-    return [_rule(row) for row in await connection.fetch(_SELECT + _RANK)]
+    return [rule_of(row) for row in await connection.fetch(_SELECT + _RANK)]
 
 
 class Imported(NamedTuple):
@@ -117,9 +123,7 @@ class Imported(NamedTuple):
     """Rules of the file that stand there already, word for word."""
 
 
-async def import_rules(
-    connection: Connection, rules: Sequence[Rule], *, actor: str, reason: str | None = None
-) -> Imported:
+async def import_rules(connection: Connection, rules: Sequence[Rule], author: Author) -> Imported:
     """Adds the rules that are not there yet, in their order, all or none; the database numbers them.
 
     The rules must have passed `rule_from_mapping` and `check_patterns`. An import repeated adds nothing.
@@ -128,20 +132,18 @@ async def import_rules(
         await connection.execute("LOCK TABLE alert_rules IN SHARE ROW EXCLUSIVE MODE")
         added = missing(rules, await export_rules(connection))
         if added:
-            await connection.execute(
-                "SELECT set_config('mutt.actor', $1, true), set_config('mutt.reason', $2, true)", actor, reason or ""
-            )
-            text = msgspec.json.encode([_columns(rule) for rule in added]).decode()
-            await connection.execute(_INSERT, text, timeout=IMPORT_TIMEOUT_S)
+            await sign(connection, author)
+            text = msgspec.json.encode([columns(rule) for rule in added]).decode()
+            await connection.execute(INSERT, text, timeout=IMPORT_TIMEOUT_S)
     return Imported(len(added), len(rules) - len(added))
 
 
 def missing(wanted: Sequence[Rule], present: Sequence[Rule]) -> list[Rule]:
     """The wanted rules that no present rule equals in all its author sets; each present rule stands for one."""
-    there = Counter(tuple(_columns(rule).values()) for rule in present)
+    there = Counter(tuple(columns(rule).values()) for rule in present)
     found: list[Rule] = []
     for rule in wanted:
-        body = tuple(_columns(rule).values())
+        body = tuple(columns(rule).values())
         if there[body]:
             there[body] -= 1
         else:
@@ -149,5 +151,6 @@ def missing(wanted: Sequence[Rule], present: Sequence[Rule]) -> list[Rule]:
     return found
 
 
-def _columns(rule: Rule) -> dict[str, Any]:
+def columns(rule: Rule) -> dict[str, Any]:
+    """All that the author of a rule sets."""
     return {name: getattr(rule, name) for name in COLUMNS}

@@ -8,7 +8,7 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.app import Ports, resources
+from api.app import resources, some_ports
 from api.metrics import ApiMetrics
 from api.problems import JsonResponse
 from api.routes import PUBLIC, ApiRoute, Table, flatten
@@ -28,7 +28,7 @@ def route(**changes: Any) -> ApiRoute:
 
 
 def every_route() -> tuple[ApiRoute, ...]:
-    return flatten(resources(Ports(metrics=ApiMetrics(), checks={}, reads=FakeReads())))
+    return flatten(resources(some_ports(metrics=ApiMetrics(), checks={}, reads=FakeReads())))
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ class Holders:
 def test_each_route_opens_to_its_scope_alone(route: ApiRoute) -> None:
     """Route × scope × method: without key 401, with any other scope 403 that names the missing one."""
     client = window_of(
-        [*resources(Ports(metrics=ApiMetrics(), checks={}, reads=FakeReads())), Toys()], authenticator=Holders()
+        [*resources(some_ports(metrics=ApiMetrics(), checks={}, reads=FakeReads())), Toys()], authenticator=Holders()
     )
     path = route.path.replace("{id:int}", "1")
     methods = ("GET", "HEAD") if route.method == "GET" else (route.method,)

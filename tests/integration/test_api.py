@@ -16,7 +16,7 @@ import pytest
 import pytest_asyncio
 from msgspec.structs import replace
 
-from api.app import Doors, Ports, create_app, resources, utc_now
+from api.app import Doors, create_app, resources, some_ports, utc_now
 from api.auth import OneKey
 from api.cursors import Cursors
 from api.metrics import ApiMetrics
@@ -47,7 +47,7 @@ async def client(database: Database) -> AsyncIterator[httpx2.AsyncClient]:
     assert key is not None
     reads = PostgresReads(database.pool)
     metrics = ApiMetrics()
-    ports = Ports(
+    ports = some_ports(
         metrics=metrics,
         checks={"postgresql": reads.check_schema},
         reads=reads,

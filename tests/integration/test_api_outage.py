@@ -79,7 +79,7 @@ async def asked(port: int, key: str) -> Answer:
     """One request on a connection of its own, without a client library: hundreds of them must cost little here."""
     started = monotonic()
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    head = f"GET {LOGS} HTTP/1.1\r\nHost: api\r\nX-API-KEY: {key}\r\nConnection: close\r\n\r\n"
+    head = f"GET {LOGS} HTTP/1.1\r\nHost: localhost\r\nX-API-KEY: {key}\r\nConnection: close\r\n\r\n"
     writer.write(head.encode())
     answer = (await reader.read()).decode()
     writer.close()

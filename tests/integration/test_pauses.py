@@ -12,6 +12,8 @@ import pytest
 from ops.devstack.layout import free_port
 from schemas.errors import ConfigRefused
 from streams.adapters.config_store import ConfigStore
+from streams.adapters.transactions import Transactions
+from streams.core.authors import Author
 from tests.builders import event_json
 from tests.integration.commands import mutt
 from tests.integration.conftest import Database, System
@@ -147,14 +149,14 @@ async def test_a_pause_of_a_worker_that_died_fades_and_a_halt_stays(system: Syst
 
 
 async def test_changes_are_applied_together_or_not_at_all_and_audited(database: Database) -> None:
-    store = ConfigStore(database.pool)
+    store = ConfigStore(Transactions(database.pool))
     both = {"alerter_queue_warn_threshold": "6000", "alerter_queue_shed_threshold": "7000"}
-    assert await store.change(both, actor="ann") == {name: (None, text) for name, text in both.items()}
+    assert await store.change(both, Author("ann")) == {name: (None, text) for name, text in both.items()}
     with pytest.raises(ConfigRefused, match="must be below"):
-        await store.change({"alerter_queue_hard_limit": "7000", "alerter_shed_mode": "defer"}, actor="ann")
+        await store.change({"alerter_queue_hard_limit": "7000", "alerter_shed_mode": "defer"}, Author("ann"))
     assert await store.read() == both
-    assert await store.change({"alerter_queue_shed_threshold": "7000"}, actor="bob") == {}
-    back = await store.change(dict.fromkeys(both), actor="bob", reason="enough")
+    assert await store.change({"alerter_queue_shed_threshold": "7000"}, Author("bob")) == {}
+    back = await store.change(dict.fromkeys(both), Author("bob", "enough"))
     assert back == {name: (text, None) for name, text in both.items()}
     rows = await database.pool.fetch("SELECT changed_by, operation, object, reason FROM config_audit ORDER BY id")
     assert [tuple(row) for row in rows] == [

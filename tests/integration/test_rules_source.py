@@ -19,6 +19,7 @@ from schemas.rules import Handling, MatchType, Mode
 from streams.adapters.database import connect
 from streams.adapters.rule_watcher import RuleWatcher
 from streams.adapters.rules import PostgresRuleSource, export_rules, import_rules
+from streams.core.authors import Author
 from tests.builders import event, rule
 from tests.programs import bare_environment, run_text
 
@@ -34,7 +35,7 @@ RULES = [
 
 async def load(database: Any, rules: list[Any], **who: Any) -> Any:
     async with database.pool.acquire() as connection:
-        return await import_rules(connection, rules, **{"actor": "tests"} | who)
+        return await import_rules(connection, rules, Author(**{"actor": "tests"} | who))
 
 
 async def until(condition: Callable[[], object], seconds: float) -> None:

@@ -10,36 +10,45 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
+import pytest_asyncio
 from msgspec.structs import replace
 
 from ops.devstack.layout import free_port
 from ops.devstack.processes import wait_until
+from schemas.scopes import Scope
 from schemas.topics import TOPICS
+from streams.adapters.api_keys import KeyStore
+from streams.adapters.secrets import pepper_of
+from streams.core.api_keys import WantedKey
+from streams.core.authors import Author
 from tests.builders import event_json
 from tests.integration.commands import mutt
 from tests.integration.conftest import System
 from tests.integration.pipeline import add_rule, until
 from tests.integration.topics import produce, read_all
 
+STORED = "a stored API key"
+
 Places = dict[str, bytes]
 """What was looked at: the place, and all it holds."""
 
 
-@pytest.fixture
-def secrets(system: System) -> dict[str, bytes]:
-    """Every secret of the stack by name."""
+@pytest_asyncio.fixture
+async def secrets(system: System) -> dict[str, bytes]:
+    """Every secret of the stack by name, and that of an API key."""
     found = {path.name: path.read_bytes().strip() for path in system.stack.layout.secrets.iterdir()}
-    assert len(found) >= 4
+    assert len(found) >= 5
     assert min(map(len, found.values())) > 16
-    return found
+    store = KeyStore(system.database.pool, pepper_of(system.database.secrets))
+    made = await store.create(WantedKey("grafana", frozenset({Scope.EVENTS_READ})), Author("cli:ann"))
+    return found | {STORED: made.text.reveal().rpartition("_")[2].encode(), "": made.text.reveal().encode()}
 
 
 async def test_I9_secrets_appear_nowhere(system: System, secrets: dict[str, bytes]) -> None:
     ports = {name: free_port() for name in ("match", "forward", "dead_letters", "api")}
     await traffic(system, ports)
     places = dict(files(system.stack.layout.logs)) | await tables(system) | processes(system) | topics(system)
-    places |= await asyncio.to_thread(answers, ports)
+    places |= await asyncio.to_thread(answers, ports, secrets.pop("").decode())
     places |= errors(system)
     assert len(places) > 30
     assert [place for place, held in places.items() if not held and place.startswith(("http", "mutt", "pid"))] == []
@@ -126,11 +135,17 @@ def answer(port: int, path: str, **headers: str) -> bytes:
         return b""
 
 
-def answers(ports: dict[str, int]) -> Places:
+def answers(ports: dict[str, int], key: str) -> Places:
+    """With a key that opens nothing, and what the API says to one that does and to one that is spoilt."""
     paths = dict.fromkeys(ports, ("/metrics", "/health", "/ready"))
     paths["api"] += ("/api/v1/audit-logs", "/api/v1/slo")
     wrong = {"X-API-KEY": "not-the-key"}
-    return {f"http {name}{path}": answer(ports[name], path, **wrong) for name in ports for path in paths[name]}
+    said = {f"http {name}{path}": answer(ports[name], path, **wrong) for name in ports for path in paths[name]}
+    said |= {
+        f"http api {text}": answer(ports["api"], "/api/v1/slo", **{"X-API-KEY": text}) for text in (key, key + "x")
+    }
+    assert b"components" in said["http api right"]
+    return said
 
 
 def errors(system: System) -> Places:
