@@ -42,10 +42,16 @@ from streams.adapters.brokers import check_brokers
 from streams.adapters.config_audit import ConfigAudit
 from streams.adapters.config_store import ConfigStore
 from streams.adapters.database import create_pool
+from streams.adapters.event_traces import EventTraces
 from streams.adapters.host_lists import development_hosts, device_teams
 from streams.adapters.idempotency import IdempotencyKeys
+from streams.adapters.ledger import LedgerReads
+from streams.adapters.letter_searches import LetterSearches
 from streams.adapters.reads import PostgresReads
+from streams.adapters.rehearsals import Rehearsals
+from streams.adapters.replay_jobs import ReplayJobs
 from streams.adapters.rule_store import RuleStore
+from streams.adapters.searches import PostgresSearches
 from streams.adapters.secrets import API_KEY, API_PEPPER, FileSecrets, SecretSource, pepper_of
 from streams.core.api_keys import derived_key
 
@@ -118,10 +124,18 @@ async def serve(settings: Settings, secrets: SecretSource, key: Secret | None, l
         "postgresql": reads.check_schema,
         "kafka": partial(check_brokers, settings.kafka_bootstrap),
     }
-    pipeline = await Pipeline.create(settings, secrets, metrics, transactions)
+    pipeline = await Pipeline.create(settings, secrets, metrics, transactions, utc_now)
     ports = Ports(
         metrics=metrics,
         door=pipeline.door,
+        searches=PostgresSearches(transactions),
+        letters=LetterSearches(transactions),
+        rehearsals=Rehearsals(transactions),
+        jobs=ReplayJobs(transactions),
+        runner=pipeline.runner,
+        traces=EventTraces(transactions, settings.kafka_bootstrap),
+        ledger=LedgerReads(transactions),
+        balance=pipeline.balance,
         checks=checks,
         reads=reads,
         rules=RuleStore(transactions),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from functools import partial
 import asyncpg
 import structlog
 
+from api.balance import Balance
 from api.door import Depth, Door
 from api.guarded_transactions import GuardedTransactions
 from api.metrics import ApiMetrics
@@ -18,6 +20,9 @@ from schemas.settings import Settings
 from streams.adapters.config_watcher import ConfigWatcher
 from streams.adapters.database import connect, create_pool
 from streams.adapters.event_publisher import KafkaEvents
+from streams.adapters.faults import store_faults
+from streams.adapters.ledger_check import Books, checked_books
+from streams.adapters.replay_runner import ReplayRunner
 from streams.adapters.secrets import SecretSource
 from streams.adapters.undecided import LogsAndProgress
 
@@ -37,12 +42,19 @@ class Pipeline:
     pool: asyncpg.Pool
     """For what runs beside requests."""
     door: Door
+    runner: ReplayRunner
+    balance: Balance
     tasks: tuple[Task, ...]
     """Each runs until it is cancelled."""
 
     @classmethod
     async def create(
-        cls, settings: Settings, secrets: SecretSource, metrics: ApiMetrics, transactions: GuardedTransactions
+        cls,
+        settings: Settings,
+        secrets: SecretSource,
+        metrics: ApiMetrics,
+        transactions: GuardedTransactions,
+        now: Callable[[], dt.datetime],
     ) -> Pipeline:
         """Connects to nothing yet."""
         pool = await create_pool(settings, secrets, size=CONNECTIONS)
@@ -50,7 +62,9 @@ class Pipeline:
         events = KafkaEvents(settings.kafka_bootstrap)
         depth = Depth(LogsAndProgress(settings.kafka_bootstrap, transactions), metrics)
         door = Door(events, depth, lambda: config.current, metrics)
-        return cls(pool, door, (config.run, events.run))
+        runner = ReplayRunner(pool, settings.kafka_bootstrap)
+        balance = Balance(partial(_checked, pool, settings.kafka_bootstrap), now)
+        return cls(pool, door, runner, balance, (config.run, events.run, runner.run))
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -65,6 +79,11 @@ class Pipeline:
                 task.cancel()
             await asyncio.wait(tasks, timeout=END_S)
             self.pool.terminate()
+
+
+async def _checked(pool: asyncpg.Pool, bootstrap: str) -> Books:
+    with store_faults():
+        return await checked_books(pool, bootstrap)
 
 
 def _tell(task: asyncio.Future[None]) -> None:

@@ -13,9 +13,8 @@ import typer
 from ops.cli.connections import database, settings_from_environment
 from ops.cli.exits import Exit, fail, printable
 from ops.cli.letter_views import bytes_text
-from schemas.errors import Refused
-from schemas.events import event_id, parse_event_id
-from streams.adapters.trace_documents import EventPlace, SourceRecord, trace_json, verdict_on
+from schemas.events import event_id
+from streams.adapters.trace_documents import EventPlace, SourceRecord, is_known, trace_json, verdict_on, wanted_event
 from streams.adapters.traces import Trace, Traces, read_record
 from streams.core.letter_documents import time_text
 
@@ -25,32 +24,17 @@ def trace(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Shows what happened to one event: record, rule, disposition, alert, dead letters, replays."""
-    wanted = _parse(event)
+    wanted = wanted_event(event)
     place, found, record = asyncio.run(_find(wanted))
     if place is None or found is None:
         fail(Exit.CHECK_FAILED, f"there is no alert {event}")
     verdict = verdict_on(place, found)
-    known = bool(found.audit or found.alerts or found.letters or found.ledger)
-    if not known and isinstance(record, str):
+    if not is_known(found) and isinstance(record, str):
         fail(Exit.CHECK_FAILED, f"{event_id(*place)} was not found: {verdict}; its record: {record}")
     if as_json:
         typer.echo(json.dumps(trace_json(place, found, record, verdict)))
     else:
         typer.echo("\n".join(_lines(place, found, record, verdict)))
-
-
-def _parse(text: str) -> EventPlace | uuid.UUID:
-    try:
-        return uuid.UUID(text)
-    except ValueError:
-        pass
-    try:
-        topic, partition, offset = parse_event_id(text)
-    except ValueError as error:
-        raise Refused(f"{error}; or give the id of an alert") from None
-    if partition >= 2**31 or offset >= 2**63:
-        raise Refused(f"{text!r} is no event id: partition or offset is out of bounds")
-    return topic, partition, offset
 
 
 async def _find(wanted: EventPlace | uuid.UUID) -> tuple[EventPlace | None, Trace | None, SourceRecord]:

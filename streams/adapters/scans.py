@@ -36,14 +36,13 @@ class Scan:
     async def page(
         self, connection: Any, asked: Asked, *, columns: Sequence[str], limit: int
     ) -> tuple[list[Any], Place | None]:
-        """The rows behind a place, with the key's columns, and the place to go on from.
+        """The rows behind a place, with the time, the key and these columns (SQL), and the place to go on from.
 
         Where `asked.rest` is not empty a page may hold fewer rows than `limit`, even none, and go on all the same.
         """
         await connection.execute(_WALK)
         edge = await self._edge(connection, asked) if asked.rest else None
-        wanted = list(dict.fromkeys((*(_bare(name) for name in (self.time, *self.key)), *columns)))
-        text, values = self._text(asked, ", ".join(f'"{name}"' for name in wanted), edge, limit + 1)
+        text, values = self._text(asked, ", ".join((self.time, *self.key, *columns)), edge, limit + 1)
         rows = list(await connection.fetch(text, *values))
         if len(rows) > limit:
             return rows[:limit], self._place(rows[limit - 1])

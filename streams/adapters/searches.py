@@ -10,13 +10,14 @@ from streams.adapters.scans import Asked, Branch, Scan, Term
 from streams.adapters.selects import containing
 from streams.adapters.transactions import Transactions
 from streams.core.paging import Page
-from streams.core.searches import AuditSearch, DeliverySearch, Row, Stretch
+from streams.core.searches import SHOWN_MESSAGE, AuditSearch, DeliverySearch, Row, Stretch
 
 AUDIT = Scan("audit", "broker_time", ("topic", "partition", '"offset"'), before=("", -1, -1))
 DELIVERIES = Scan("alerts", "created_at", ("id",), before=("00000000-0000-0000-0000-000000000000",))
 
+_AUDIT_SQL = {"message": f"left(message, {SHOWN_MESSAGE}) AS message"}
 _DELIVERY_COLUMNS = (
-    "kind", "topic", "partition", "offset", "broker_time", "hostname", "severity", "rule_id", "rule_version", "team",
+    "kind", "topic", "partition", '"offset"', "broker_time", "hostname", "severity", "rule_id", "rule_version", "team",
     "handling", "state", "attempts", "last_status", "last_error", "published_at", "first_attempt_at",
     "last_attempt_at", "settled_at",
 )  # fmt: skip
@@ -36,7 +37,14 @@ class PostgresSearches:
     async def audit(self, search: AuditSearch) -> Page[Row]:
         branches, rest = _audit_terms(search)
         async with self._transactions.reading() as connection:
-            return await page(connection, AUDIT, search.stretch, branches, rest, columns=search.columns)
+            return await page(
+                connection,
+                AUDIT,
+                search.stretch,
+                branches,
+                rest,
+                columns=[_AUDIT_SQL.get(name, name) for name in search.columns],
+            )
 
     async def deliveries(self, search: DeliverySearch) -> Page[Row]:
         terms = given(hostname=search.hostname, rule_id=search.rule_id, team=search.team)

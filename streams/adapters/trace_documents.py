@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from schemas.events import event_id
+from schemas.errors import Refused
+from schemas.events import event_id, parse_event_id
 from streams.adapters.traces import Trace
 from streams.core.letter_documents import bytes_json, letter_json, text_or_none, time_text
 from streams.core.letters import LetterRecord
@@ -17,6 +19,11 @@ SourceRecord = tuple[int, LetterRecord] | str
 """The record with its broker time (ms), or why it cannot be had."""
 
 _EMBEDDED = ("payload", "body", "filter")
+
+
+def is_known(found: Trace) -> bool:
+    """Whether the tables hold anything of the event."""
+    return bool(found.audit or found.alerts or found.letters or found.ledger)
 
 
 def verdict_on(place: EventPlace, found: Trace) -> str:
@@ -81,3 +88,18 @@ def _value_json(name: str, value: Any) -> Any:
     if name in _EMBEDDED and isinstance(value, str):
         return json.loads(value)
     return value if value is None or isinstance(value, (str, int, float, bool, list)) else text_or_none(value)
+
+
+def wanted_event(text: str) -> EventPlace | uuid.UUID:
+    """The event that a text names by its id, or by that of its alert. Raises Refused."""
+    try:
+        return uuid.UUID(text)
+    except ValueError:
+        pass
+    try:
+        topic, partition, offset = parse_event_id(text)
+    except ValueError as error:
+        raise Refused(f"{error}; or give the id of an alert") from None
+    if partition >= 2**31 or offset >= 2**63:
+        raise Refused(f"{text!r} is no event id: partition or offset is out of bounds")
+    return topic, partition, offset

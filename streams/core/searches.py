@@ -13,6 +13,9 @@ from schemas.dead_letters import LetterState, Reason, Stage
 from schemas.events import Disposition
 from streams.core.paging import Page, Place
 
+SHOWN_MESSAGE = 1000
+"""Characters of a message that a list shows."""
+
 Row = Mapping[str, Any]
 """Columns by their name."""
 
@@ -34,7 +37,7 @@ class AuditSearch:
 
     stretch: Stretch
     columns: tuple[str, ...]
-    """Of the table; those of the key come along."""
+    """Of the table, without those of the key, which come along; `message` comes cut."""
     hostname: str | None = None
     rule_id: int | None = None
     disposition: Disposition | None = None
