@@ -137,7 +137,7 @@ class ReplayOrder(Struct, frozen=True, forbid_unknown_fields=True):
     """Why, for the record."""
 
 
-class DryRun(Struct, frozen=True):
+class ReplayDryRun(Struct, frozen=True):
     """What a replay would do by the rules of now."""
 
     would_send: int
@@ -154,7 +154,7 @@ class ReplayAnswer(Struct, frozen=True):
     """The job that was begun, or what it would do."""
 
     job: Job | None
-    dry_run: DryRun | None
+    dry_run: ReplayDryRun | None
 
 
 FILTERS = (
@@ -313,8 +313,8 @@ def _some(data: bytes) -> Bytes:
     return Bytes(base64.b64encode(data).decode(), text)
 
 
-def _rehearsed(found: Rehearsal, *, complete: bool) -> DryRun:
-    return DryRun(
+def _rehearsed(found: Rehearsal, *, complete: bool) -> ReplayDryRun:
+    return ReplayDryRun(
         would_send=found.would_send,
         would_become=dict(found.would),
         refused={why.value: count for why, count in found.refused.items()},

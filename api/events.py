@@ -88,6 +88,7 @@ class Events:
             ),
             body=Event | list[Event],
             accepts=(JSON, NDJSON),
+            unknown_members=True,
             example=EXAMPLE,
             answer=EventResults,
             status=202,

@@ -42,6 +42,7 @@ class Ingest:
                 scope=Scope.EVENTS_WRITE,
                 summary="Publish one event",
                 body=Event,
+                unknown_members=True,
                 example=EXAMPLE,
                 answer=Queued,
                 errors=(400, 429, 503),

@@ -38,6 +38,7 @@ INGEST_PATHS = frozenset({"/ingest", "/api/v1/ingest"})
 INGEST_STATUSES = frozenset({400, 401, 429, 500, 503})
 
 KAFKA_AWAY = "Kafka did not acknowledge; what was sent may be published all the same"
+KAFKA_DOWN = "Kafka does not answer; nothing was sent; try again"
 AWAY = "the database does not answer; try again"
 TOO_SLOW = "the answer takes too long; ask for less"
 BUSY = "too many requests wait already; try again"
@@ -159,7 +160,7 @@ def _kind_of(error: Exception) -> tuple[ProblemType, str]:
         return ProblemType.BUSY, BUSY
     if isinstance(error, BrokerUnavailable):
         return ProblemType.UNAVAILABLE, KAFKA_AWAY
-    return ProblemType.UNAVAILABLE, f"{error}; try again" if isinstance(error, KnownDown) else AWAY
+    return ProblemType.UNAVAILABLE, KAFKA_DOWN if isinstance(error, KnownDown) and error.service == "kafka" else AWAY
 
 
 def retry_after(error: Exception) -> int:
