@@ -149,7 +149,9 @@ async def serve(settings: Settings, secrets: SecretSource, key: Secret | None, l
         cursors=Cursors(cursor_key(pepper), utc_now),
         now=utc_now,
     )
-    doors = Doors(authenticator=ring, hosts=Hosts(settings.hosts_allowed), origins=settings.origins_allowed)
+    doors = Doors(
+        authenticator=ring, hosts=Hosts((settings.host, *settings.hosts_allowed)), origins=settings.origins_allowed
+    )
     upkeep = Upkeep(store, ring.book, ring.uses, (store.forget_failures, answers.forget))
     host, port = listening.getsockname()[:2]
     log.info("listening", host=host, port=port, key_needed=not (key is None and pepper is None))

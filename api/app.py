@@ -11,12 +11,12 @@ import msgspec
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
-from starlette.middleware.gzip import GZipMiddleware
 
 from api.audit_logs import AuditLogs
 from api.audited_events import AuditedEvents
 from api.auth import Authenticator
 from api.balance import Balance
+from api.compression import Compression
 from api.config import Config
 from api.config_audit import ConfigAuditTrail
 from api.config_v1 import ConfigOfV1
@@ -161,9 +161,6 @@ def create_app(resources: Iterable[Resource], doors: Doors, metrics: ApiMetrics,
     return Envelope(app, metrics, table)
 
 
-LARGE = 1024
-"""Bytes from which an answer is worth compressing."""
-
 _EXPOSED = ("Deprecation", "ETag", "Link", "Retry-After", "Sunset", "X-API-Version", "X-Correlation-ID", "X-Request-ID")
 
 
@@ -176,4 +173,4 @@ def _middleware(origins: tuple[str, ...]) -> list[Middleware]:
         allow_headers=("*",),
         expose_headers=_EXPOSED,
     )
-    return [*([cors] if origins else []), Middleware(GZipMiddleware, minimum_size=LARGE, compresslevel=6)]
+    return [*([cors] if origins else []), Middleware(Compression)]

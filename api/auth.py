@@ -38,7 +38,7 @@ class OneKey:
             return DEVELOPMENT
         if presented is None:
             return None
-        same = hmac.compare_digest(presented.reveal().encode(), self._key.reveal().encode())
+        same = hmac.compare_digest(presented.reveal().encode("latin-1", "replace"), self._key.reveal().encode())
         return HOLDER if same else None
 
 

@@ -86,14 +86,14 @@ def _check_encoding(request: Request) -> None:
         )
 
 
-async def bounded(request: Request, most: int) -> bytes:
+async def bounded(request: Request, most: int, *, within_s: float = BODY_S) -> bytes:
     """Reading stops where it is too much; `api.protocol` ends the connection when still more comes."""
     length = request.headers.get("content-length", "")
     if length.isdecimal() and int(length) > most:
         raise _too_large(most)
     body = bytearray()
     try:
-        async with asyncio.timeout(BODY_S):
+        async with asyncio.timeout(within_s):
             async for chunk in request.stream():
                 body += chunk
                 if len(body) > most:
@@ -101,7 +101,7 @@ async def bounded(request: Request, most: int) -> bytes:
     except ClientDisconnect:
         raise Problem(ProblemType.MALFORMED, "the body ended early") from None
     except TimeoutError:
-        raise Problem(ProblemType.LATE, f"the body did not come within {BODY_S:g} s") from None
+        raise Problem(ProblemType.LATE, f"the body did not come within {within_s:g} s") from None
     return bytes(body)
 
 

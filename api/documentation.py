@@ -1,4 +1,4 @@
-"""GET /api/openapi.json and /api/docs: what the API says of itself, to programs and to people."""
+"""GET /api/openapi.json, /api/docs and /problems/{slug}: what the API says of itself, to programs and to people."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from html import escape
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from api.openapi import document, subject
-from api.problem_types import ProblemType
+from api.problem_types import BY_SLUG, ProblemType
+from api.problems import JsonResponse, Problem
 from api.routes import JSON, ApiRoute, Place, Table
 from schemas.versions import API_CURRENT
 
@@ -32,6 +34,15 @@ POLICY = (
     f"default-src 'none'; style-src 'sha256-{_DIGEST}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 """The page has no script and loads nothing."""
+
+
+class ProblemKind(Struct, frozen=True):
+    """What stands behind the `type` of a problem."""
+
+    type: str
+    status: int
+    title: str
+    remedy: str
 
 
 class Documentation:
@@ -66,6 +77,14 @@ class Documentation:
                 summary="This API as a page",
                 gives=(HTML,),
             ),
+            ApiRoute(
+                method="GET",
+                path="/problems/{slug}",
+                endpoint=self.problem,
+                scope=None,
+                summary="What a type of problem means",
+                answer=ProblemKind,
+            ),
         )
 
     async def openapi(self, _: Request) -> Response:
@@ -73,6 +92,12 @@ class Documentation:
 
     async def docs(self, _: Request) -> Response:
         return HTMLResponse(self._page, headers={"Content-Security-Policy": POLICY, "Referrer-Policy": "no-referrer"})
+
+    async def problem(self, request: Request) -> Response:
+        kind = BY_SLUG.get(request.path_params["slug"])
+        if kind is None:
+            raise Problem(ProblemType.NOT_FOUND, "there is no such type of problem")
+        return JsonResponse(ProblemKind(kind.uri, kind.status, kind.title, kind.remedy))
 
 
 def page(table: Table) -> str:

@@ -24,6 +24,7 @@ MAX_TARGET = 8 * 1024
 MAX_HEADERS = 32 * 1024
 """Bytes of all header names and values."""
 
+NO_QUERY = QueryParams()
 _UNREADABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffd]")
 
 
@@ -37,14 +38,14 @@ class Gate:
         self._now = now
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers, query = Headers(scope=scope), QueryParams(scope["query_string"])
+        headers, query = Headers(scope=scope), QueryParams(scope["query_string"]) if scope["query_string"] else NO_QUERY
         found: Found | None = scope["state"]["found"]
         _check_size(scope)
         _check_framing(headers)
         self._hosts.check(headers)
         _check_path(scope)
         self._check_version(scope["path"], found, asked_version(headers, query))
-        if needs_key(scope["path"], found):
+        if needs_key(scope["path"], scope["method"], found):
             address = (scope.get("client") or ("",))[0]
             client = await identify(headers, query, address, self._authenticator)
             _check_scope(scope["method"], found, client)
@@ -52,19 +53,21 @@ class Gate:
         await self._app(scope, receive, send)
 
     def _check_version(self, path: str, found: Found | None, asked: str | None) -> None:
-        version = version_of(path)
-        lifetime = found.place.any_route.lifetime if found else version.lifetime
+        route = found.place.any_route if found else None
+        version = route.version if route else version_of(path)
+        lifetime = route.lifetime if route else version.lifetime
         if lifetime.is_over(self._now()):
             raise Problem(ProblemType.GONE, f"version {version.name} of the API has ended here")
         if not accepts(version, asked):
             raise Problem(ProblemType.VERSION, _offered(version))
 
 
-def needs_key(path: str, found: Found | None) -> bool:
+def needs_key(path: str, method: str, found: Found | None) -> bool:
     """What is no route below /api needs one too: without a key nobody learns what is there."""
     if found is None:
         return path.startswith("/api/")
-    return found.place.path not in PUBLIC
+    route = found.place.route(method)
+    return found.place.path not in PUBLIC if route is None else route.scope is not None
 
 
 def _check_scope(method: str, found: Found | None, client: Client) -> None:

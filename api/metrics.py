@@ -83,6 +83,7 @@ class ApiMetrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self._bound: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
         # Requests answered. internal_error: a defect, see the log by request id. unavailable: the breaker below
         # tells whether PostgreSQL is away; while it is closed, too much is asked at once or of one question.
         # unauthorized rising: a client has an old key, or somebody tries keys.
@@ -169,11 +170,17 @@ class ApiMetrics:
             self.ingest_requests.labels("fail", why.value).inc(events)
 
     def answered(self, endpoint: str, status: int, seconds: float) -> None:
-        reason = reason_of(status)
-        if endpoint in INGEST and status in (401, 403):
+        children = self._bound.get((endpoint, status)) or self._bind(endpoint, status)
+        children[0].inc()
+        children[1].observe(seconds)
+        if status in (401, 403) and endpoint in INGEST:
             self.ingest_refused(Refusal.AUTH, 1)
-        self.requests.labels(endpoint, "fail" if reason else "success", reason.value).inc()
-        self.latency.labels(endpoint).observe(seconds)
+
+    def _bind(self, endpoint: str, status: int) -> tuple[Counter, Histogram]:
+        reason = reason_of(status)
+        count = self.requests.labels(endpoint, "fail" if reason else "success", reason.value)
+        self._bound[endpoint, status] = bound = count, self.latency.labels(endpoint)
+        return bound
 
     @contextmanager
     def timed(self, operation: str) -> Iterator[None]:

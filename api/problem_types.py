@@ -75,6 +75,7 @@ class ProblemType(Enum):
         return self.value.remedy
 
 
+BY_SLUG = {type_.slug: type_ for type_ in ProblemType}
 _FIRST = {type_.status: type_ for type_ in reversed(ProblemType)}
 
 

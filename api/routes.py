@@ -33,6 +33,7 @@ PUBLIC = frozenset(
         "/api/v2/version",
         "/api/openapi.json",
         "/api/docs",
+        "/problems/{slug}",
     }
 )
 """The paths that need no key; every other route names its scope."""
@@ -82,6 +83,7 @@ class ApiRoute:
     """The path that takes its place, with the same names in braces."""
     lifetime: Lifetime = FOR_GOOD
     """Set by itself to its version's, where none is given."""
+    version: ApiVersion = field(init=False)
 
     def __post_init__(self) -> None:
         if not isinstance(self.scope, Scope) and self.path not in PUBLIC:
@@ -90,14 +92,11 @@ class ApiRoute:
             raise ValueError(
                 f"{self.path}: {self.method} is no method a route may have; HEAD and OPTIONS come by themselves"
             )
+        object.__setattr__(self, "version", version_of(self.path))
         if self.lifetime is FOR_GOOD:
             object.__setattr__(self, "lifetime", self.version.lifetime)
         if self.lifetime.deprecated is not None and self.successor is None:
             raise ValueError(f"{self.method} {self.path} is deprecated, and names no successor")
-
-    @property
-    def version(self) -> ApiVersion:
-        return version_of(self.path)
 
 
 class Resource(Protocol):

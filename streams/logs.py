@@ -5,6 +5,9 @@ from __future__ import annotations
 import logging
 import re
 import sys
+from collections.abc import Mapping
+from contextvars import ContextVar
+from types import MappingProxyType
 from typing import Any
 
 import orjson
@@ -15,11 +18,15 @@ NOISY = ("faust", "mode", "aiokafka", "asyncio")
 """Libraries that talk at `info`, or whose liveness warnings mean nothing to the batch driver."""
 
 
+IN_HAND: ContextVar[Mapping[str, str]] = ContextVar("in hand")
+"""What every line carries while a request is in hand: its ids."""
+
+
 def configure(level: str, service: str) -> None:
     """Sets up structlog and the standard library's logging once, at the start of a process."""
     number = logging.getLevelNamesMapping().get(level.upper(), logging.INFO)
     shared: list[structlog.typing.Processor] = [
-        structlog.contextvars.merge_contextvars,
+        add_what_is_in_hand,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _named(service),
@@ -46,6 +53,14 @@ def configure(level: str, service: str) -> None:
         logging.getLogger(name).setLevel(max(number, logging.WARNING))
     # Faust's consumer warns of "livelocks" by comparing clocks that do not compare; `aiokafka` repeats each retry.
     logging.getLogger("faust.transport.drivers.aiokafka").setLevel(logging.CRITICAL)
+
+
+def add_what_is_in_hand(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    event.update(IN_HAND.get(_NOTHING))
+    return event
+
+
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 def _named(service: str) -> structlog.typing.Processor:

@@ -8,7 +8,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from starlette.requests import Request
 
+from api.bodies import bounded
+from api.problem_types import ProblemType
+from api.problems import Problem
 from api.routes import MOST_BODY
 from tests.api.toys import TOYS, Toys
 from tests.api.window import window_of
@@ -41,6 +45,7 @@ MALFORMED = [
     ('{"name":"é"}'.encode("utf-16"), ""),
     (b'{"name":' + b"[" * 65, ""),
     (b'{"name":' + b"[" * 100_000 + b"]" * 100_000 + b"}", ""),
+    (b'{"name":"a","x":' + b"[" * 64 + b"]" * 64 + b"}", ""),
     (b'{"name":"a","name":"b"}', "/name"),
     (b'{"name":"a","n\\u0061me":"b"}', "/name"),
     (b'{"x":[{"a/b":1,"a/b":2}]}', "/x/0/a~1b"),
@@ -139,6 +144,19 @@ def test_A1_two_answers_to_where_the_body_ends_are_400() -> None:
 
     client = window_of([Toys()])
     assert ask(client.app, never, JSON | {"Content-Length": "1", "Transfer-Encoding": "chunked"}) == 400
+
+
+async def test_A13_a_body_that_does_not_come_is_408() -> None:
+    begun = iter([{"type": "http.request", "body": b'{"name"', "more_body": True}])
+
+    async def stalls() -> Any:
+        message = next(begun, None)
+        return message or await asyncio.Event().wait()
+
+    request = Request({"type": "http", "method": "POST", "headers": []}, stalls)
+    with pytest.raises(Problem, match=r"0\.05 s") as caught:
+        await bounded(request, MOST_BODY, within_s=0.05)
+    assert caught.value.type is ProblemType.LATE
 
 
 def ask(app: Any, receive: Any, headers: dict[str, str]) -> int:

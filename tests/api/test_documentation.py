@@ -133,6 +133,13 @@ def test_the_page_names_everything_and_loads_nothing() -> None:
     assert [value for name, value in seen.attributes if name == "href"] == ["/api/openapi.json"]
 
 
+@pytest.mark.parametrize("type_", ProblemType)
+def test_the_type_of_a_problem_leads_somewhere(type_: ProblemType) -> None:
+    answer = window(key="k").get(type_.uri)
+    assert answer.json() == {"type": type_.uri, "status": type_.status, "title": type_.title, "remedy": type_.remedy}
+    assert window(key="k").get(type_.uri + "x").status_code == 404
+
+
 def test_the_pages_policy_allows_its_style_alone() -> None:
     answer = window(key="k").get("/api/docs")
     (style,) = re.findall("<style>(.*?)</style>", answer.text, re.DOTALL)
@@ -165,4 +172,4 @@ def test_K20_texts_of_the_table_are_text() -> None:
 
 
 def test_toys_are_documented_with_their_errors() -> None:
-    assert set(SHOWN["paths"]) == {TOYS, TOYS + "/{id}", "/api/docs", "/api/openapi.json"}
+    assert set(SHOWN["paths"]) == {TOYS, TOYS + "/{id}", "/api/docs", "/api/openapi.json", "/problems/{slug}"}

@@ -44,6 +44,11 @@ def test_the_key_opens(headers: list[tuple[bytes, bytes]]) -> None:
     assert window(key=KEY).get(SLO, headers=headers).status_code == 200
 
 
+def test_a_key_of_other_letters_opens_too() -> None:
+    assert window(key="kéy").get(SLO, headers=header("X-API-KEY", "kéy")).status_code == 200
+    assert window(key="k?y").get(SLO, headers=header("X-API-KEY", b"k\xe9y")).status_code == 401
+
+
 @pytest.mark.parametrize("headers", UNAUTHORIZED)
 def test_everything_else_is_401_and_echoes_nothing(headers: list[tuple[bytes, bytes]]) -> None:
     reads = FakeReads()

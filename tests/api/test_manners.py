@@ -4,17 +4,28 @@ from __future__ import annotations
 
 from typing import Any
 
+import httpx2
 import pytest
-import structlog
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.routes import ApiRoute
+from api.routes import ApiRoute, Endpoint
 from schemas.scopes import Scope
+from streams.logs import add_what_is_in_hand
 from tests.api.toys import TOYS, Toy, Toys
 from tests.api.window import window, window_of
 
 SLO = "/api/v1/slo"
+
+
+class One:
+    """A resource of one route."""
+
+    def __init__(self, path: str, endpoint: Endpoint, **more: Any) -> None:
+        self._route = ApiRoute(method="GET", path=path, endpoint=endpoint, scope=Scope.EVENTS_READ, summary="x", **more)
+
+    def routes(self) -> tuple[ApiRoute, ...]:
+        return (self._route,)
 
 
 @pytest.mark.parametrize(
@@ -44,6 +55,21 @@ def test_A8_odd_paths_lead_nowhere(path: str) -> None:
 def test_A10_hosts_that_are_served(host: str) -> None:
     client = window_of([Toys()], hosts=("mutt.example", "*.example.org"))
     assert client.get(TOYS, headers={"Host": host}).status_code == 200
+
+
+@pytest.mark.parametrize("name", ["%00", "a%0d%0aX:y", "%C0%AF", "a%1b[2J", "%ED%A0%80", "%C2%85"])
+def test_A8_names_in_a_path_are_text(name: str) -> None:
+    """What reaches an endpoint by a path holds no control characters, and nothing that servers decode as they like."""
+    asked: list[str] = []
+
+    async def named(request: Request) -> Response:
+        asked.append(request.path_params["name"])
+        return Response()
+
+    client = window_of([One("/api/v2/names/{name}", named)])
+    assert client.get(f"/api/v2/names/{name}").status_code == 400
+    assert client.get("/api/v2/names/%C3%A4%20b;c").status_code == 200
+    assert asked == ["ä b;c"]
 
 
 @pytest.mark.parametrize(
@@ -133,17 +159,24 @@ def test_other_sites_pages_may_ask_where_they_are_listed() -> None:
     assert "access-control-allow-origin" not in client.get(TOYS, headers={"Origin": "null"}).headers
 
 
-def test_every_log_line_of_a_request_carries_its_ids() -> None:
-    seen: list[dict[str, Any]] = []
+async def test_every_log_line_of_a_request_carries_its_ids() -> None:
+    seen: list[Any] = []
 
     async def tells(_: Request) -> Response:
-        seen.append(structlog.contextvars.get_contextvars())
+        seen.append(add_what_is_in_hand(None, "info", {}))
         return Response()
 
-    class Tells:
-        def routes(self) -> tuple[ApiRoute, ...]:
-            return (ApiRoute(method="GET", path="/api/v2/x", endpoint=tells, scope=Scope.EVENTS_READ, summary="x"),)
-
-    answer = window_of([Tells()]).get("/api/v2/x", headers={"X-Correlation-ID": "c-1"})
+    transport = httpx2.ASGITransport(app=window_of([One("/api/v2/x", tells)]).app)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client:
+        answer = await client.get("/api/v2/x", headers={"X-Correlation-ID": "c-1"})
     assert seen == [{"request_id": answer.headers["x-request-id"], "correlation_id": "c-1"}]
-    assert structlog.contextvars.get_contextvars() == {}
+    assert add_what_is_in_hand(None, "info", {}) == {}
+
+
+def test_what_is_not_deprecated_names_no_successor() -> None:
+    async def nothing(_: Request) -> Response:
+        return Response()
+
+    answer = window_of([One("/ingest", nothing, successor="/api/v2/events")]).get("/ingest")
+    assert (answer.headers["x-api-version"], answer.headers["x-api-deprecated"]) == ("1.0", "false")
+    assert not {"link", "deprecation", "sunset"} & set(answer.headers)

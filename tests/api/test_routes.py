@@ -135,6 +135,18 @@ def test_all_scopes_but_one_are_not_enough() -> None:
     assert client.request("OPTIONS", TOYS).status_code == 401
 
 
+def test_what_is_public_is_a_route_not_its_path() -> None:
+    class Both:
+        def routes(self) -> tuple[ApiRoute, ...]:
+            path = "/api/v2/version"
+            return route(path=path, scope=None), route(path=path, method="PUT", scope=Scope.KEYS_ADMIN)
+
+    client = window_of([Both()], authenticator=Holders())
+    statuses = [client.request(method, "/api/v2/version").status_code for method in ("GET", "PUT", "DELETE", "OPTIONS")]
+    assert statuses == [200, 401, 405, 204]
+    assert client.put("/api/v2/version", headers={"X-API-KEY": "keys:admin"}).status_code == 200
+
+
 def test_the_client_is_known_to_the_endpoint() -> None:
     async def whoami(request: Request) -> Response:
         return JsonResponse(request.state.client.id)

@@ -18,7 +18,7 @@ from schemas.scopes import Scope
 TOYS = "/api/v2/toys"
 
 
-class NewToy(Struct, forbid_unknown_fields=True):
+class NewToy(Struct):
     """What a client sends."""
 
     name: Annotated[str, Meta(min_length=1, max_length=20)]

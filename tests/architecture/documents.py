@@ -13,7 +13,8 @@ ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
 RUNBOOK = ROOT / "docs" / "RUNBOOK.md"
 CAPACITY = ROOT / "docs" / "CAPACITY.md"
-GUIDES = (README, ROOT / "CONTRIBUTING.md", ROOT / "docs" / "ARCHITECTURE.md", RUNBOOK, CAPACITY)
+API = ROOT / "docs" / "API.md"
+GUIDES = (README, ROOT / "CONTRIBUTING.md", ROOT / "docs" / "ARCHITECTURE.md", RUNBOOK, CAPACITY, API)
 RECORDS = tuple(sorted((ROOT / "docs" / "adr").glob("*.md")))
 DOCUMENTS = (*GUIDES, ROOT / "CHANGELOG.md", *RECORDS)
 

@@ -49,3 +49,31 @@ def test_the_database_is_named_by_a_postgresql_address() -> None:
 
 def test_I9_a_refused_address_is_not_repeated_when_it_may_hold_a_password() -> None:
     assert "s3cret" not in refused(MUTT_DATABASE_URL="mysql://u:s3cret@h/d")
+
+
+def test_names_and_sites_that_may_ask_the_api() -> None:
+    settings = Settings.from_env(
+        {"MUTT_ALLOWED_HOSTS": "mutt.example,*.lan", "MUTT_CORS_ORIGINS": "https://a.example,http://b:8080"}
+    )
+    assert settings.hosts_allowed == ("mutt.example", "*.lan")
+    assert settings.origins_allowed == ("https://a.example", "http://b:8080")
+    assert (Settings().hosts_allowed, Settings().origins_allowed) == ((), ())
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("MUTT_ALLOWED_HOSTS", "*"),
+        ("MUTT_ALLOWED_HOSTS", "https://a"),
+        ("MUTT_ALLOWED_HOSTS", "a:80"),
+        ("MUTT_ALLOWED_HOSTS", "a,,b"),
+        ("MUTT_ALLOWED_HOSTS", "a.*.b"),
+        ("MUTT_CORS_ORIGINS", "*"),
+        ("MUTT_CORS_ORIGINS", "a.example"),
+        ("MUTT_CORS_ORIGINS", "https://a.example/"),
+        ("MUTT_CORS_ORIGINS", "https://*.example"),
+        ("MUTT_CORS_ORIGINS", "null"),
+    ],
+)
+def test_names_and_sites_that_are_refused(name: str, value: str) -> None:
+    assert name in refused(**{name: value})

@@ -1,0 +1,22 @@
+"""Large answers in gzip, for who accepts that."""
+
+from __future__ import annotations
+
+from starlette.datastructures import Headers
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+LARGE = 1024
+"""Bytes from which an answer is worth it."""
+
+
+class Compression:
+    """Starlette's, out of the way of everybody else: most who ask take an answer as it is, and often."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._packed = GZipMiddleware(app, minimum_size=LARGE, compresslevel=6)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        asked = "gzip" in Headers(scope=scope).get("accept-encoding", "")
+        await (self._packed if asked else self._app)(scope, receive, send)
