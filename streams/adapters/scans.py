@@ -53,7 +53,7 @@ class Scan:
     async def _edge(self, connection: Any, asked: Asked) -> dt.datetime | None:
         """The time of the last row this page may look at, None where fewer are left: read from the index alone."""
         numbered = _Numbered()
-        terms = [asked.time_term(self.time, numbered)] if asked.after is not None else []
+        terms = [self._time_term(asked, numbered)] if asked.after is not None else []
         branches = [
             f"(SELECT {self.time} AS at FROM {self.source} WHERE {numbered.all_of(branch, terms)}"  # noqa: S608 - ours
             f" ORDER BY {self.time}{asked.direction} LIMIT {LOOKED_AT})"
@@ -67,7 +67,7 @@ class Scan:
         numbered = _Numbered()
         shared: list[str] = []
         if asked.after is not None:
-            shared.append(asked.time_term(self.time, numbered))
+            shared.append(self._time_term(asked, numbered))
             marks = ", ".join(numbered.mark(value) for value in _values(asked.after))
             shared.append(f"({', '.join((self.time, *self.key))}) {'<' if asked.descending else '>'} ({marks})")
         if edge is not None:
@@ -82,6 +82,13 @@ class Scan:
             return branches[0], numbered.values
         every = " UNION ALL ".join(f"({branch})" for branch in branches)
         return f"SELECT * FROM ({every}) merged {tail}", numbered.values  # noqa: S608 - ours
+
+    def _time_term(self, asked: Asked, numbered: _Numbered) -> str:
+        """What of the place an index on the time can use."""
+        assert asked.after is not None
+        behind_all = tuple(asked.after[1:]) == self.before  # then no row of this time is left, however many there are
+        sign = ("<" if behind_all else "<=") if asked.descending else ">="
+        return f"{self.time} {sign} {numbered.mark(_values(asked.after)[0])}"
 
     def _place(self, row: Any) -> Place:
         return [_to_json(row[_bare(name)]) for name in (self.time, *self.key)]
@@ -100,11 +107,6 @@ class Asked:
     @property
     def direction(self) -> str:
         return " DESC" if self.descending else ""
-
-    def time_term(self, time: str, numbered: _Numbered) -> str:
-        """What of the place an index on the time can use."""
-        assert self.after is not None
-        return f"{time} {'<=' if self.descending else '>='} {numbered.mark(_values(self.after)[0])}"
 
 
 class _Numbered:

@@ -16,6 +16,7 @@ import pytest_asyncio
 from api.app import Doors, create_app, resources
 from api.auth import OneKey
 from api.balance import Balance
+from api.cursors import Cursors
 from api.metrics import ApiMetrics
 from ops.devstack.stack import Stack
 from schemas.rows import AUDIT
@@ -31,6 +32,7 @@ from streams.adapters.searches import PostgresSearches
 from streams.adapters.transactions import Transactions
 from streams.core.books import Fault, Standing
 from tests.api.window import some_ports
+from tests.fakes_keys import MemoryAnswers
 from tests.integration.conftest import Database
 from tests.integration.pipeline import until
 
@@ -67,6 +69,8 @@ def client_of(database: Database, bootstrap: str) -> httpx2.AsyncClient:
         traces=EventTraces(transactions, bootstrap),
         ledger=LedgerReads(transactions),
         balance=Balance(check, lambda: NOW),
+        answers=MemoryAnswers(),
+        cursors=Cursors(b"key of the cursors", lambda: NOW),
     )
     app = create_app(resources(ports), Doors(authenticator=OneKey(None)), ports.metrics)
     return httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://localhost")
@@ -217,7 +221,7 @@ async def test_the_ledger_and_whether_it_balances(client: httpx2.AsyncClient, da
     for first in range(0, 10, 2):
         await database.pool.execute(
             "INSERT INTO ledger (topic, partition, epoch, first_offset, next_offset, minute, ruleset_version,"
-            " ruleset_digest, logged) VALUES ('mutt.ingest.raw', 0, 0, $1, $1 + 2, now(), 1, 'd', 2)",
+            " ruleset_digest, logged) VALUES ('mutt.ingest.raw', 0, 0, $1::bigint, $1 + 2, now(), 1, 'd', 2)",
             first,
         )
     body = (await client.get("/api/v2/ledger")).json()
@@ -237,7 +241,7 @@ Q = [
     {"since": "now-1d"},
     {"sort": ";drop"},
     {"sort": "message"},
-    {"fields": ",".join(["message"] * 10_000)},
+    {"fields": ",".join(["m"] * 10_000)},
     {"fields": "raw"},
     {"hostname": "\0"},
     {"q": "x" * 256},
@@ -253,7 +257,7 @@ async def test_Q_what_cannot_be_asked_is_422(client: httpx2.AsyncClient, params:
 
 async def test_Q_twice_too_long_and_another_query(client: httpx2.AsyncClient, database: Database) -> None:
     assert (await client.get(LOGS + "?limit=1&limit=2")).status_code == 422
-    assert (await client.get(LOGS, params={"q": "x" * 1_000_000})).status_code == 414
+    assert (await client.get(LOGS, params={"q": "x" * 60_000})).status_code == 414
     await store(database, *(audited(n) for n in range(3)))
     cursor = (await client.get(LOGS, params={"limit": 1})).json()["next"]
     for params in ({"cursor": cursor, "hostname": "h1"}, {"cursor": cursor[:-1] + "A"}, {"cursor": "x"}):
