@@ -99,6 +99,8 @@ class Events:
     async def post(self, request: Request) -> Response:
         body = await read_bytes(request)
         values = _lines(body) if media_type(request) == NDJSON else _documents(body)
+        if not values:
+            raise Invalid([Fault("holds no event", pointer="")])
         if len(values) > MOST_EVENTS:
             raise Problem(ProblemType.TOO_LARGE, f"{len(values)} events; at most {MOST_EVENTS} in one request")
         await self._door.admit(request.state.client.id, len(values))
