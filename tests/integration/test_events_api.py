@@ -7,6 +7,9 @@ import http.client
 import json
 import os
 import signal
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,7 +27,9 @@ from tests.integration.api_process import process
 from tests.integration.conftest import Database
 from tests.integration.pipeline import configure, until
 from tests.integration.topics import read_all
+from tests.programs import bare_environment
 
+EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "v1_client.py"
 SYSLOG, SNMP = "mutt.ingest.syslog", "mutt.ingest.snmp"
 
 
@@ -40,6 +45,14 @@ def post(port: int, path: str, body: bytes, key: str, media: str = "application/
         return answer.status, json.loads(answer.read()), answer.headers
     finally:
         connection.close()
+
+
+def old_client(port: int, key: str) -> subprocess.CompletedProcess[str]:
+    """The example of a client of version 1, unchanged."""
+    environment = bare_environment() | {"MUTT_URL": f"http://127.0.0.1:{port}", "MUTT_KEY": key}
+    return subprocess.run(
+        [sys.executable, EXAMPLE], env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
 
 
 async def test_events_by_http_are_on_their_topics(broker: Stack, database: Database) -> None:
@@ -75,6 +88,11 @@ async def test_events_by_http_are_on_their_topics(broker: Stack, database: Datab
             if number != 3:
                 assert there[item["partition"], item["offset"]] == (f"h{number}".encode(), lines[number])
                 assert item["event_id"] == f"{SYSLOG}:{item['partition']}:{item['offset']}"
+
+        client = await asyncio.to_thread(old_client, port, key)
+        assert client.returncode == 0, client.stderr
+        assert client.stdout.startswith("queued as v1-client behind ")
+        assert "v1-host" in {m.key().decode() for m in read_all(broker.kafka.bootstrap, SYSLOG)}
 
         many = [event(hostname=f"h{n % 50}", message="x" * 300) for n in range(1000)]
         status, body, _ = await ask("/api/v2/events", json.dumps(many).encode())
