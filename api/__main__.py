@@ -21,7 +21,6 @@ from api.circuit import Circuit
 from api.cursors import Cursors
 from api.envelope import Envelope
 from api.guard import Guard
-from api.guarded_keys import GuardedAnswers, GuardedKeys
 from api.guarded_reads import POLICY, POSTGRESQL, WAIT_S, WAITING, GuardedReads
 from api.guarded_transactions import GuardedTransactions
 from api.health import Check
@@ -86,10 +85,10 @@ def main() -> NoReturn:
 
 def api_key(secrets: SecretSource, host: str) -> Secret | None:
     """The one key of the secrets. Raises SettingsRefused when others could reach an API that asks for no key."""
-    key = secrets.get(API_KEY)
+    key, pepper = secrets.get(API_KEY), pepper_of(secrets)
     if key is not None and not key:
         raise SettingsRefused(f"the secret {API_KEY} is empty; write a key into it or remove it")
-    if key is None and pepper_of(secrets) is None and not is_loopback(host):
+    if key is None and pepper is None and not is_loopback(host):
         wanted = f"the secret {API_PEPPER} (for stored keys) or {API_KEY}"
         raise SettingsRefused(f"MUTT_HOST={host!r} is no loopback address, so the API needs {wanted}")
     return key
@@ -117,8 +116,7 @@ async def serve(settings: Settings, secrets: SecretSource, key: Secret | None, l
     guard = Guard(Circuit(POSTGRESQL, POLICY, metrics), turns)
     reads = GuardedReads(PostgresReads(pool), guard)
     transactions = GuardedTransactions(pool, guard)
-    store, answers = KeyStore(pool, pepper), IdempotencyKeys(pool)
-    keys = GuardedKeys(store, guard)
+    keys, answers = KeyStore(transactions, pepper), IdempotencyKeys(transactions)
     ring = KeyRing(keys, metrics, single=key, pepper=pepper, now=utc_now)
     checks: dict[str, Check] = {
         "postgresql": reads.check_schema,
@@ -145,14 +143,16 @@ async def serve(settings: Settings, secrets: SecretSource, key: Secret | None, l
         config_audit=ConfigAudit(transactions),
         samples=AuditSamples(transactions),
         keys=keys,
-        answers=GuardedAnswers(answers, guard),
+        answers=answers,
         cursors=Cursors(cursor_key(pepper), utc_now),
         now=utc_now,
     )
     doors = Doors(
-        authenticator=ring, hosts=Hosts((settings.host, *settings.hosts_allowed)), origins=settings.origins_allowed
+        authenticator=ring,
+        hosts=Hosts((settings.host, *settings.hosts_allowed)),
+        origins=settings.origins_allowed,
     )
-    upkeep = Upkeep(store, ring.book, ring.uses, (store.forget_failures, answers.forget))
+    upkeep = Upkeep(keys, ring.book, ring.uses, (keys.forget_failures, answers.forget))
     host, port = listening.getsockname()[:2]
     log.info("listening", host=host, port=port, key_needed=not (key is None and pepper is None))
     try:

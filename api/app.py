@@ -161,7 +161,17 @@ def create_app(resources: Iterable[Resource], doors: Doors, metrics: ApiMetrics,
     return Envelope(app, metrics, table)
 
 
-_EXPOSED = ("Deprecation", "ETag", "Link", "Retry-After", "Sunset", "X-API-Version", "X-Correlation-ID", "X-Request-ID")
+_EXPOSED = (
+    "Deprecation",
+    "ETag",
+    "Idempotency-Replayed",
+    "Link",
+    "Retry-After",
+    "Sunset",
+    "X-API-Version",
+    "X-Correlation-ID",
+    "X-Request-ID",
+)
 
 
 def _middleware(origins: tuple[str, ...]) -> list[Middleware]:

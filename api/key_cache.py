@@ -34,11 +34,13 @@ class KeyCache:
         """Whether there was such a key when it was last asked for."""
         return key_id in self._entries
 
-    async def find(self, key_id: str) -> StoredKey | None:
-        """The key; of many that want the same one at once, one asks. Raises Unavailable."""
+    def fresh(self, key_id: str) -> StoredKey | None:
+        """What was found a moment ago."""
         entry = self._entries.get(key_id)
-        if entry is not None and self._clock() - entry.asked_at < FRESH_S:
-            return entry.stored
+        return entry.stored if entry is not None and self._clock() - entry.asked_at < FRESH_S else None
+
+    async def ask(self, key_id: str) -> StoredKey | None:
+        """The key as it is now; of many that want the same one at once, one asks. Raises Unavailable."""
         asking = self._asking.get(key_id)
         if asking is None:
             asking = self._asking[key_id] = asyncio.create_task(self._ask(key_id))

@@ -68,13 +68,19 @@ class KeyRing:
         return Client(key.client, key.name or key.client, key.scopes)
 
     async def _look(self, presented: Secret, caller: str) -> tuple[ApiKey | None, Failure | None]:
-        """The key that is meant, where it is there; and why it does not open."""
+        """The key that is meant, where it is there; and why it does not open.
+
+        What is remembered lets in, and does not refuse, so that a wrong secret takes as long as an unknown id.
+        """
         parsed = parse_key(presented.reveal())
         if parsed is None or self._pepper is None:
             return None, Failure.MALFORMED
-        if self._limits.wait(caller, self._clock()) and not self._cache.knows(parsed.id):
+        limited = self._limits.wait(caller, self._clock()) > 0
+        if limited and not self._cache.knows(parsed.id):
             return None, Failure.LIMITED
-        stored = await self._cache.find(parsed.id)
+        stored = self._cache.fresh(parsed.id)
+        if stored is None or not (limited or judge(parsed, stored, self._pepper, self._now()) is None):
+            stored = await self._cache.ask(parsed.id)
         return stored.key if stored else None, judge(parsed, stored, self._pepper, self._now())
 
     def _failed(self, failure: Failure, key: ApiKey | None, caller: str) -> None:

@@ -9,15 +9,17 @@ from msgspec import Meta, Struct
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api import bodies
+from api import bodies, lists
 from api.authors import author_of
-from api.cursors import Cursors, digest_of
+from api.cursors import Cursors
 from api.gate import Now
 from api.idempotency import ShownOnce
+from api.lists import Listing
 from api.problem_types import ProblemType
 from api.problems import Fault, Invalid, JsonResponse, Problem
 from api.queries import QueryReader
 from api.routes import ApiRoute, Parameter
+from api.rule_bodies import Reason
 from schemas.errors import KeyRefused, ScopesExceeded, TwoKeysLive
 from schemas.scopes import Client, Scope
 from streams.core.api_keys import ApiKey, Keys, KeyState, MadeKey, WantedKey
@@ -28,7 +30,6 @@ ABSENT = "there is no such key"
 NO_LIVE_KEY = "this client has no live key"
 EXCEEDS = "a key cannot grant what yours does not have"
 
-Reason = Annotated[str, Meta(max_length=1000, description="Why, for the audit.")]
 ClientName = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 
 
@@ -74,9 +75,12 @@ class MadeKeyAnswer(Key, frozen=True, kw_only=True):
     key: str | None
 
 
-class KeyPage(Struct, frozen=True):
-    items: list[Key]
-    next: str | None
+KEYS = Listing(
+    item=Key,
+    sorts={"created_at": "created_at"},
+    default="-created_at",
+    filters=(Parameter("client", "Only keys of this client.", ClientName, example="grafana"),),
+)
 
 
 class ApiKeys:
@@ -86,11 +90,6 @@ class ApiKeys:
         self._now = now
 
     def routes(self) -> tuple[ApiRoute, ...]:
-        query = (
-            Parameter("client", "Only keys of this client.", ClientName, example="grafana"),
-            Parameter("limit", "Keys on a page.", Annotated[int, Meta(ge=1, le=1000)], example=100),
-            Parameter("cursor", "`next` of the page before."),
-        )
         make = {"client": "grafana", "scopes": ["audit:read", "events:read"], "name": "dashboards"}
         return (
             ApiRoute(
@@ -98,9 +97,9 @@ class ApiKeys:
                 path=PATH,
                 endpoint=self.list,
                 scope=Scope.KEYS_ADMIN,
-                summary="API keys, the newest first",
-                query=query,
-                answer=KeyPage,
+                summary="API keys",
+                query=KEYS.query,
+                answer=KEYS.answer,
                 errors=(400,),
             ),
             ApiRoute(
@@ -121,7 +120,7 @@ class ApiKeys:
                 path=PATH + "/rotate",
                 endpoint=self.rotate,
                 scope=Scope.KEYS_ADMIN,
-                summary="A second key like a client's newest one",
+                summary="A second key like the newest of a client",
                 body=Rotation,
                 example={"client": "grafana", "grace_seconds": 86400},
                 answer=MadeKeyAnswer,
@@ -144,14 +143,9 @@ class ApiKeys:
     async def list(self, request: Request) -> Response:
         reader = QueryReader(request.query_params)
         client = reader.text("client", longest=64)
-        limit = reader.whole("limit", 100, high=1000)
-        cursor = reader.text("cursor", longest=4096)
-        reader.finish()
-        digest = digest_of(PATH, [("client", client)])
-        after = self._cursors.open(cursor, digest) if cursor is not None else None
-        page = await self._keys.keys(client=client, after=after, limit=limit)
-        place = self._cursors.seal(digest, page.next) if page.next is not None else None
-        return JsonResponse(KeyPage([self._shown(key) for key in page.items], place))
+        asked = lists.asked(request, reader, KEYS, self._cursors)
+        page = await self._keys.keys(client=client, sort=asked.sort, after=asked.after, limit=asked.limit)
+        return lists.answer(asked, map(self._shown, page.items), page.next, self._cursors)
 
     async def create(self, request: Request) -> Response:
         new = await bodies.read(request, NewKey)

@@ -81,6 +81,8 @@ class Protocol(H11Protocol):
         if self.conn.their_state is not h11.SEND_BODY:
             self._rest = None
             self._unwatch()
+            if self._in_head():
+                self._watch()
         elif self._rest > self.most_rest:
             self.transport.pause_reading()
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+import datetime as dt
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
+from typing import Protocol
 
 import structlog
 
 from schemas.errors import Unavailable
-from streams.adapters.api_keys import KeyStore
-from streams.core.auth_failures import FailureBook
+from streams.core.auth_failures import FailureBook, FailureRow
 from streams.core.key_uses import KeyUses
 
 log = structlog.get_logger()
@@ -23,6 +24,17 @@ AT_ONCE = 1000
 LAST_WRITE_S = 2.0
 """What a process that ends gives the last write."""
 
+
+class KeyNotes(Protocol):
+    """Where uses and failures of keys are written. Raises StoreUnavailable; the caller tries again later."""
+
+    async def note_uses(self, uses: Mapping[str, dt.datetime]) -> None:
+        """When keys were used last."""
+
+    async def note_failures(self, rows: Sequence[FailureRow]) -> None:
+        """Adds to what is there."""
+
+
 Forget = Callable[[int], Awaitable[int]]
 """Deletes at most so many rows that are past their time; returns how many it did."""
 
@@ -30,7 +42,7 @@ Forget = Callable[[int], Awaitable[int]]
 class Upkeep:
     """Waits for a store that is away; what is to be written stays in memory, bounded, until it is back."""
 
-    def __init__(self, store: KeyStore, book: FailureBook, uses: KeyUses, forgets: Sequence[Forget]) -> None:
+    def __init__(self, store: KeyNotes, book: FailureBook, uses: KeyUses, forgets: Sequence[Forget]) -> None:
         self._store = store
         self._book = book
         self._uses = uses

@@ -9,22 +9,11 @@ import msgspec
 from msgspec import Struct
 
 from schemas.alerts import Alert
+from schemas.bounds import within_bounds
 from schemas.dead_letters import Reason
 from schemas.errors import RecordRejected
-from schemas.events import MESSAGE_LIMIT, Decoded, Event, Flag, Varbind
-from schemas.json_checks import (
-    INTEGER_MAX,
-    INTEGER_MIN,
-    VARBIND_LIMIT,
-    accounts_for,
-    explain,
-    is_correlation_id,
-    is_oid,
-    may_repeat,
-    repeats,
-    strip_bom,
-    too_deep,
-)
+from schemas.events import MESSAGE_LIMIT, Decoded, Event, Flag
+from schemas.json_checks import accounts_for, explain, may_repeat, repeats, strip_bom, too_deep
 from schemas.syslog import host_of_key, parse_line, parse_structured_data, utc, visible
 from schemas.topics import MIB, RecordFormat, Topic
 
@@ -111,36 +100,11 @@ def _is_sound(value: bytes, event: Event, *, escaped: bool, unusual: bool) -> bo
             value.decode()
         except UnicodeDecodeError:
             return False
-    if not _within_bounds(event):
+    if not within_bounds(event):
         return False
     if not (escaped or unusual) and accounts_for(event, value):
         return event.structured_data is None or not too_deep(value)
     return not (too_deep(value) or (may_repeat(value, event, escaped=escaped) and repeats(value)))
-
-
-def _within_bounds(event: Event) -> bool:
-    """The bounds that the types of Event do not state."""
-    if event.timestamp is None or not (event.hostname[0] > " " or event.hostname.strip()):
-        return False
-    if event.trap_oid is not None and not is_oid(event.trap_oid):
-        return False
-    if event.correlation_id is not None and not is_correlation_id(event.correlation_id):
-        return False
-    if event.varbinds is not None and not _varbinds_hold(event.varbinds):
-        return False
-    return event.structured_data is None or _integers_hold(event.structured_data)
-
-
-def _varbinds_hold(varbinds: dict[str, Varbind]) -> bool:
-    return len(varbinds) <= VARBIND_LIMIT and all(map(is_oid, varbinds)) and _integers_hold(varbinds)
-
-
-def _integers_hold(node: object) -> bool:
-    if type(node) is int:
-        return INTEGER_MIN <= node <= INTEGER_MAX
-    if type(node) is dict:
-        return all(map(_integers_hold, node.values()))
-    return all(map(_integers_hold, node)) if type(node) is list else True
 
 
 def _finish(event: Event, topic: Topic, key: bytes | None, *, escaped: bool) -> Decoded:

@@ -103,6 +103,8 @@ def parse_event_id(text: str) -> tuple[str, int, int]:
     return topic, int(partition), int(rest)
 
 
+_VERSION_BITS, _VERSION_5 = (0xF << 76) | (0b11 << 62), (5 << 76) | (0b10 << 62)
+"""Version and variant (RFC 9562, 4): `UUID(version=5)` sets the same, at three times the cost."""
 _NAMESPACE = uuid.UUID("6f1d4c1e-6a53-5b8e-9b57-0c6d75747421").bytes
 
 
@@ -113,7 +115,8 @@ def derived_id(kind: str, position: Position) -> uuid.UUID:
     """
     name = f"{kind}:{position.topic}:{position.partition}:{position.offset}:{position.timestamp}"
     digest = hashlib.sha1(_NAMESPACE + name.encode(), usedforsecurity=False).digest()
-    return uuid.UUID(bytes=digest[:16], version=5)
+    bits = int.from_bytes(digest[:16], "big")
+    return uuid.UUID(int=(bits & ~_VERSION_BITS) | _VERSION_5)
 
 
 class Disposition(StrEnum):

@@ -6,12 +6,12 @@ import json
 import re
 from array import array
 from collections.abc import Callable, Iterator
-from functools import lru_cache
 from itertools import accumulate
 from typing import Any, NoReturn
 
 import msgspec
 
+from schemas.bounds import INTEGER_MAX, INTEGER_MIN, VARBIND_LIMIT, is_correlation_id, is_oid
 from schemas.dead_letters import Reason
 from schemas.errors import RecordRejected
 from schemas.events import HOSTNAME_LIMIT, SOURCE_LIMIT, Event
@@ -19,16 +19,8 @@ from schemas.syslog import parse_structured_data
 
 BOM = b"\xef\xbb\xbf"
 DEPTH_LIMIT = 64
-VARBIND_LIMIT = 1_000
-INTEGER_MIN, INTEGER_MAX = -(2**63), 2**64 - 1
-"""Of a varbind: Counter64 is the largest. jsonb and every reader behind it hold these exactly."""
 
 _WHITE = b" \t\r\n"
-_ARC_MAX = 2**32 - 1
-_OID_LENGTH = 128 * len(".4294967295")
-_ARC = r"(?:0|[1-9][0-9]{0,9})"
-_OID = re.compile(rf"\.?{_ARC}(?:\.{_ARC}){{1,127}}")
-_LONG_ARC = re.compile(r"[0-9]{10}")
 _READ_KEYS = re.compile(rb'"(' + "|".join(Event.__struct_fields__).encode() + rb')"[ \t\r\n]*:')
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 _BRACKETS = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")
@@ -42,23 +34,6 @@ class Members(list[tuple[str, Any]]):
 
 class Number(str):
     """A JSON number beyond what Python reads exactly, as it was written."""
-
-
-def is_oid(text: str) -> bool:
-    """2 to 128 arcs of at most 2^32-1 in canonical digits; one leading dot is allowed."""
-    return len(text) <= _OID_LENGTH and _is_oid(text)
-
-
-@lru_cache(maxsize=4096)  # the same few OIDs come again and again
-def _is_oid(text: str) -> bool:
-    if _OID.fullmatch(text) is None:
-        return False
-    return all(int(arc) <= _ARC_MAX for arc in _LONG_ARC.findall(text))
-
-
-def is_correlation_id(text: str) -> bool:
-    """1 to 64 visible ASCII characters."""
-    return 0 < len(text) <= 64 and text.isascii() and text.isprintable() and " " not in text
 
 
 def strip_bom(value: bytes) -> bytes:

@@ -84,7 +84,7 @@ class MatchRole:
         settings, parts, self._app = self._settings, self._parts, app
         await self._health.start(settings.host, settings.match_port)
         parts.push_async_callback(self._health.close)
-        pool = await create_pool(settings, self._secrets, size=settings.transactions + 6)
+        pool = await create_pool(settings, self._secrets, size=settings.transactions + 6, stateless=True)
         parts.callback(pool.terminate)
         parts.push_async_callback(self._tasks.close)
         self._watcher = RuleWatcher(

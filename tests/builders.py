@@ -12,10 +12,16 @@ from schemas.config import DynamicConfig
 from schemas.dead_letters import DeadLetter, Reason
 from schemas.events import Event
 from schemas.rules import AlertSeverity, Handling, Rule, RuleSet
+from streams.core.matching import Matcher
 
 
 def event(**overrides: Any) -> Event:
     return Event(**{"timestamp": "2026-03-01T12:00:00Z", "hostname": "h1", "message": "m"} | overrides)
+
+
+def match(matcher: Matcher, message: str, severity: int | None = None, oid: str | None = None) -> Rule | None:
+    """The rule that decides over an event of these fields."""
+    return matcher.match_all([event(message=message, syslog_severity=severity, trap_oid=oid)])[0]
 
 
 def event_json(**overrides: Any) -> bytes:

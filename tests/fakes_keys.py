@@ -10,10 +10,10 @@ from dataclasses import dataclass, field, replace
 from schemas.errors import ScopesExceeded, TwoKeysLive
 from schemas.scopes import ALL_SCOPES, Scope
 from schemas.secrets import Secret
-from streams.core.api_keys import ApiKey, MadeKey, StoredKey, WantedKey, hash_of, new_key
+from streams.core.api_keys import NEWEST, ApiKey, MadeKey, StoredKey, WantedKey, hash_of, new_key
 from streams.core.authors import Author
 from streams.core.idempotency import LEASE, Begun, KeptAnswer, KeptRequest, KeyedRequest, Verdict, verdict_on
-from streams.core.paging import Page, Place
+from streams.core.paging import Page, Place, Sort
 
 PEPPER = Secret("pepper of the tests, which is long enough")
 NOON = dt.datetime(2026, 9, 1, 12, tzinfo=dt.UTC)
@@ -34,9 +34,12 @@ class MemoryKeys:
         self._check()
         return self.stored.get(key_id)
 
-    async def keys(self, *, client: str | None = None, after: Place | None = None, limit: int) -> Page[ApiKey]:
+    async def keys(
+        self, *, client: str | None = None, sort: Sort = NEWEST, after: Place | None = None, limit: int
+    ) -> Page[ApiKey]:
         self._check()
-        found = [one.key for one in reversed(self.stored.values()) if client in (None, one.key.client)]
+        stored = reversed(self.stored.values()) if sort.descending else self.stored.values()
+        found = [one.key for one in stored if client in (None, one.key.client)]
         begin = int(after[0]) if after else 0
         page = tuple(found[begin : begin + limit])
         return Page(page, [begin + limit, "x"] if len(found) > begin + limit else None)

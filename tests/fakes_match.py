@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from schemas.dead_letters import LetterState
 from schemas.errors import Fenced, MuttError, RowRefused
 from schemas.rows import AUDIT, Row
-from streams.core.disposition import Decided
 from streams.core.progress import LedgerRow, Progress
 from streams.core.signatures import Seen
+from streams.core.work import Decided
 
 _OFFSET = AUDIT.index("offset")
 

@@ -19,6 +19,7 @@ from schemas.scopes import Scope
 if TYPE_CHECKING:
     from streams.adapters.api_keys import KeyStore
     from streams.core.api_keys import ApiKey, MadeKey
+    from streams.core.auth_failures import FailureRow
     from streams.core.authors import Author
 
 app = typer.Typer(help="API keys: who may ask the API for what.", no_args_is_help=True)
@@ -111,6 +112,40 @@ def revoke(
     typer.echo(json.dumps(key_json(key)) if as_json else printable(_line(key)))
 
 
+@app.command()
+def failures(
+    limit: Annotated[int, typer.Option("--limit", min=1, max=10_000, help="Rows.")] = 50, as_json: Json = False
+) -> None:
+    """Show who failed to authenticate to the API, when and why, the newest first; a row a minute, caller and reason."""
+
+    async def read() -> list[FailureRow]:
+        async with _store() as store:
+            return await store.failures(limit)
+
+    rows = asyncio.run(read())
+    if as_json:
+        typer.echo(json.dumps({"failures": [failure_json(row) for row in rows]}))
+        return
+    for row in rows:
+        facts = failure_json(row)
+        typer.echo(f"{facts['last_at']}  {row.address:<39} {row.key_id or '-':<12} {row.reason:<9} {row.failures}")
+    if not rows:
+        typer.echo("nobody failed")
+
+
+def failure_json(row: FailureRow) -> dict[str, Any]:
+    from ops.cli.letter_views import short
+
+    return {
+        "address": row.address,
+        "key_id": row.key_id or None,
+        "reason": row.reason.value,
+        "failures": row.failures,
+        "first_at": short(row.first_at),
+        "last_at": short(row.last_at),
+    }
+
+
 def key_json(key: ApiKey) -> dict[str, Any]:
     from streams.core.letter_documents import time_text
 
@@ -173,8 +208,9 @@ async def _store() -> AsyncIterator[KeyStore]:
     from ops.cli.connections import database, settings_from_environment
     from streams.adapters.api_keys import KeyStore
     from streams.adapters.secrets import FileSecrets, pepper_of
+    from streams.adapters.transactions import Transactions
 
     settings = settings_from_environment()
     pepper = pepper_of(FileSecrets(settings.secrets_dir))
     async with database(settings) as pool:
-        yield KeyStore(pool, pepper)
+        yield KeyStore(Transactions(pool), pepper)

@@ -18,8 +18,10 @@ from streams.adapters.selects import Select
 from streams.adapters.transactions import Transactions
 from streams.core.api_keys import (
     ID_BYTES,
+    NEWEST,
     SECRET_BYTES,
     ApiKey,
+    Failure,
     MadeKey,
     StoredKey,
     WantedKey,
@@ -32,7 +34,6 @@ from streams.core.paging import Page, Place, Sort
 
 _COLUMNS = "id, client, name, scopes, created_at, expires_at, revoked_at, last_used_at"
 _SOURCE = "api_keys LEFT JOIN api_key_hashes USING (id)"
-_NEWEST = Sort("created_at", descending=True)
 
 _FIND = f"SELECT {_COLUMNS}, key_hash FROM api_keys JOIN api_key_hashes USING (id) WHERE id = $1"  # noqa: S608
 _SHOW = f"SELECT {_COLUMNS} FROM {_SOURCE} WHERE id = $1"  # noqa: S608
@@ -56,6 +57,7 @@ SELECT * FROM unnest($1::timestamptz[], $2::text[], $3::text[], $4::text[], $5::
                      $7::timestamptz[])
 ON CONFLICT (minute, address, key_id, reason) DO UPDATE SET failures = f.failures + excluded.failures,
     first_at = least(f.first_at, excluded.first_at), last_at = greatest(f.last_at, excluded.last_at)"""
+_FAILURES = "SELECT * FROM auth_failures ORDER BY minute DESC, last_at DESC LIMIT $1"
 _FORGET_FAILURES = """
 DELETE FROM auth_failures WHERE ctid = ANY (ARRAY(
     SELECT ctid FROM auth_failures WHERE minute < now() - $1::interval ORDER BY minute LIMIT $2)) RETURNING 1"""
@@ -67,10 +69,10 @@ _OWN = Author("api")
 
 
 class KeyStore:
-    """Implements Keys on a pool. Without a pepper no key is made: SettingsRefused."""
+    """Implements Keys on PostgreSQL. Without a pepper no key is made: SettingsRefused."""
 
-    def __init__(self, pool: asyncpg.Pool, pepper: Secret | None) -> None:
-        self._transactions = Transactions(pool)
+    def __init__(self, transactions: Transactions, pepper: Secret | None) -> None:
+        self._transactions = transactions
         self._pepper = pepper
 
     async def find(self, key_id: str) -> StoredKey | None:
@@ -78,11 +80,13 @@ class KeyStore:
             row = await connection.fetchrow(_FIND, key_id)
         return StoredKey(_key(row), row["key_hash"]) if row else None
 
-    async def keys(self, *, client: str | None = None, after: Place | None = None, limit: int) -> Page[ApiKey]:
+    async def keys(
+        self, *, client: str | None = None, sort: Sort = NEWEST, after: Place | None = None, limit: int
+    ) -> Page[ApiKey]:
         select = Select(_COLUMNS, _SOURCE)
         select.where("client = {}", client)
         async with self._transactions.reading() as connection:
-            rows, place = await select.page(connection, _NEWEST, "id", after=after, limit=limit)
+            rows, place = await select.page(connection, sort, "id", after=after, limit=limit)
         return Page(tuple(map(_key, rows)), place)
 
     async def create(self, wanted: WantedKey, author: Author) -> MadeKey:
@@ -138,6 +142,12 @@ class KeyStore:
         ]
         async with self._transactions.writing(_OWN) as connection:
             await connection.execute(_FAILED, *columns)
+
+    async def failures(self, limit: int) -> list[FailureRow]:
+        """The last ones, the newest first."""
+        async with self._transactions.reading() as connection:
+            rows = await connection.fetch(_FAILURES, limit)
+        return [FailureRow(**dict(row) | {"reason": Failure(row["reason"])}) for row in rows]
 
     async def forget_failures(self, limit: int, kept: dt.timedelta = FAILURES_KEPT) -> int:
         """Deletes the oldest of what is past its time; returns how many rows."""

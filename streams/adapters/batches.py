@@ -15,10 +15,10 @@ from schemas.events import Disposition
 from schemas.rows import ALERTS, AUDIT, DEAD_LETTERS, Row, letter_row
 from streams.adapters.faults import store_faults
 from streams.adapters.letter_log import COME_BACK
-from streams.core.disposition import Decided
 from streams.core.letters import named_letter
 from streams.core.progress import LedgerRow, Progress
 from streams.core.signatures import Seen
+from streams.core.work import Decided
 
 _ADVANCE = """
 UPDATE partition_progress SET next_offset = $4, updated_at = now()

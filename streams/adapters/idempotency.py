@@ -7,8 +7,6 @@ import json
 import uuid
 from typing import Any
 
-import asyncpg
-
 from streams.adapters.transactions import Transactions
 from streams.core.authors import Author
 from streams.core.idempotency import (
@@ -47,10 +45,10 @@ _OWN = Author("api")
 
 
 class IdempotencyKeys:
-    """Implements IdempotencyStore on a pool."""
+    """Implements IdempotencyStore on PostgreSQL."""
 
-    def __init__(self, pool: asyncpg.Pool, *, lease: dt.timedelta = LEASE, kept: dt.timedelta = KEPT) -> None:
-        self._transactions = Transactions(pool)
+    def __init__(self, transactions: Transactions, *, lease: dt.timedelta = LEASE, kept: dt.timedelta = KEPT) -> None:
+        self._transactions = transactions
         self._lease = lease
         self._kept = kept
 

@@ -19,8 +19,8 @@ from schemas.topics import ALERTS, DLQ
 from streams.adapters.exact_producer import producer_options, send_exact
 from streams.adapters.faults import store_faults
 from streams.adapters.record_batches import RecordBatches
-from streams.core.disposition import Decided
 from streams.core.letters import to_record
+from streams.core.work import Decided
 
 PUBLISH_DEADLINE_S = 30.0
 """An idempotent producer never gives up by itself; after this the outcome is unknown and the lane waits."""

@@ -16,11 +16,12 @@ from schemas.errors import BrokerUnavailable, Fenced, PartitionHalted, RowRefuse
 from schemas.topics import BY_NAME
 from streams import metrics
 from streams.core.batches import PolledBatch
-from streams.core.disposition import Decided, Work, decide, fingerprint, replay_header
+from streams.core.disposition import decide
 from streams.core.matching import Knowledge
 from streams.core.ports import BatchStore, Clock, OutboxPublisher, PartitionLog
 from streams.core.progress import Behind, Progress, Todo, start_position, still_to_do
 from streams.core.signatures import SignatureBook
+from streams.core.work import Decided, Work, fingerprint, replay_header
 from streams.intake import Intake
 from streams.lanes import Lanes
 from streams.pauses import PauseReason, Pauses

@@ -111,4 +111,5 @@ def _visible(value: Any) -> Any:
 
 
 def _rfc3339(moment: dt.datetime) -> str:
-    return moment.astimezone(dt.UTC).isoformat().replace("+00:00", "Z")
+    utc = moment if moment.tzinfo is dt.UTC else moment.astimezone(dt.UTC)
+    return msgspec.to_builtins(utc)  # type: ignore[no-any-return]

@@ -15,7 +15,7 @@ from schemas.errors import KeyRefused
 from schemas.scopes import ALL_SCOPES, Scope
 from schemas.secrets import Secret
 from streams.core.authors import Author
-from streams.core.paging import Page, Place
+from streams.core.paging import Page, Place, Sort
 
 ID_BYTES = 12
 """Random bytes an id is made of; it is no secret."""
@@ -27,6 +27,7 @@ _CLIENT = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 CLIENT_RULE = "1 to 64 of a-z, 0-9, dot, dash and underscore, beginning with a letter or digit"
 LONGEST_NAME = 100
 LONGEST_LIFE = dt.timedelta(days=3650)
+NEWEST = Sort("created_at", descending=True)
 RESERVED = frozenset({"development", "api-key"})
 """Clients that need no stored key: audit rows that name them must mean them."""
 
@@ -147,8 +148,8 @@ class WantedKey:
             yield f"client {self.client} is mutt's own"
         if not self.scopes:
             yield "a key needs at least one scope"
-        if len(self.name) > LONGEST_NAME or "\0" in self.name:
-            yield f"name must be at most {LONGEST_NAME} characters without NUL"
+        if len(self.name) > LONGEST_NAME or not self.name.isprintable():
+            yield f"name must be at most {LONGEST_NAME} characters that can be printed"
         if self.expires_at is not None and not now < self.expires_at <= now + LONGEST_LIFE:
             yield f"a key expires in the future, within {LONGEST_LIFE.days} days"
 
@@ -167,8 +168,10 @@ class Keys(Protocol):
     async def find(self, key_id: str) -> StoredKey | None:
         """What a presented key is compared with, whether it is live or not."""
 
-    async def keys(self, *, client: str | None = None, after: Place | None = None, limit: int) -> Page[ApiKey]:
-        """Keys, the newest first."""
+    async def keys(
+        self, *, client: str | None = None, sort: Sort = NEWEST, after: Place | None = None, limit: int
+    ) -> Page[ApiKey]:
+        """Keys of one client, or of all."""
 
     async def create(self, wanted: WantedKey, author: Author) -> MadeKey:
         """Makes a key. Raises KeyRefused, TwoKeysLive."""

@@ -2,95 +2,38 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import hashlib
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from itertools import repeat
 
-from msgspec import Struct, field, structs
+from msgspec import structs
 
 from schemas import codec
 from schemas.alerts import Alert
-from schemas.dead_letters import REPLAY_HEADER, DeadLetter, LetterState, Reason
+from schemas.dead_letters import DeadLetter, LetterState, Reason
 from schemas.errors import RecordRejected
 from schemas.events import MESSAGE_LIMIT, Decoded, Disposition, Flag, Position, derived_id
-from schemas.rows import EPOCH, Row, instant
+from schemas.plain import decode_plain
+from schemas.rows import EPOCH, instant
 from schemas.rules import Handling, Rule
 from schemas.syslog import host_of_key
-from schemas.topics import Topic
 from streams.core.alerting import alert_for_event, alert_for_signature, alert_row
 from streams.core.backpressure import LEAST_SEVERE, PressurePolicy, severity_cut, shed_severity
 from streams.core.batches import CorruptBatch, OversizedBatch, Record
 from streams.core.letters import header_names
-from streams.core.matching import Judgement, Knowledge
-from streams.core.signatures import SignatureBook, SignatureDraft, SignaturePolicy, signature
+from streams.core.matching import Judgement
+from streams.core.signatures import SignaturePolicy, signature
+from streams.core.work import HALT_AFTER, Decided, Work, fingerprint, replay_header
 
-HALT_AFTER = 20
-"""Records in a row on which our own code failed: then the partition halts, for the fault is ours, not the data's."""
+TOGETHER = 250
+"""Records that are read together while they are plain; one that is not makes so many be read one by one."""
 
-OUR_FAILURES = (Reason.INTERNAL_ERROR, Reason.DATABASE_VALUE)
-"""Rejections that count against our own availability; the producer's faults do not."""
+_LOGGED, _ALERTED, _UNHANDLED = Disposition.LOGGED, Disposition.ALERTED, Disposition.UNHANDLED
+"""Looking up a member of an enum runs Python code; these are asked for with every event."""
+_IGNORE = Handling.IGNORE
 
-
-class Work(Struct, kw_only=True):
-    """One batch to decide over: the records of `[first, after)` of one partition, in offset order."""
-
-    topic: Topic
-    partition: int
-    first: int
-    after: int
-    records: Sequence[Record]
-    knowledge: Knowledge
-    book: SignatureBook
-    now: dt.datetime
-    replays: Mapping[uuid.UUID, LetterState] = {}
-    """Letters named by replay headers in this batch, and their state."""
-    refused: Mapping[int, str] = {}
-    """Offsets whose row the database refused, and its words: they become dead letters."""
-    depth: int = 0
-    """Alerts that waited for delivery when the batch came to its turn."""
-    failed_before: int = 0
-    """Records in a row, up to this batch, on which our own code failed."""
-
-
-class Decided(Struct, kw_only=True):
-    """What one batch commits."""
-
-    work: Work
-    counts: dict[Disposition, int]
-    missing: int
-    audit: list[Row] = field(default_factory=list)
-    alerts: list[Alert] = field(default_factory=list)
-    alert_rows: list[Row] = field(default_factory=list)
-    letters: list[DeadLetter] = field(default_factory=list)
-    replayed: list[uuid.UUID] = field(default_factory=list)
-    """Letters whose replay was judged in this batch."""
-    signatures: SignatureDraft
-    last_sha256: bytes | None = None
-    failed_in_a_row: int = 0
-    """Records in a row, up to the end of this batch, on which our own code failed."""
-    halt: str | None = None
-    """Why the partition must halt after this batch; `work` then ends with the last record decided over."""
-
-    @property
-    def our_failures(self) -> int:
-        """Events that count as failed in the ingestor's SLI."""
-        ours = sum(letter.reason in OUR_FAILURES for letter in self.letters)
-        return ours + self.counts[Disposition.SHED] + self.missing
-
-    @property
-    def good(self) -> int:
-        """Events that count as good in the ingestor's SLI."""
-        counts = self.counts
-        return sum(counts[name] for name in _GOOD)
-
-
-_GOOD = (Disposition.ALERTED, Disposition.LOGGED, Disposition.IGNORED, Disposition.UNHANDLED)
-
-
-def fingerprint(record: Record) -> bytes:
-    """SHA-256 of a record's key, a NUL and its value: tells whether a log was replaced (docs/adr/0008)."""
-    return hashlib.sha256((record.key or b"") + b"\0" + (record.value or b"")).digest()
+Read = tuple[Decoded, Judgement]
 
 
 def decide(work: Work) -> Decided:
@@ -112,34 +55,66 @@ class _Decision:
         self.out = Decided(
             work=work, counts=self.counts, missing=0, signatures=work.book.draft(), failed_in_a_row=work.failed_before
         )
+        self._topic, self._partition = work.topic.name, work.partition
         self._time_ms = -1
         self._time = EPOCH
+        """The broker's time of the record in hand."""
 
     def run(self) -> Decided:
-        out, work = self.out, self.work
+        out, records = self.out, self.work.records
         covered = 0
-        for at, record in enumerate(work.records):
-            if type(record) is OversizedBatch:
-                covered += self._oversized(record)
-                continue
-            if type(record) is CorruptBatch:
-                raise ValueError("a corrupt batch is never decided over")
-            covered += 1
-            self._one(record)
-            if out.failed_in_a_row >= HALT_AFTER:
-                out.halt = (
-                    f"a defect in mutt: its own code failed on {HALT_AFTER} records in a row, the last at offset"
-                    f" {record.offset} ({out.letters[-1].detail[:200]}); their letters have reason internal_error"
-                )
-                out.work = work = structs.replace(work, records=work.records[: at + 1], after=record.offset + 1)
+        for start in range(0, len(records), TOGETHER):
+            part = records[start : start + TOGETHER]
+            for at, (record, read) in enumerate(zip(part, self._read_together(part), strict=False), start):
+                covered += self._cover(record, read)
+                if out.failed_in_a_row >= HALT_AFTER:
+                    self._halt(at)
+                    break
+            if out.halt is not None:
                 break
+        work = out.work
         out.missing = work.after - work.first - covered
         if work.records:
             out.last_sha256 = fingerprint(work.records[-1])
         return out
 
-    def _one(self, record: Record) -> None:
-        if record.offset in self.work.refused:
+    def _read_together(self, part: Sequence[Record]) -> Iterable[Read | None]:
+        """Each record's event and judgement, or nothing: then each is read alone, and says itself what is wrong."""
+        values = [record.value for record in part]
+        if None in values:
+            return repeat(None)
+        try:
+            decoded = decode_plain(values, self.work.topic)  # type: ignore[arg-type]
+            if decoded is None:
+                return repeat(None)
+            return zip(decoded, self.work.knowledge.judge_all([one.event for one in decoded]), strict=True)
+        except Exception:  # noqa: BLE001 - a defect of ours: read alone, each record shows whether it meets it
+            return repeat(None)
+
+    def _cover(self, record: Record, read: Read | None) -> int:
+        """Decides over one record; how many offsets that covers."""
+        if type(record) is OversizedBatch:
+            return self._oversized(record)
+        if type(record) is CorruptBatch:
+            raise ValueError("a corrupt batch is never decided over")
+        if record.timestamp != self._time_ms:  # records of one producer batch share their time
+            self._time_ms = record.timestamp
+            self._time = instant(record.timestamp)
+        self._one(record, read)
+        return 1
+
+    def _halt(self, at: int) -> None:
+        """Ends the batch with its record number `at`."""
+        out, work = self.out, self.work
+        record = work.records[at]
+        out.halt = (
+            f"a defect in mutt: its own code failed on {HALT_AFTER} records in a row, the last at offset"
+            f" {record.offset} ({out.letters[-1].detail[:200]}); their letters have reason internal_error"
+        )
+        out.work = structs.replace(work, records=work.records[: at + 1], after=record.offset + 1)
+
+    def _one(self, record: Record, read: Read | None) -> None:
+        if self.work.refused and record.offset in self.work.refused:
             self._reject(record, Reason.DATABASE_VALUE, self.work.refused[record.offset])
             return
         replay_of = self._replay_of(record) if record.headers else None
@@ -147,8 +122,7 @@ class _Decision:
             self.counts[Disposition.IGNORED] += 1
             return
         try:
-            decoded = codec.decode(record.value, self.work.topic, record.key, self._broker_time(record))
-            judgement = self.work.knowledge.judge(decoded.event)
+            decoded, judgement = read or self._read(record)
             self._judged(record, decoded, judgement, replay_of)
             self.out.failed_in_a_row = 0
         except RecordRejected as rejected:
@@ -160,30 +134,32 @@ class _Decision:
         if replay_of is not None:
             self.out.replayed.append(replay_of)
 
+    def _read(self, record: Record) -> Read:
+        """Raises RecordRejected."""
+        decoded = codec.decode(record.value, self.work.topic, record.key, self._time)
+        return decoded, self.work.knowledge.judge(decoded.event)
+
     def _judged(self, record: Record, decoded: Decoded, judgement: Judgement, replay_of: uuid.UUID | None) -> None:
-        event, rule = decoded.event, judgement.rule
+        rule, handling = judgement.rule, judgement.handling
         if rule is None:
             self._unhandled(record, decoded, judgement, replay_of)
-            return
-        if judgement.handling is Handling.IGNORE:
+        elif handling is _IGNORE:
             self.counts[Disposition.IGNORED] += 1
-            return
-        if not judgement.handling.raises_alert:
-            self._audit(record, decoded, judgement, Disposition.LOGGED, None, replay_of)
-            self.counts[Disposition.LOGGED] += 1
-            return
-        if (why := self._sheds(decoded, judgement)) is not None:
+        elif not handling.raises_alert:
+            self._audit(record, decoded, judgement, _LOGGED, None, replay_of)
+            self.counts[_LOGGED] += 1
+        elif (why := self._sheds(decoded, judgement)) is not None:
             self._audit(record, decoded, judgement, Disposition.SHED, None, replay_of)
-            self._letter(record, Reason.SHED, why, codec.visible(event.hostname), rule)
+            self._letter(record, Reason.SHED, why, codec.visible(decoded.event.hostname), rule)
             self.counts[Disposition.SHED] += 1
-            return
-        position = self._position(record)
-        alert = alert_for_event(
-            position, event, judgement, ruleset_version=self.version, occurred_at=self._occurred_at(record, decoded)
-        )
-        self._audit(record, decoded, judgement, Disposition.ALERTED, alert.id, replay_of)
-        self._raise(alert, record)
-        self.counts[Disposition.ALERTED] += 1
+        else:
+            alert = alert_for_event(
+                self._position(record), decoded.event, judgement, ruleset_version=self.version,
+                occurred_at=decoded.event_time or self._time,
+            )  # fmt: skip
+            self._audit(record, decoded, judgement, _ALERTED, alert.id, replay_of)
+            self._raise(alert)
+            self.counts[_ALERTED] += 1
 
     def _sheds(self, decoded: Decoded, judgement: Judgement) -> str | None:
         """Why this alert is one too many, None if it is not. A meta-alert never is: it stands for a whole storm."""
@@ -214,17 +190,17 @@ class _Decision:
                 team=judgement.team,
                 window_s=self.policy.window_s,
                 ruleset_version=self.version,
-                occurred_at=self._occurred_at(record, decoded),
+                occurred_at=decoded.event_time or self._time,
             )
         if alert is not None or self.config.audit_unhandled_events or replay_of is not None:
-            self._audit(record, decoded, judgement, Disposition.UNHANDLED, alert.id if alert else None, replay_of)
+            self._audit(record, decoded, judgement, _UNHANDLED, alert.id if alert else None, replay_of)
         if alert is not None:
-            self._raise(alert, record)
-        self.counts[Disposition.UNHANDLED] += 1
+            self._raise(alert)
+        self.counts[_UNHANDLED] += 1
 
-    def _raise(self, alert: Alert, record: Record) -> None:
+    def _raise(self, alert: Alert) -> None:
         self.out.alerts.append(alert)
-        self.out.alert_rows.append(alert_row(alert, self._broker_time(record)))
+        self.out.alert_rows.append(alert_row(alert, self._time))
 
     def _audit(
         self,
@@ -247,10 +223,9 @@ class _Decision:
         rule_id = rule_version = handling = None
         if rule is not None:
             rule_id, rule_version, handling = rule.id, rule.version, judgement.handling
-        work = self.work
         self.out.audit.append(
             (
-                work.topic.name, work.partition, record.offset, self._broker_time(record), decoded.event_time, hostname,
+                self._topic, self._partition, record.offset, self._time, decoded.event_time, hostname,
                 source, event.syslog_severity, disposition, rule_id, rule_version, self.version, handling,
                 judgement.team, alert_id, replay_of, event.correlation_id, event.trap_oid, message, flags, record.value,
                 raw_sha256,
@@ -277,8 +252,8 @@ class _Decision:
                 id=derived_id("letter", self._position(record)),
                 reason=reason,
                 detail=detail[:2000],
-                topic=self.work.topic.name,
-                partition=self.work.partition,
+                topic=self._topic,
+                partition=self._partition,
                 offset=record.offset,
                 timestamp=record.timestamp,
                 key=record.key,
@@ -310,25 +285,4 @@ class _Decision:
         return self.work.replays[letter] is LetterState.REPLAYED or letter in self.out.replayed
 
     def _position(self, record: Record) -> Position:
-        return Position(self.work.topic.name, self.work.partition, record.offset, record.timestamp)
-
-    def _broker_time(self, record: Record) -> dt.datetime:
-        """Records of one producer batch share their time: compute it once."""
-        if record.timestamp != self._time_ms:
-            self._time_ms = record.timestamp
-            self._time = instant(record.timestamp)
-        return self._time
-
-    def _occurred_at(self, record: Record, decoded: Decoded) -> dt.datetime:
-        return decoded.event_time or self._broker_time(record)
-
-
-def replay_header(record: Record) -> uuid.UUID | None:
-    """The letter id in a record's last `mutt.dlq.id` header, where it is one."""
-    for name, value in reversed(record.headers):
-        if name == REPLAY_HEADER:
-            try:
-                return uuid.UUID((value or b"").decode("ascii"))
-            except (ValueError, UnicodeDecodeError):
-                return None
-    return None
+        return Position(self._topic, self._partition, record.offset, record.timestamp)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,7 @@ from streams.core.oids import PrefixTable
 _NO_SEVERITY = 8
 _SEVERITY_BITS = (*(1 << number for number in range(8)), 1 << _NO_SEVERITY)
 _ANY_SEVERITY = (1 << 9) - 1
+_LOG_ONLY, _WARNING = Handling.LOG_ONLY, AlertSeverity.WARNING
 
 
 class Matcher:
@@ -38,22 +40,27 @@ class Matcher:
         self._scan: Any = database.scan if database is not None else None
         self._scratch = hyperscan.Scratch(database) if database is not None else None
 
-    def match(self, message: str, severity: int | None, trap_oid: str | None) -> Rule | None:
-        """The matching rule with the lowest (priority, id) whose severity passes, or None."""
-        hits = self._hits
-        hits.clear()
-        if self._scan is not None:
-            self._scan(message.encode(), self._collect, scratch=self._scratch)
-        if trap_oid:
-            self._oids.collect(trap_oid, hits)
-        index = _NO_SEVERITY if severity is None else severity
-        best = self._catch_all[index]
-        if hits:
-            bit, passes = _SEVERITY_BITS[index], self._passes
-            for rank in hits:
-                if rank < best and passes[rank] & bit:
-                    best = rank
-        return self.rules[best] if best < len(self.rules) else None
+    def match_all(self, events: Iterable[Event]) -> list[Rule | None]:
+        """For each event the matching rule with the lowest (priority, id) whose severity passes, or None."""
+        hits, passes, catch_all, rules = self._hits, self._passes, self._catch_all, (*self.rules, None)
+        scan, collect, scratch, collect_oids = self._scan, self._collect, self._scratch, self._oids.collect
+        found = []
+        for event in events:
+            hits.clear()
+            if scan is not None:
+                scan(event.message.encode(), collect, scratch=scratch)
+            oid, severity = event.trap_oid, event.syslog_severity
+            if oid:
+                collect_oids(oid, hits)
+            index = _NO_SEVERITY if severity is None else severity
+            best = catch_all[index]
+            if hits:
+                bit = _SEVERITY_BITS[index]
+                for rank in hits:
+                    if rank < best and passes[rank] & bit:
+                        best = rank
+            found.append(rules[best])
+        return found
 
     def fork(self) -> Matcher:
         """The same rules for another thread; nothing is compiled again."""
@@ -136,21 +143,6 @@ _BY_SYSLOG = (
 """Alert severity by syslog severity 0-7; the last is for events without one."""
 
 
-def judge(matcher: Matcher, rule_set: RuleSet, event: Event) -> Judgement:
-    """Judges one event: same rule set, same event, same answer (I5)."""
-    severity = event.syslog_severity
-    rule = matcher.match(event.message, severity, event.trap_oid)
-    if rule is None:
-        return Judgement(None, Handling.LOG_ONLY, team_for(rule_set, event.hostname), AlertSeverity.WARNING)
-    development = event.hostname in rule_set.development_hosts
-    return Judgement(
-        rule,
-        rule.dev_handling if development else rule.prod_handling,
-        rule.team_assignment or team_for(rule_set, event.hostname),
-        rule.alert_severity or _BY_SYSLOG[_NO_SEVERITY if severity is None else severity],
-    )
-
-
 def team_for(rule_set: RuleSet, hostname: str) -> str:
     """The host's team, else the default team."""
     return rule_set.device_teams.get(hostname) or rule_set.config.unhandled_default_team
@@ -173,5 +165,25 @@ class Knowledge:
         same = rule_set.rules == self.rule_set.rules
         return Knowledge(rule_set, self.matcher) if same else Knowledge.of(rule_set)
 
+    def judge_all(self, events: Sequence[Event]) -> list[Judgement]:
+        """What the rules say about each event: same rule set, same event, same answer (I5)."""
+        rule_set, judged = self.rule_set, []
+        development_hosts = rule_set.development_hosts
+        for event, rule in zip(events, self.matcher.match_all(events), strict=True):
+            hostname = event.hostname
+            if rule is None:
+                judged.append(Judgement(None, _LOG_ONLY, team_for(rule_set, hostname), _WARNING))
+                continue
+            severity = event.syslog_severity
+            judged.append(
+                Judgement(
+                    rule,
+                    rule.dev_handling if hostname in development_hosts else rule.prod_handling,
+                    rule.team_assignment or team_for(rule_set, hostname),
+                    rule.alert_severity or _BY_SYSLOG[_NO_SEVERITY if severity is None else severity],
+                )
+            )
+        return judged
+
     def judge(self, event: Event) -> Judgement:
-        return judge(self.matcher, self.rule_set, event)
+        return self.judge_all((event,))[0]

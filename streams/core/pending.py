@@ -11,9 +11,9 @@ from schemas.dead_letters import DeadLetter, Reason
 from streams.core.backoff import BackoffPolicy, backoff
 from streams.core.batches import Record
 from streams.core.delivery import Answer, Settlement, retry_after
-from streams.core.disposition import replay_header
 from streams.core.letter_headers import clean_detail
 from streams.core.undelivered import undelivered_letter
+from streams.core.work import replay_header
 
 ERROR_LIMIT = 500
 """Characters of the last error kept in the alert's row."""

@@ -10,11 +10,11 @@ from typing import Protocol
 from schemas.dead_letters import DeadLetter, LetterState, Reason
 from schemas.rules import RuleSet
 from streams.core.delivery import Answer, Settlement, Standing
-from streams.core.disposition import Decided
 from streams.core.pausing import Pause
 from streams.core.progress import Progress
 from streams.core.remediation import Batch, Posts
 from streams.core.signatures import Seen
+from streams.core.work import Decided
 
 
 class Clock(Protocol):

@@ -7,6 +7,7 @@ memory; from the second on it has a row (docs/adr/0009-unhandled-signatures.md s
 from __future__ import annotations
 
 import re
+import struct
 from collections.abc import Mapping
 from hashlib import blake2b
 from itertools import chain, islice
@@ -27,6 +28,7 @@ _ID = re.compile(
     r"|(?<![A-Za-z0-9])(?=[a-fA-F]*[0-9])[0-9a-fA-F]+(?![A-Za-z0-9])"  # short hexadecimal with a digit in it
     r"|[0-9]+"
 )
+_INT64 = struct.Struct(">q").unpack
 _ID_BYTES = b"0123456789abcdefABCDEF:.-"
 
 
@@ -37,7 +39,7 @@ class SignaturePolicy(Struct, frozen=True):
     window_s: int = 86400
 
 
-class Seen(Struct):
+class Seen(Struct, gc=False):
     """What is known of one signature. Times are ms since the epoch, of the broker."""
 
     hostname: str
@@ -65,9 +67,12 @@ def signature(hostname: str, message: str) -> int:
     and length fall together; two messages that differ in the letters a to f alone do too. It runs for every unmatched
     event, so it is one pass of `bytes.translate` and one short hash.
     """
-    skeleton = message[:TEMPLATE_CHARACTERS].encode("utf-8", "surrogatepass").translate(None, _ID_BYTES)
-    text = b"%b\0%b" % (hostname.encode("utf-8", "surrogatepass"), skeleton)
-    return int.from_bytes(blake2b(text, digest_size=8).digest(), "big", signed=True)
+    try:
+        host, text = hostname.encode(), message[:TEMPLATE_CHARACTERS].encode()
+    except UnicodeEncodeError:
+        host, text = (part.encode("utf-8", "surrogatepass") for part in (hostname, message[:TEMPLATE_CHARACTERS]))
+    skeleton = host + b"\0" + text.translate(None, _ID_BYTES)
+    return _INT64(blake2b(skeleton, digest_size=8).digest())[0]  # type: ignore[no-any-return]
 
 
 class SignatureBook:
@@ -122,7 +127,7 @@ class SignatureDraft:
     def evicted(self) -> list[int]:
         """Signatures to forget so that the book keeps its limit: the longest unseen, this batch's last."""
         entries, changed = self._book.entries, self.changed
-        surplus = len(entries) + sum(key not in entries for key in changed) - self._book.limit
+        surplus = len(entries) + len(changed.keys() - entries.keys()) - self._book.limit
         if surplus <= 0:
             return []
         unseen = (key for key in entries if key not in changed)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import httpx2
 import msgspec
 
@@ -11,6 +13,9 @@ from api.routes import JSON, ApiRoute, Place, Table
 from schemas.json_faults import faults_in
 
 EVERYWHERE = {"x-request-id", "x-correlation-id", "x-api-version", "x-api-supported-versions"}
+
+
+_document = cache(document)
 
 
 def check_answer(table: Table, answer: httpx2.Response) -> None:
@@ -46,7 +51,7 @@ def _is_ready(route: ApiRoute, status: int) -> bool:
 
 
 def _check_error(table: Table, place: Place, route: ApiRoute, answer: httpx2.Response) -> None:
-    shown = document(table)
+    shown = _document(table)
     reference = shown["paths"][place.path][route.method.lower()]["responses"][str(answer.status_code)]["$ref"]
     form = shown["components"]["responses"][reference.rpartition("/")[2]]
     media = answer.headers["content-type"]

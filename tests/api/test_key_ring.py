@@ -129,6 +129,28 @@ async def test_the_database_is_asked_once_for_many_requests() -> None:
     assert len(ring.keys.asked) == 2
 
 
+async def test_A6_a_wrong_secret_costs_the_question_that_an_unknown_id_costs() -> None:
+    ring = Ring()
+    made = await ring.make()
+    assert await ring.ask(made.text)
+    for presented in (spoilt(made.text), NO_SUCH):
+        asked = len(ring.keys.asked)
+        assert await ring.ask(presented) is None
+        assert len(ring.keys.asked) == asked + 1
+
+
+async def test_whoever_was_limited_asks_the_database_of_one_key_no_more_than_its_owner_does() -> None:
+    ring = Ring()
+    made = await ring.make()
+    assert await ring.ask(made.text, THERE)
+    for _ in range(40):
+        await ring.ask(NO_SUCH)
+    asked = len(ring.keys.asked)
+    for _ in range(40):
+        assert await ring.ask(spoilt(made.text)) is not None
+    assert len(ring.keys.asked) == asked
+
+
 async def test_a_database_that_is_away_is_no_reason_to_refuse_a_key() -> None:
     ring = Ring(single=Secret("k3y-of-the-test"))
     made = await ring.make()

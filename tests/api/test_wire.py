@@ -148,6 +148,16 @@ async def test_an_unwanted_body_does_not_end_the_connection() -> None:
         writer.close()
 
 
+async def test_A13_after_an_unwanted_body_the_next_head_must_come_too() -> None:
+    async with serving(Impatient) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(POST.replace(b"json", b"text") + b"Content-Length: 10\r\n\r\n")
+        assert status(await reader.readuntil(b"}")) == 415
+        writer.write(b" " * 10)
+        assert status(await asyncio.wait_for(reader.read(), 20)) == 408
+        writer.close()
+
+
 async def test_A13_requests_in_a_row_are_answered_in_a_row() -> None:
     async with serving() as port:
         post = POST + b"Content-Length: %d\r\n\r\n" % len(TOY) + TOY

@@ -8,12 +8,14 @@ import time
 
 from confluent_kafka import Producer
 
+from schemas.topics import SYSLOG
 from tests.bench.arena import TOPIC, Arena, events
 from tests.integration.pipeline import until
 from tests.integration.topics import end_offsets, read_all
 
 RATE = 1_000
 WARM_UP_S = 3
+PARTITIONS = SYSLOG.partitions
 
 
 async def latency_ms(arena: Arena, seconds: int) -> dict[str, float]:
@@ -22,6 +24,7 @@ async def latency_ms(arena: Arena, seconds: int) -> dict[str, float]:
     database = await arena.fresh()
     arena.stack.start_worker("match-1", database_url=database.settings.database_url)
     try:
+        await until(lambda: _ready(database.pool), "the worker has found its place in every partition")
         count = RATE * (WARM_UP_S + seconds)
         await asyncio.to_thread(_offer, arena, count)
         await until(lambda: _processed(database.pool, count), "every event is processed")
@@ -43,6 +46,10 @@ def _offer(arena: Arena, count: int) -> None:
             time.sleep(max(0.0, began + number / RATE - time.perf_counter()))
     assert producer.flush(30) == 0
     assert sum(end_offsets(arena.bootstrap, TOPIC).values()) == count
+
+
+async def _ready(pool) -> bool:
+    return await pool.fetchval("SELECT count(*) FROM partition_progress WHERE topic = $1", TOPIC) == PARTITIONS
 
 
 async def _processed(pool, count: int) -> bool:

@@ -31,6 +31,7 @@ from streams.adapters.database import create_pool
 from streams.adapters.idempotency import IdempotencyKeys
 from streams.adapters.reads import PostgresReads
 from streams.adapters.secrets import API_KEY, FileSecrets
+from streams.adapters.transactions import Transactions
 from streams.core.reads import EXACT_TOTAL, AuditQuery
 from tests.integration.api_process import get, process
 from tests.integration.conftest import Database
@@ -51,8 +52,8 @@ async def client(database: Database) -> AsyncIterator[httpx2.AsyncClient]:
         metrics=metrics,
         checks={"postgresql": reads.check_schema},
         reads=reads,
-        keys=KeyStore(database.pool, None),
-        answers=IdempotencyKeys(database.pool),
+        keys=KeyStore(Transactions(database.pool), None),
+        answers=IdempotencyKeys(Transactions(database.pool)),
         cursors=Cursors(b"key of the cursors", utc_now),
         now=utc_now,
     )

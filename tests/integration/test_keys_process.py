@@ -91,9 +91,13 @@ async def test_the_life_of_a_key_from_the_command_to_the_api(desk: Desk) -> None
     assert tuple(await pool.fetchrow(audit)) == ("cli:ann", "panels")
     used = "SELECT count(*) = 2 FROM api_key_hashes WHERE last_used_at > now() - interval '1 hour'"
     await until(lambda: pool.fetchval(used), "both uses are written down", within=30)
-    failed = "SELECT address, key_id, reason FROM auth_failures"
-    await until(lambda: pool.fetch(failed), "the failure is written down", within=30)
-    assert tuple((await pool.fetch(failed))[0]) == ("127.0.0.1", made["id"], "revoked")
+
+    async def failed() -> Any:
+        return (await desk.mutt("failures"))["failures"]
+
+    await until(failed, "the failure is written down", within=30)
+    first = (await failed())[0]
+    assert (first["address"], first["key_id"], first["reason"]) == ("127.0.0.1", made["id"], "revoked")
 
 
 async def test_fifty_creates_with_one_idempotency_key_make_one(desk: Desk) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 import pytest_asyncio
 from msgspec.structs import replace
 
@@ -19,6 +20,7 @@ from schemas.scopes import Scope
 from schemas.topics import TOPICS
 from streams.adapters.api_keys import KeyStore
 from streams.adapters.secrets import pepper_of
+from streams.adapters.transactions import Transactions
 from streams.core.api_keys import WantedKey
 from streams.core.authors import Author
 from tests.builders import event_json
@@ -39,11 +41,20 @@ async def secrets(system: System) -> dict[str, bytes]:
     found = {path.name: path.read_bytes().strip() for path in system.stack.layout.secrets.iterdir()}
     assert len(found) >= 5
     assert min(map(len, found.values())) > 16
-    store = KeyStore(system.database.pool, pepper_of(system.database.secrets))
+    store = KeyStore(Transactions(system.database.pool), pepper_of(system.database.secrets))
     made = await store.create(WantedKey("grafana", frozenset({Scope.EVENTS_READ})), Author("cli:ann"))
     return found | {STORED: made.text.reveal().rpartition("_")[2].encode(), "": made.text.reveal().encode()}
 
 
+@pytest.fixture
+def started_as_by_a_person(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A forked program shows the arguments and the environment of the process that it came from."""
+    monkeypatch.setattr(system.stack, "forks", False)
+    if sink := system.stack.children.pop("sink", None):
+        sink.stop()
+
+
+@pytest.mark.usefixtures("started_as_by_a_person")
 async def test_I9_secrets_appear_nowhere(system: System, secrets: dict[str, bytes]) -> None:
     ports = {name: free_port() for name in ("match", "forward", "dead_letters", "api")}
     await traffic(system, ports)
@@ -141,9 +152,8 @@ def answers(ports: dict[str, int], key: str) -> Places:
     paths["api"] += ("/api/v1/audit-logs", "/api/v1/slo")
     wrong = {"X-API-KEY": "not-the-key"}
     said = {f"http {name}{path}": answer(ports[name], path, **wrong) for name in ports for path in paths[name]}
-    said |= {
-        f"http api {text}": answer(ports["api"], "/api/v1/slo", **{"X-API-KEY": text}) for text in (key, key + "x")
-    }
+    for name, text in {"right": key, "spoilt": key + "x"}.items():
+        said[f"http api {name}"] = answer(ports["api"], "/api/v1/slo", **{"X-API-KEY": text})
     assert b"components" in said["http api right"]
     return said
 

@@ -14,9 +14,9 @@ from schemas.errors import BrokerUnavailable, RowRefused, StoreUnavailable
 from schemas.events import Disposition
 from streams.agents.match_events import Matching, MatchLane
 from streams.core.batches import CorruptBatch, PlainRecord, PolledBatch, Record
-from streams.core.disposition import Decided, fingerprint
 from streams.core.matching import Knowledge
 from streams.core.progress import Progress
+from streams.core.work import Decided, fingerprint
 from streams.intake import Intake
 from streams.metrics import REGISTRY
 from streams.pauses import PauseReason, Pauses
@@ -373,7 +373,7 @@ async def test_a_lane_revoked_while_intake_is_closed_ends_with_nothing_begun() -
 class _DefectiveMatcher(Knowledge):
     """Judging fails on every record."""
 
-    def judge(self, event: object) -> NoReturn:
+    def judge_all(self, events: object) -> NoReturn:
         raise ZeroDivisionError("judging")
 
 

@@ -146,6 +146,8 @@ def native_calls(kept: StoredKey | None) -> list[str]:
         ({"scopes": frozenset()}, "scope"),
         ({"name": "n" * 101}, "name"),
         ({"name": "a\0b"}, "name"),
+        ({"name": "a\x1b[2Jb"}, "name"),
+        ({"name": "a\udcffb"}, "name"),
         ({"expires_at": NOW}, "expires"),
         ({"expires_at": NOW + dt.timedelta(days=3651)}, "expires"),
     ],

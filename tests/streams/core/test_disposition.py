@@ -17,9 +17,10 @@ from schemas.rows import AUDIT
 from schemas.rules import AlertSeverity, Handling
 from schemas.topics import SYSLOG
 from streams.core.batches import OversizedBatch, PlainRecord, Record
-from streams.core.disposition import HALT_AFTER, Decided, Work, decide, fingerprint
+from streams.core.disposition import decide
 from streams.core.matching import Knowledge
 from streams.core.signatures import SignatureBook
+from streams.core.work import HALT_AFTER, Decided, Work, fingerprint
 from tests.builders import event_json, rule, rule_set
 
 NOW = dt.datetime(2026, 3, 1, 12, 0, 30, tzinfo=dt.UTC)
@@ -133,8 +134,10 @@ class _Defect:
 
     rule_set = rule_set(*RULES)
 
-    def judge(self, event: object) -> None:
+    def judge_all(self, events: object) -> None:
         raise ZeroDivisionError("judging")
+
+    judge = judge_all
 
 
 def defective(count: int, before: int = 0) -> Decided:

@@ -10,9 +10,9 @@ from schemas.config import DynamicConfig
 from schemas.errors import RuleRefused
 from schemas.events import Disposition
 from schemas.rules import AlertSeverity, Handling, MatchType, Mode, Rule, SeverityMatch
-from streams.core.matching import Knowledge, compile_rules, judge
+from streams.core.matching import Knowledge, compile_rules
 from tests import oracle
-from tests.builders import event, rule, rule_set
+from tests.builders import event, match, rule, rule_set
 
 
 def regex(pattern: str, **overrides: object) -> Rule:
@@ -28,7 +28,7 @@ def any_event(**overrides: object) -> Rule:
 
 
 def decided(*rules: Rule, message: str = "m", severity: int | None = None, oid: str | None = None) -> int | None:
-    found = compile_rules(rule_set(*rules)).match(message, severity, oid)
+    found = match(compile_rules(rule_set(*rules)), message, severity, oid)
     return found and found.id
 
 
@@ -113,8 +113,8 @@ def test_an_empty_message_is_judged() -> None:
 def test_R1_hostile_patterns_stay_cheap_on_long_messages() -> None:
     hostile = ("(a+)+$", "(.*a){30}", "(x+x+)+y", "(a|aa)+$", "^(a?){50}a{50}$")
     matcher = compile_rules(rule_set(*(regex(pattern, id=id) for id, pattern in enumerate(hostile, start=1))))
-    assert matcher.match("b" * 65000 + "!", None, None) is None
-    assert matcher.match("a" * 65536, None, None) is not None
+    assert match(matcher, "b" * 65000 + "!") is None
+    assert match(matcher, "a" * 65536) is not None
 
 
 def test_a_refused_stored_pattern_is_named() -> None:
@@ -126,7 +126,7 @@ def test_a_refused_stored_pattern_is_named() -> None:
 def test_a_fork_answers_alike() -> None:
     matcher = compile_rules(rule_set(rule(match_string="a"), trap("1.3", id=2)))
     fork = matcher.fork()
-    assert [fork.match("A", None, None), fork.match("x", 3, "1.3.6")] == list(matcher.rules)
+    assert [match(fork, "A"), match(fork, "x", 3, "1.3.6")] == list(matcher.rules)
 
 
 texts = st.text(alphabet="abAB 1.\n\\$(é", min_size=1, max_size=4)
@@ -166,7 +166,7 @@ def test_the_matcher_equals_the_linear_oracle(
 ) -> None:
     matcher = compile_rules(rule_set(*rules))
     for message, severity, oid in events:
-        assert matcher.match(message, severity, oid) == oracle.first_match(rules, message, severity, oid)
+        assert match(matcher, message, severity, oid) == oracle.first_match(rules, message, severity, oid)
 
 
 def test_development_hosts_use_their_own_handling() -> None:
@@ -200,8 +200,8 @@ def test_the_team_is_the_rules_else_the_hosts_else_the_default() -> None:
 )
 def test_handling_decides_the_disposition(handling: Handling, disposition: Disposition) -> None:
     known = rule_set(rule(match_string="m", prod_handling=handling))
-    assert judge(compile_rules(known), known, event()).disposition is disposition
-    assert judge(compile_rules(known), known, event(message="x")).disposition is Disposition.UNHANDLED
+    assert Knowledge.of(known).judge(event()).disposition is disposition
+    assert Knowledge.of(known).judge(event(message="x")).disposition is Disposition.UNHANDLED
 
 
 def test_alert_severity_is_the_rules_else_by_syslog_severity() -> None:
