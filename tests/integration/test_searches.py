@@ -25,8 +25,9 @@ from streams.adapters.event_traces import EventTraces
 from streams.adapters.ledger import LedgerReads
 from streams.adapters.ledger_check import Books
 from streams.adapters.letter_searches import LetterSearches
+from streams.adapters.locks import lock_key, try_lock
 from streams.adapters.rehearsals import Rehearsals
-from streams.adapters.replay_jobs import ReplayJobs
+from streams.adapters.replay_jobs import REPLAY_LOCK, ReplayJobs
 from streams.adapters.replay_runner import ReplayRunner
 from streams.adapters.searches import PostgresSearches
 from streams.adapters.transactions import Transactions
@@ -285,6 +286,8 @@ async def test_a_replay_is_a_job_that_is_resumed(broker: Stack, database: Databa
         assert (await client.get(where)).json()["state"] == "waiting"
         await database.pool.execute("UPDATE replays SET problem = 'cut short'")
         assert (await client.get(where)).json()["state"] == "interrupted"
+        async with try_lock(database.pool, lock_key(REPLAY_LOCK, uuid.UUID(where.rpartition("/")[2]))):
+            assert (await client.get(where)).json()["state"] == "running"
 
         runner = ReplayRunner(database.pool, broker.kafka.bootstrap)
         running = asyncio.create_task(runner.run())
