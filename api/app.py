@@ -16,6 +16,7 @@ from api.audit_logs import AuditLogs
 from api.audited_events import AuditedEvents
 from api.auth import Authenticator
 from api.balance import Balance
+from api.circuit import Circuit
 from api.compression import Compression
 from api.config import Config
 from api.config_audit import ConfigAuditTrail
@@ -38,16 +39,22 @@ from api.ingest import Ingest
 from api.jobs import Jobs
 from api.keys import ApiKeys
 from api.ledger import LedgerOfPartitions
+from api.maintenance import MaintenanceWindows
 from api.metrics import ApiMetrics
+from api.objectives import ObjectiveLevels
 from api.pattern_guard import PatternGuard
 from api.problems import HANDLERS
+from api.prometheus_source import POLICY, PROMETHEUS, PrometheusSource
 from api.routes import Resource, flatten
 from api.rule_dry_run import RuleDryRun
 from api.rule_files import RuleFiles
 from api.rules import Rules
 from api.rules_v1 import RulesV1
 from api.slo import Slo
+from api.summary import MetricsSummary
 from api.teams import Teams
+from api.version import VersionInfo
+from schemas.slo import objectives
 from streams.adapters.audit_samples import AuditSamples
 from streams.adapters.config_audit import ConfigAudit
 from streams.adapters.config_store import ConfigStore
@@ -63,6 +70,7 @@ from streams.core.api_keys import Keys
 from streams.core.idempotency import IdempotencyStore
 from streams.core.reads import Reads
 from streams.core.searches import Searches
+from streams.core.slo_reads import MaintenanceStore, PrometheusReads, SloReads
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +89,10 @@ class Ports:
     traces: EventTraces
     ledger: LedgerReads
     balance: Balance
+    slo: SloReads
+    maintenance: MaintenanceStore
+    prometheus: PrometheusReads | None
+    """None where no PROMETHEUS_URL is set."""
     rules: RuleStore
     hosts: HostList
     teams: HostList
@@ -97,10 +109,17 @@ def resources(ports: Ports) -> tuple[Resource, ...]:
     """All of them. None asks its port for anything before a request comes."""
     metrics, cursors = ports.metrics, ports.cursors
     patterns = PatternGuard()
+    promised = objectives()
+    circuit = Circuit(PROMETHEUS, POLICY, metrics)
+    prometheus = PrometheusSource(ports.prometheus, promised, circuit, ports.now)
     subjects: tuple[Resource, ...] = (
         Health(Readiness(ports.checks), metrics),
         AuditLogs(ports.reads, metrics),
-        Slo(ports.reads, metrics),
+        Slo(ports.slo, promised, metrics, ports.now),
+        ObjectiveLevels(ports.slo, prometheus, promised, metrics, ports.now),
+        MaintenanceWindows(ports.maintenance, ports.now),
+        MetricsSummary(ports.slo, metrics, ports.now),
+        VersionInfo(),
         Rules(ports.rules, patterns, cursors, metrics),
         RuleFiles(ports.rules, patterns, metrics),
         RuleDryRun(ports.rules, ports.samples, patterns, metrics),

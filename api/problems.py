@@ -20,6 +20,7 @@ from schemas.errors import (
     BrokerUnavailable,
     ConfigRefused,
     KnownDown,
+    MaintenanceRefused,
     NotFound,
     Outdated,
     Overloaded,
@@ -181,6 +182,7 @@ REFUSALS: dict[type[Refused], ProblemType] = {
     NotFound: ProblemType.NOT_FOUND,
     AlreadyThere: ProblemType.CONFLICT,
     Outdated: ProblemType.STALE,
+    MaintenanceRefused: ProblemType.VALIDATION,
     RuleRefused: ProblemType.VALIDATION,
     ConfigRefused: ProblemType.VALIDATION,
 }
