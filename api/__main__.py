@@ -119,7 +119,10 @@ async def serve(settings: Settings, secrets: SecretSource, key: Secret | None, l
     """Answers on the socket until a signal comes, then finishes what is in hand."""
     pool = await create_pool(settings, secrets, size=CONNECTIONS)
     book = IndicatorBook()
-    metrics = ApiMetrics(judged=lambda good: book.count(Component.API, utc_now(), good=int(good), total=1))
+    metrics = ApiMetrics(
+        judged=lambda good: book.count(Component.API, utc_now(), good=int(good), total=1),
+        lost=lambda events: book.count(Component.INGESTOR, utc_now(), good=0, total=events),
+    )
     pepper = pepper_of(secrets)
     turns = Turns(CONNECTIONS, waiting=WAITING, within_s=WAIT_S)
     guard = Guard(Circuit(POSTGRESQL, POLICY, metrics), turns)

@@ -65,6 +65,7 @@ class Refusal(StrEnum):
     UNKNOWN = "unknown"
 
 
+_OURS = frozenset({Refusal.QUEUE_FULL, Refusal.KAFKA, Refusal.UNKNOWN})
 _VALIDATION = frozenset({DeadReason.MISSING_FIELD, DeadReason.FIELD, DeadReason.DUPLICATE_KEY, DeadReason.TOO_LARGE})
 
 
@@ -92,10 +93,14 @@ def counts_for_objective(endpoint: str) -> bool:
 
 
 class ApiMetrics:
-    """The metrics of one API process. `judged` is told of every answer that counts for its objective: was it good."""
+    """The metrics of one API process. `judged` is told of every answer that counts for its objective: was it good;
+    `lost` of events that count against the ingestor's: how many were not published, through a fault of ours."""
 
-    def __init__(self, *, judged: Callable[[bool], None] = lambda _: None) -> None:
+    def __init__(
+        self, *, judged: Callable[[bool], None] = lambda _: None, lost: Callable[[int], None] = lambda _: None
+    ) -> None:
         self._judged = judged
+        self._lost = lost
         self.registry = CollectorRegistry()
         self._bound: dict[tuple[str, int], _Bound] = {}
         # Requests answered. internal_error: a defect, see the log by request id. unavailable: the breaker below
@@ -183,6 +188,8 @@ class ApiMetrics:
     def ingest_refused(self, why: Refusal, events: int) -> None:
         if events:
             self.ingest_requests.labels("fail", why.value).inc(events)
+            if why in _OURS:
+                self._lost(events)
 
     def answered(self, endpoint: str, status: int, seconds: float) -> None:
         count, latency, good = self._bound.get((endpoint, status)) or self._bind(endpoint, status)

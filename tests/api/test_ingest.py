@@ -64,8 +64,13 @@ class World:
     config: DynamicConfig = field(default_factory=DynamicConfig)
     sink: MemorySink = field(default_factory=MemorySink)
     waiting: Waiting = field(default_factory=Waiting)
-    metrics: ApiMetrics = field(default_factory=ApiMetrics)
     now: float = 100.0
+    lost: list[int] = field(default_factory=list)
+    """Events that count against the ingestor."""
+    metrics: ApiMetrics = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.metrics = ApiMetrics(lost=self.lost.append)
 
     def client(self) -> TestClient:
         depth = Depth(self.waiting, self.metrics, clock=lambda: self.now)
@@ -162,6 +167,7 @@ def test_v1_too_many_too_full_and_away(path: str) -> None:
     assert (away.status_code, away.headers["retry-after"]) == (503, "5")
     assert set(away.json()) == {"status", "message", "correlation_id"}
     assert (world.refused("rate_limit"), world.refused("queue_full"), world.refused("unknown")) == (2, 1, 1)
+    assert world.lost == [1, 1]
 
 
 def test_a_depth_that_nobody_can_count_is_guessed() -> None:
