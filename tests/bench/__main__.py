@@ -18,7 +18,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from tests.bench import api, api_events, contestants
+from tests.bench import api, contestants
 from tests.bench.arena import Arena, open_arena
 from tests.bench.latency import latency_ms
 from tests.bench.memory import rss_mib
@@ -42,10 +42,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _answers(home: Path, options: argparse.Namespace) -> tuple[dict[str, Any], dict[str, float]]:
-    figures = asyncio.run(api.measure(home / "slo")) | api_events.measure(
-        home / "events", options.rows, options.seconds
-    )
-    return figures, api.TARGETS | api_events.TARGETS
+    return asyncio.run(api.measure(home, options.rows, options.seconds)), api.TARGETS
 
 
 def _race(home: Path, options: argparse.Namespace) -> tuple[dict[str, Any], dict[str, float]]:

@@ -12,7 +12,6 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -24,7 +23,7 @@ from ops.devstack.stack import Stack
 from streams.adapters.secrets import API_KEY
 from tests.bench.audit_rows import fill
 from tests.integration.api_process import process
-from tests.integration.conftest import Database, empty_topics, new_database
+from tests.integration.conftest import Database, new_database
 from tests.integration.pipeline import configure, until
 
 TARGETS: dict[str, float] = {
@@ -61,20 +60,8 @@ class Ground:
     database: Database
 
 
-def measure(home: Path, rows: int, seconds: float) -> dict[str, Any]:
-    """Every figure of TARGETS, and what they are made of, on servers of its own below `home`."""
-    stack = Stack(home)
-    try:
-        stack.start_postgres()
-        stack.start_kafka()
-        empty_topics(stack)
-        return asyncio.run(_measure(stack, rows, seconds))
-    finally:
-        stack.stop_all()
-        stack.layout.purge()
-
-
-async def _measure(stack: Stack, rows: int, seconds: float) -> dict[str, Any]:
+async def measure(stack: Stack, rows: int, seconds: float) -> dict[str, Any]:
+    """Every figure of TARGETS, and what they are made of."""
     async with _ground(stack, rows) as ground:
         figures: dict[str, Any] = {"api_rows": rows, **await _pages(ground)}
         ready = [await _timed(ground, "/ready") for _ in range(100)]
@@ -116,6 +103,7 @@ async def _pages(ground: Ground) -> dict[str, Any]:
         "text": {"q": "sequence 4999"}, "no_text": {"q": "%a%a%a"}, "alert": {"alert_id": str(alert)},
     }  # fmt: skip
     figures: dict[str, Any] = {}
+    await _walk(ground, {}, 5)  # connections are made, plans are known
     for name, params in cases.items():
         waits = (await _walk(ground, params, PAGES))[0]
         figures[f"api_page_{name}_p99_ms"] = _p99(waits)
