@@ -34,7 +34,7 @@ AlertRecord = tuple[uuid.UUID, bytes, bytes]
 def create_producer(bootstrap: str) -> AIOKafkaProducer:
     """The worker's own producer. Start it in the loop that will use it."""
     return AIOKafkaProducer(
-        **producer_options(bootstrap), linger_ms=5, compression_type="lz4", max_batch_size=256 * 1024
+        **producer_options(bootstrap), linger_ms=5, compression_type="zstd", max_batch_size=256 * 1024
     )
 
 
