@@ -127,7 +127,7 @@ class SignatureDraft:
     def evicted(self) -> list[int]:
         """Signatures to forget so that the book keeps its limit: the longest unseen, this batch's last."""
         entries, changed = self._book.entries, self.changed
-        surplus = len(entries) + len(changed.keys() - entries.keys()) - self._book.limit
+        surplus = len(entries) + len(changed) - len(changed.keys() & entries.keys()) - self._book.limit
         if surplus <= 0:
             return []
         unseen = (key for key in entries if key not in changed)
