@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 import faust
 import structlog
+from faust.tables import TableManager
 from faust.types.tuples import TP
 from mode.supervisors import CrashingSupervisor
 from msgspec.structs import replace
@@ -101,6 +102,23 @@ class WorkerApp(faust.App):  # type: ignore[misc]
         return consumer
 
 
+class NoTables(TableManager):  # type: ignore[misc]
+    """What Faust starts for its tables, of which we have none, without the second that it sleeps first."""
+
+    mundane_level = "debug"
+
+    async def on_start(self) -> None:
+        await self._update_channels()
+        await self.recovery.start()
+
+
+class Worker(faust.Worker):  # type: ignore[misc]
+    """Faust's, which sleeps for a second once everything has stopped; everything of ours is closed by then."""
+
+    async def _sentinel_task(self) -> None:
+        await asyncio.sleep(0)
+
+
 def create_app(settings: Settings, role: Role, loop: asyncio.AbstractEventLoop) -> WorkerApp:
     """The Faust app of a worker, to be run by `faust.Worker` in `loop`. docs/adr/0002 says why each setting."""
     app = WorkerApp(
@@ -126,6 +144,7 @@ def create_app(settings: Settings, role: Role, loop: asyncio.AbstractEventLoop) 
         stream_buffer_maxsize=16,
         stream_wait_empty=False,
         table_standby_replicas=0,
+        TableManager=NoTables,
         topic_allow_declare=False,
         topic_disable_leader=True,
         web_enabled=False,
@@ -166,7 +185,7 @@ def run_worker(settings: Settings, role: Role) -> None:
     asyncio.set_event_loop(loop)
     with tempfile.TemporaryDirectory(prefix="mutt-", ignore_cleanup_errors=True) as folder:
         app = create_app(replace(settings, data_dir=settings.data_dir or folder), role, loop)
-        worker = faust.Worker(
+        worker = Worker(
             app, loop=loop, loglevel=settings.log_level, override_logging=False, redirect_stdouts=False, quiet=True
         )
         worker.spinner = None

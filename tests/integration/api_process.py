@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import http.client
 import json
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from schemas.settings import Settings
-from tests.programs import bare_environment
+from tests.programs import Forked, Surroundings, bare_environment, start_module
 
 
 @contextmanager
-def process(settings: Settings) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
+def process(settings: Settings) -> Iterator[tuple[int, Forked]]:
     """`python -m api`, once it answers."""
-    kept = bare_environment()
-    child = subprocess.Popen([sys.executable, "-m", "api"], env=kept | settings.to_env(), stderr=subprocess.DEVNULL)
+    child = start_module("api", surroundings=Surroundings(bare_environment() | settings.to_env()))
     try:
         deadline = time.monotonic() + 30
         while not answers(settings.api_port):

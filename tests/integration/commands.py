@@ -5,16 +5,14 @@ from __future__ import annotations
 import os
 import pty
 import subprocess
-import sys
+from pathlib import Path
 from typing import Any
 
 from confluent_kafka import Consumer, Producer, TopicPartition
 from msgspec.structs import replace
 
 from tests.integration.topics import bounds
-from tests.programs import bare_environment, run_text
-
-MUTT = (sys.executable, "-c", "from ops.cli.mutt import main; main()")
+from tests.programs import Command, bare_environment, run_text
 
 
 def mutt(database: Any, broker: Any, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -28,30 +26,16 @@ def mutt_on_terminal(
     ours, theirs = pty.openpty()
     try:
         os.write(ours, types.encode())
-        return subprocess.run(
-            [*MUTT, *arguments],
-            stdin=theirs,
-            capture_output=True,
-            text=True,
-            env=environment(database, broker) | environ,
-            timeout=60,
-            check=False,
-        )
+        terminal = Path(os.ttyname(theirs))
+        return run_text("mutt", *arguments, given=terminal, environment=environment(database, broker) | environ)
     finally:
         os.close(ours)
         os.close(theirs)
 
 
-def start_mutt(database: Any, broker: Any, *arguments: str) -> subprocess.Popen[str]:
+def start_mutt(database: Any, broker: Any, *arguments: str) -> Command:
     """A command that goes on running; the caller ends it."""
-    return subprocess.Popen(
-        [*MUTT, *arguments],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment(database, broker),
-    )
+    return Command("mutt", *arguments, environment=environment(database, broker))
 
 
 def environment(database: Any, broker: Any) -> dict[str, str]:

@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import AsyncIterator, Iterator, Mapping
+import os
+import sys
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 
 import asyncpg
 import pytest
 import pytest_asyncio
-from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
 from msgspec.structs import replace
 
 from ops.devstack.processes import Child
 from ops.devstack.provision import create_database
 from ops.devstack.stack import Stack
 from schemas.settings import Settings
-from schemas.topics import TOPICS
+from schemas.topics import TOPICS, Topic
 from streams.adapters.database import connect, create_pool
 from streams.adapters.migrations import migrate
 from streams.adapters.secrets import DB_PASSWORD, FileSecrets
+from tests.programs import Surroundings, start_module
 
 _TEMPLATE = "mutt_template"
 _numbers = itertools.count(1)
@@ -30,18 +34,41 @@ _numbers = itertools.count(1)
 GROUPS = ("mutt-match", "mutt-forward", "mutt-dead-letters")
 
 
+LONG = (
+    "backpressure", "bad_inputs", "watchdog", "match", "kills", "demo", "stack", "corpus", "remediation", "rate_share",
+)  # fmt: skip
+"""Files that take longest: they begin first, so that the processes that share the files end together."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = Path(__file__).parent
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.integration)
+    turn = {f"test_{name}.py": number for number, name in enumerate(LONG)}
+    items.sort(key=lambda item: turn.get(item.path.name, len(turn)))
+
+
+class ForkedStack(Stack):
+    """A stack whose programs are forked (`tests/programs.py`), for there are many starts; servers are as they are."""
+
+    def spawn(self, name: str, argv: Sequence[str | os.PathLike[str]], **settings: Any) -> Child:
+        interpreter, option, module, *arguments = [os.fspath(part) for part in argv]
+        assert (interpreter, option) == (sys.executable, "-m")
+        log = self.layout.logs / f"{name}.log"
+        surroundings = Surroundings(self.environment(**settings), output=log, errors=log, own_session=True)
+        process = start_module(module, *arguments, surroundings=surroundings)
+        self.children[name] = Child(name, cast(Any, process), log)
+        return self.children[name]
 
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The servers' folder; nothing runs until `postgres` or `kafka` is asked for."""
-    stack = Stack(tmp_path_factory.mktemp("stack") / "a folder with spaces", fsync=False)
+    stack = ForkedStack(tmp_path_factory.mktemp("stack") / "a folder with spaces", fsync=False)
     yield stack
+    end_workers(stack)
+    stack.kafka.kill()  # nobody needs what it would tidy up
     stack.stop_all()
     stack.layout.purge()
 
@@ -113,14 +140,27 @@ def broker(kafka: Stack) -> Stack:
 
 
 def empty_topics(kafka: Stack) -> None:
-    """Makes every topic of mutt anew and forgets its consumer groups."""
+    """Makes every topic of mutt anew that is missing or was written to, and forgets the consumer groups."""
     admin = AdminClient({"bootstrap.servers": kafka.kafka.bootstrap})
-    names = [topic.name for topic in TOPICS]
-    _settle(admin.delete_topics(names, operation_timeout=30), "UNKNOWN_TOPIC_OR_PART")
+    untouched = _untouched(admin)
+    used = [topic for topic in TOPICS if topic not in untouched]
+    if used:
+        _settle(admin.delete_topics([topic.name for topic in used], operation_timeout=30), "UNKNOWN_TOPIC_OR_PART")
     _forget_groups(admin)
-    wanted = [NewTopic(t.name, t.partitions, 1, config=t.config) for t in TOPICS]
-    while _settle(admin.create_topics(wanted, operation_timeout=30), "TOPIC_ALREADY_EXISTS"):
+    wanted = [NewTopic(t.name, t.partitions, 1, config=t.config) for t in used]
+    while wanted and _settle(admin.create_topics(wanted, operation_timeout=30), "TOPIC_ALREADY_EXISTS"):
         pass  # the broker is still deleting them
+
+
+def _untouched(admin: AdminClient) -> list[Topic]:
+    """The topics that are there with all their partitions, to which nothing was ever written."""
+    there = {name: len(found.partitions) for name, found in admin.list_topics(timeout=30).topics.items()}
+    whole = [topic for topic in TOPICS if there.get(topic.name) == topic.partitions]
+    ends = admin.list_offsets(
+        {TopicPartition(t.name, p): OffsetSpec.latest() for t in whole for p in range(t.partitions)}
+    )
+    written = {at.topic for at, end in ends.items() if end.result().offset}
+    return [topic for topic in whole if topic.name not in written]
 
 
 def _forget_groups(admin: AdminClient) -> None:

@@ -6,7 +6,6 @@ import asyncio
 import datetime as dt
 import json
 import signal
-import subprocess
 from collections import Counter
 from typing import Any
 
@@ -20,6 +19,7 @@ from tests.builders import dead_letter, event_json
 from tests.integration.commands import mutt, read_from, start_mutt
 from tests.integration.conftest import System
 from tests.integration.pipeline import until
+from tests.programs import Command, text
 
 pytestmark = pytest.mark.integration
 
@@ -39,9 +39,9 @@ def sent(broker: Any) -> list[str]:
     return [dict(headers)["mutt.dlq.id"].decode() for _, _, headers in read_from(broker, TOPIC, PARTITION, 0)]
 
 
-def end(command: subprocess.Popen[str]) -> tuple[int, str, str]:
-    out, err = command.communicate(timeout=60)
-    return command.returncode, out, err
+def end(command: Command) -> tuple[int, str, str]:
+    done = text(command.end())
+    return done.returncode, done.stdout, done.stderr
 
 
 async def test_ctrl_c_stops_a_replay_and_resume_finishes_it(system: System) -> None:
