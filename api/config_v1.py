@@ -17,7 +17,7 @@ from api.authors import author_of
 from api.metrics import ApiMetrics
 from api.problem_types import ProblemType
 from api.problems import Fault, Invalid, JsonResponse, Problem
-from api.queries import QueryReader
+from api.queries import QueryReader, text_up_to
 from api.routes import ApiRoute, Parameter
 from api.rule_bodies import Reason
 from schemas.config import Value, parse_value, to_text
@@ -38,7 +38,7 @@ OPERATIONS = ("CREATE", "UPDATE", "DELETE")
 KNOWN = ConfigAuditQuery(tables=TABLES, operations=OPERATIONS)
 """What v1 tells of: objects and operations that came later are in v2."""
 
-Name = Annotated[str, Meta(min_length=1, max_length=255)]
+Name = Annotated[str, text_up_to(255)]
 PAGES = LOG_QUERY[:2]
 FILTERS = (
     *PAGES,

@@ -6,6 +6,7 @@ import datetime as dt
 import re
 from collections.abc import Callable, Collection
 
+from msgspec import Meta
 from starlette.datastructures import QueryParams
 
 from api.problems import Fault, Invalid
@@ -13,6 +14,11 @@ from api.problems import Fault, Invalid
 _DIGITS = re.compile(r"[0-9]{1,100}")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _TIME = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}(:\d{2}([.]\d{1,9})?)?([Zz]|[+-]\d{2}:?\d{2})?", re.ASCII)
+
+
+def text_up_to(longest: int) -> Meta:
+    """What `QueryReader.text` takes, for the type of a parameter: `Annotated[str, text_up_to(255)]`."""
+    return Meta(min_length=1, max_length=longest, pattern="^[^\\x00]*$")
 
 
 class QueryReader:

@@ -18,7 +18,7 @@ from api.pattern_guard import PatternGuard
 from api.preconditions import IF_MATCH, IF_NONE_MATCH
 from api.problem_types import ProblemType
 from api.problems import Fault, Invalid, Problem
-from api.queries import QueryReader
+from api.queries import QueryReader, text_up_to
 from api.routes import JSON, ApiRoute, Parameter
 from api.rule_bodies import (
     LONGEST_REASON,
@@ -43,8 +43,8 @@ ONE = PATH + "/{id:int}"
 LARGEST_ID = 2**31 - 1
 MERGE_PATCH = "application/merge-patch+json"
 
-Text = Annotated[str, Meta(min_length=1, max_length=MATCH_STRING_LIMIT)]
-WHY = Parameter("reason", "Why, for the audit.", Annotated[str, Meta(min_length=1, max_length=LONGEST_REASON)])
+Text = Annotated[str, text_up_to(MATCH_STRING_LIMIT)]
+WHY = Parameter("reason", "Why, for the audit.", Annotated[str, text_up_to(LONGEST_REASON)])
 
 RULES = Listing(
     item=ShownRule,
