@@ -25,6 +25,7 @@ from api.guarded_reads import POLICY, POSTGRESQL, WAIT_S, WAITING, GuardedReads
 from api.guarded_transactions import GuardedTransactions
 from api.health import Check
 from api.hosts import Hosts
+from api.indicators import IndicatorWriter, written
 from api.key_ring import KeyRing
 from api.metrics import ApiMetrics
 from api.protocol import MOST_READ, Protocol
@@ -33,6 +34,7 @@ from api.upkeep import Upkeep, kept_up
 from schemas.errors import SettingsRefused
 from schemas.secrets import Secret
 from schemas.settings import Settings
+from schemas.slo import Component
 from streams import logs
 from streams.adapters.api_keys import KeyStore
 from streams.adapters.audit_samples import AuditSamples
@@ -42,10 +44,16 @@ from streams.adapters.config_store import ConfigStore
 from streams.adapters.database import create_pool
 from streams.adapters.host_lists import development_hosts, device_teams
 from streams.adapters.idempotency import IdempotencyKeys
+from streams.adapters.indicators import PostgresIndicators
+from streams.adapters.maintenance import PostgresMaintenance
+from streams.adapters.prometheus import Prometheus
 from streams.adapters.reads import PostgresReads
 from streams.adapters.rule_store import RuleStore
 from streams.adapters.secrets import API_KEY, API_PEPPER, FileSecrets, SecretSource, pepper_of
+from streams.adapters.slo import PostgresSlo
+from streams.adapters.transactions import Transactions
 from streams.core.api_keys import derived_key
+from streams.core.indicator_book import IndicatorBook
 
 log = structlog.get_logger()
 
@@ -103,7 +111,8 @@ def listen(host: str, port: int) -> socket.socket:
 async def serve(settings: Settings, secrets: SecretSource, key: Secret | None, listening: socket.socket) -> None:
     """Answers on the socket until a signal comes, then finishes what is in hand."""
     pool = await create_pool(settings, secrets, size=CONNECTIONS)
-    metrics = ApiMetrics()
+    book = IndicatorBook()
+    metrics = ApiMetrics(judged=lambda good: book.count(Component.API, utc_now(), good=int(good), total=1))
     pepper = pepper_of(secrets)
     turns = Turns(CONNECTIONS, waiting=WAITING, within_s=WAIT_S)
     guard = Guard(Circuit(POSTGRESQL, POLICY, metrics), turns)
@@ -128,6 +137,9 @@ async def serve(settings: Settings, secrets: SecretSource, key: Secret | None, l
         keys=keys,
         answers=answers,
         cursors=Cursors(cursor_key(pepper), utc_now),
+        slo=PostgresSlo(transactions),
+        maintenance=PostgresMaintenance(transactions),
+        prometheus=Prometheus(settings.prometheus_url) if settings.prometheus_url else None,
         now=utc_now,
     )
     doors = Doors(
@@ -136,10 +148,11 @@ async def serve(settings: Settings, secrets: SecretSource, key: Secret | None, l
         origins=settings.origins_allowed,
     )
     upkeep = Upkeep(keys, ring.book, ring.uses, (keys.forget_failures, answers.forget))
+    writer = IndicatorWriter(book, PostgresIndicators(Transactions(pool)))
     host, port = listening.getsockname()[:2]
     log.info("listening", host=host, port=port, key_needed=not (key is None and pepper is None))
     try:
-        async with kept_up(upkeep):
+        async with kept_up(upkeep), written(writer):
             await uvicorn.Server(served(create_app(resources(ports), doors, metrics))).serve(sockets=[listening])
     finally:
         pool.terminate()

@@ -14,6 +14,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from api.audit_logs import AuditLogs
 from api.auth import Authenticator
+from api.circuit import Circuit
 from api.compression import Compression
 from api.config import Config
 from api.config_audit import ConfigAuditTrail
@@ -28,16 +29,22 @@ from api.health import Check, Health, Readiness
 from api.hosts import Hosts
 from api.idempotency import Repeatable
 from api.keys import ApiKeys
+from api.maintenance import MaintenanceWindows
 from api.metrics import ApiMetrics
+from api.objectives import ObjectiveLevels
 from api.pattern_guard import PatternGuard
 from api.problems import HANDLERS
+from api.prometheus_source import POLICY, PROMETHEUS, PrometheusSource
 from api.routes import Resource, flatten
 from api.rule_dry_run import RuleDryRun
 from api.rule_files import RuleFiles
 from api.rules import Rules
 from api.rules_v1 import RulesV1
 from api.slo import Slo
+from api.summary import MetricsSummary
 from api.teams import Teams
+from api.version import VersionInfo
+from schemas.slo import objectives
 from streams.adapters.audit_samples import AuditSamples
 from streams.adapters.config_audit import ConfigAudit
 from streams.adapters.config_store import ConfigStore
@@ -46,6 +53,7 @@ from streams.adapters.rule_store import RuleStore
 from streams.core.api_keys import Keys
 from streams.core.idempotency import IdempotencyStore
 from streams.core.reads import Reads
+from streams.core.slo_reads import MaintenanceStore, PrometheusReads, SloReads
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +63,10 @@ class Ports:
     metrics: ApiMetrics
     checks: Mapping[str, Check]
     reads: Reads
+    slo: SloReads
+    maintenance: MaintenanceStore
+    prometheus: PrometheusReads | None
+    """None where no PROMETHEUS_URL is set."""
     rules: RuleStore
     hosts: HostList
     teams: HostList
@@ -71,10 +83,17 @@ def resources(ports: Ports) -> tuple[Resource, ...]:
     """All of them. None asks its port for anything before a request comes."""
     metrics, cursors = ports.metrics, ports.cursors
     patterns = PatternGuard()
+    promised = objectives()
+    circuit = Circuit(PROMETHEUS, POLICY, metrics)
+    prometheus = PrometheusSource(ports.prometheus, promised, circuit, ports.now)
     subjects: tuple[Resource, ...] = (
         Health(Readiness(ports.checks), metrics),
         AuditLogs(ports.reads, metrics),
-        Slo(ports.reads, metrics),
+        Slo(ports.slo, promised, metrics, ports.now),
+        ObjectiveLevels(ports.slo, prometheus, promised, metrics, ports.now),
+        MaintenanceWindows(ports.maintenance, ports.now),
+        MetricsSummary(ports.slo, metrics, ports.now),
+        VersionInfo(),
         Rules(ports.rules, patterns, cursors, metrics),
         RuleFiles(ports.rules, patterns, metrics),
         RuleDryRun(ports.rules, ports.samples, patterns, metrics),

@@ -10,7 +10,7 @@ import structlog
 
 from api.metrics import ApiMetrics
 from schemas.errors import KnownDown, QuestionFailed, Unavailable
-from streams.core.breaker import Breaker, BreakerPolicy, BreakerState
+from streams.core.breaker import Breaker, BreakerPolicy, BreakerState, Told
 
 log = structlog.get_logger()
 
@@ -24,11 +24,11 @@ class Circuit:
         self._name = name
         self._clock = clock
         self._breaker = Breaker(policy)
-        self._shown = BreakerState.CLOSED
+        self._told = Told()
         self._state_gauge = metrics.breaker_state.labels(name)
         self._failures_gauge = metrics.breaker_failures.labels(name)
         self._changes = metrics.breaker_changes
-        self._state_gauge.set(self._shown)
+        self._state_gauge.set(self._told.state)
 
     def check(self) -> None:
         """For who is going to wait for a turn first. Raises KnownDown where `asked` would."""
@@ -63,15 +63,11 @@ class Circuit:
         return KnownDown(self._name, max(0.0, (self._breaker.retry_at or now) - now))
 
     def _show(self, now: float) -> None:
-        state = self._breaker.state(now)
         self._failures_gauge.set(self._breaker.failures)
-        if state is self._shown:
-            return
-        names = self._shown.name.lower(), state.name.lower()
-        self._changes.labels(self._name, *names).inc()
-        log.warning("circuit breaker", service=self._name, before=names[0], now=names[1])
-        self._state_gauge.set(state)
-        self._shown = state
+        if change := self._told.change(self._breaker.state(now)):
+            self._changes.labels(self._name, *change.names).inc()
+            log.warning("circuit breaker", service=self._name, before=change.names[0], now=change.names[1])
+            self._state_gauge.set(change.now)
 
 
 def means_down(error: BaseException) -> bool:

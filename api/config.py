@@ -19,9 +19,8 @@ from api.preconditions import IF_MATCH, IF_NONE_MATCH
 from api.problem_types import ProblemType
 from api.problems import Fault, Invalid, JsonResponse, Problem
 from api.queries import QueryReader
+from api.reasons import WHY, Reason, reason_asked
 from api.routes import ApiRoute, Parameter
-from api.rule_bodies import LONGEST_REASON, Reason
-from api.rules import WHY
 from schemas.config import BY_NAME, Value, typed_text
 from schemas.errors import ConfigRefused
 from schemas.json_checks import pointer_to
@@ -137,9 +136,7 @@ class Config:
         return await self._change(request, found, text, new.reason)
 
     async def reset(self, request: Request) -> Response:
-        reader = QueryReader(request.query_params)
-        reason = reader.text("reason", longest=LONGEST_REASON)
-        reader.finish()
+        reason = reason_asked(request)
         found = await self._standing(request)
         preconditions.required(request, found.version)
         return await self._change(request, found, None, reason)

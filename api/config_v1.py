@@ -18,8 +18,8 @@ from api.metrics import ApiMetrics
 from api.problem_types import ProblemType
 from api.problems import Fault, Invalid, JsonResponse, Problem
 from api.queries import QueryReader, text_up_to
+from api.reasons import Reason
 from api.routes import ApiRoute, Parameter
-from api.rule_bodies import Reason
 from schemas.config import Value, parse_value, to_text
 from schemas.errors import ConfigRefused
 from schemas.scopes import Scope

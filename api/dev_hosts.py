@@ -18,10 +18,9 @@ from api.preconditions import IF_MATCH, IF_NONE_MATCH
 from api.problem_types import ProblemType
 from api.problems import JsonResponse, Problem
 from api.queries import QueryReader
+from api.reasons import WHY, Reason, reason_asked, reason_sent
 from api.routes import ApiRoute, Parameter
-from api.rule_bodies import LONGEST_REASON, Reason
-from api.rules import WHY
-from api.rules_v1 import Message, reason_of
+from api.rules_v1 import Message
 from schemas.events import HOSTNAME_LIMIT
 from schemas.scopes import Scope
 from streams.adapters.host_lists import HostList
@@ -99,7 +98,7 @@ class DevHosts:
         return JsonResponse(Message("Dev host added successfully"), 201)
 
     async def remove_v1(self, request: Request) -> Response:
-        reason = await reason_of(request)
+        reason = await reason_sent(request)
         with self._metrics.timed("dev_host_change"):
             await self._hosts.remove(author_of(request, reason), hostname_of(request), expected=None)
         return JsonResponse(Message("Dev host deleted successfully"))
@@ -122,9 +121,7 @@ class DevHosts:
         return versioned.found(request, _shown(host), host.version)
 
     async def remove(self, request: Request) -> Response:
-        reader = QueryReader(request.query_params)
-        reason = reader.text("reason", longest=LONGEST_REASON)
-        reader.finish()
+        reason = reason_asked(request)
         host = await looked_at(request, self._hosts)
         with self._metrics.timed("dev_host_change"):
             await self._hosts.remove(author_of(request, reason), host.hostname, expected=host.version)

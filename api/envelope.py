@@ -30,6 +30,7 @@ class Envelope:
         self.table = table
         self._app = app
         self._metrics = metrics
+        metrics.expect(place.path for place in table.places)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

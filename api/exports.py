@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-CSV = "text/csv"
+CSV = "text/csv; charset=utf-8"
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from api.guard import Guard
 from streams.core.breaker import BreakerPolicy
 from streams.core.reads import AuditPage, AuditQuery, Reads
-from streams.core.slo import Indicator
 
 POSTGRESQL = "postgresql"
 """The circuit's name."""
@@ -28,14 +25,6 @@ class GuardedReads:
     async def audit_logs(self, query: AuditQuery) -> AuditPage:
         async with self._guard.asked():
             return await self._reads.audit_logs(query)
-
-    async def indicators(self, hours: int) -> Mapping[str, Indicator]:
-        async with self._guard.asked():
-            return await self._reads.indicators(hours)
-
-    async def slo_window_hours(self) -> int:
-        async with self._guard.asked():
-            return await self._reads.slo_window_hours()
 
     async def check_schema(self) -> None:
         async with self._guard.asked():

@@ -26,6 +26,6 @@ class GuardedTransactions(Transactions):
             yield connection
 
     @asynccontextmanager
-    async def writing(self, author: Author) -> AsyncIterator[Any]:
-        async with self._guard.asked(), super().writing(author) as connection:
+    async def writing(self, author: Author, *, answer_s: float | None = None) -> AsyncIterator[Any]:
+        async with self._guard.asked(), super().writing(author, answer_s=answer_s) as connection:
             yield connection

@@ -18,8 +18,8 @@ from api.lists import Listing
 from api.problem_types import ProblemType
 from api.problems import Fault, Invalid, JsonResponse, Problem
 from api.queries import QueryReader
+from api.reasons import Reason
 from api.routes import ApiRoute, Parameter
-from api.rule_bodies import Reason
 from schemas.errors import KeyRefused, ScopesExceeded, TwoKeysLive
 from schemas.scopes import Client, Scope
 from streams.core.api_keys import ApiKey, Keys, KeyState, MadeKey, WantedKey

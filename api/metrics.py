@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from time import perf_counter
@@ -43,8 +43,12 @@ _REASONS = {
     405: Reason.METHOD,
     406: Reason.VERSION,
     410: Reason.VERSION,
+    502: Reason.UNAVAILABLE,
     503: Reason.UNAVAILABLE,
+    504: Reason.UNAVAILABLE,
 }
+_JUDGED = (Reason.NONE, Reason.UNAVAILABLE, Reason.INTERNAL_ERROR)
+"""What counts for the objective of availability; all else is the caller's own fault."""
 
 
 def reason_of(status: int) -> Reason:
@@ -53,14 +57,25 @@ def reason_of(status: int) -> Reason:
     return _REASONS.get(status, Reason.INVALID if status < 500 else Reason.INTERNAL_ERROR)
 
 
-class ApiMetrics:
-    """The metrics of one API process."""
+_Bound = tuple[Counter, Histogram, bool | None]
+"""What one endpoint and status move; and whether it is good for the objective, None where it does not count."""
 
-    def __init__(self) -> None:
+
+def counts_for_objective(endpoint: str) -> bool:
+    """Probes do not: they say how others are. schemas/objectives.yaml says the same to Prometheus."""
+    return endpoint.startswith("/api/") or endpoint == "/ingest"
+
+
+class ApiMetrics:
+    """The metrics of one API process. `judged` is told of every answer that counts for its objective: was it good."""
+
+    def __init__(self, *, judged: Callable[[bool], None] = lambda _: None) -> None:
+        self._judged = judged
         self.registry = CollectorRegistry()
-        self._bound: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
+        self._bound: dict[tuple[str, int], _Bound] = {}
         # Requests answered. internal_error: a defect, see the log by request id. unavailable: the breaker below
-        # tells whether PostgreSQL is away; while it is closed, too much is asked at once or of one question.
+        # tells whether PostgreSQL is away; while it is closed, too much is asked at once or of one question, or what
+        # answered 502 or 504 is Prometheus.
         # unauthorized rising: a client has an old key, or somebody tries keys.
         self.requests = Counter(
             "mutt_webui_api_requests_total",
@@ -120,14 +135,23 @@ class ApiMetrics:
         )
 
     def answered(self, endpoint: str, status: int, seconds: float) -> None:
-        children = self._bound.get((endpoint, status)) or self._bind(endpoint, status)
-        children[0].inc()
-        children[1].observe(seconds)
+        count, latency, good = self._bound.get((endpoint, status)) or self._bind(endpoint, status)
+        count.inc()
+        latency.observe(seconds)
+        if good is not None:
+            self._judged(good)
 
-    def _bind(self, endpoint: str, status: int) -> tuple[Counter, Histogram]:
+    def expect(self, endpoints: Iterable[str]) -> None:
+        """Shows zeros from the start: a series that begins with its first count hides that count from a rate."""
+        for endpoint in filter(counts_for_objective, endpoints):
+            for status in (200, 500, 503):
+                self._bind(endpoint, status)
+
+    def _bind(self, endpoint: str, status: int) -> _Bound:
         reason = reason_of(status)
         count = self.requests.labels(endpoint, "fail" if reason else "success", reason.value)
-        self._bound[endpoint, status] = bound = count, self.latency.labels(endpoint)
+        good = not reason if reason in _JUDGED and counts_for_objective(endpoint) else None
+        self._bound[endpoint, status] = bound = count, self.latency.labels(endpoint), good
         return bound
 
     @contextmanager

@@ -32,6 +32,7 @@ class ProblemType(Enum):
     LATE = _Facts("late", 408, "The request did not come in time", "Send it again, at once.")
     CONFLICT = _Facts("conflict", 409, "Conflict with what is there", "Read the present state; `detail` says what.")
     IN_FLIGHT = _Facts("in-flight", 409, "The same request is in hand", "Try again after `Retry-After` seconds.")
+    NO_SOURCE = _Facts("no-source", 409, "The source is not set up", "Set PROMETHEUS_URL, or ask another source.")
     GONE = _Facts("gone", 410, "This version has ended", "Follow `Link`: it names the successor.")
     STALE = _Facts("stale", 412, "It was changed meanwhile", "Read again; send the new ETag in `If-Match`.")
     TOO_LARGE = _Facts("too-large", 413, "Body is too large", "Send less at once.")
@@ -47,9 +48,14 @@ class ProblemType(Enum):
     RATE_LIMITED = _Facts("rate-limited", 429, "Too many requests", "Try again after `Retry-After` seconds.")
     HEADERS_TOO_LARGE = _Facts("headers-too-large", 431, "Headers are too large", "Send fewer.")
     INTERNAL = _Facts("internal", 500, "Internal error", "A defect of mutt: report `correlation_id`.")
+    SOURCE_FAILED = _Facts(
+        "source-failed", 502, "The source gave no answer that can be used", "Look at what `detail` names."
+    )
     UNAVAILABLE = _Facts("unavailable", 503, "Something needed is away", "Try again after `Retry-After` seconds.")
     TOO_SLOW = _Facts("too-slow", 503, "The answer takes too long", "Ask for less: a shorter time, a narrower filter.")
     BUSY = _Facts("busy", 503, "Too many requests wait already", "Try again after `Retry-After` seconds.")
+    SOURCE_DOWN = _Facts("source-down", 503, "The source is known to be down", "Try again after `Retry-After` seconds.")
+    SOURCE_LATE = _Facts("source-late", 504, "The source did not answer in time", "Look at what `detail` names.")
 
     @property
     def slug(self) -> str:

@@ -19,6 +19,7 @@ from schemas.errors import (
     AlreadyThere,
     ConfigRefused,
     KnownDown,
+    MaintenanceRefused,
     NotFound,
     Outdated,
     Overloaded,
@@ -176,6 +177,7 @@ REFUSALS: dict[type[Refused], ProblemType] = {
     NotFound: ProblemType.NOT_FOUND,
     AlreadyThere: ProblemType.CONFLICT,
     Outdated: ProblemType.STALE,
+    MaintenanceRefused: ProblemType.VALIDATION,
     RuleRefused: ProblemType.VALIDATION,
     ConfigRefused: ProblemType.VALIDATION,
 }

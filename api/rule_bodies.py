@@ -12,6 +12,7 @@ from msgspec import Meta, Struct
 
 from api.pattern_guard import PatternGuard
 from api.problems import Fault, Invalid
+from api.reasons import Reason
 from schemas.errors import RuleRefused
 from schemas.json_checks import pointer_to
 from schemas.json_faults import faults_in
@@ -26,8 +27,6 @@ def words(kind: type[StrEnum], *more: str) -> Meta:
     return Meta(extra_json_schema={"enum": [*kind, *more]})
 
 
-LONGEST_REASON = 1000
-Reason = Annotated[str, Meta(max_length=LONGEST_REASON, pattern="^[^\\x00]*$", description="Why, for the audit.")]
 MatchString = Annotated[str, Meta(min_length=1, max_length=MATCH_STRING_LIMIT)]
 Oid = Annotated[str, Meta(max_length=1500, examples=["1.3.6.1.4.1.9"])]
 Severity = Annotated[int, Meta(ge=0, le=7)]
@@ -86,6 +85,8 @@ class ShownRule(Struct, frozen=True, kw_only=True):
 
 
 RULE_FIELDS = RuleBody.__struct_fields__
+MOST_FAULTS = 100
+"""Of a list of rules."""
 
 
 def shown_rule(stored: StoredRule) -> ShownRule:
@@ -120,6 +121,19 @@ def read_rule(
                 found.setdefault(pointer_to(pointer, name), why)
     faults += [Fault(detail, pointer=place) for place, detail in found.items()]
     return None if found else rule
+
+
+def read_rules(data: list[object], faults: list[Fault], *, pointer: str) -> list[Rule]:
+    """The rules of a list; after MOST_FAULTS no more is read."""
+    rules = []
+    for place, one in enumerate(data):
+        if len(faults) >= MOST_FAULTS:
+            faults.append(Fault("and what comes after was not read", pointer=f"{pointer}/{place}"))
+            break
+        rule = read_rule(one, faults, pointer=f"{pointer}/{place}")
+        if rule is not None:
+            rules.append(rule)
+    return rules
 
 
 async def check_pattern(guard: PatternGuard, rule: Rule, old: Rule | None = None) -> None:

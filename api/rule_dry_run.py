@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from time import monotonic
 from typing import Annotated, Any
 
+import msgspec
 from msgspec import Meta, Struct
 from starlette.requests import Request
 from starlette.responses import Response
@@ -19,7 +20,7 @@ from api.pattern_guard import PatternGuard
 from api.problem_types import ProblemType
 from api.problems import Fault, Invalid, JsonResponse, Problem
 from api.routes import ApiRoute
-from api.rule_bodies import RuleBody, pattern_faults, read_rule, refuse_patterns
+from api.rule_bodies import RuleBody, pattern_faults, read_rule, read_rules, refuse_patterns
 from api.rules import LARGEST_ID, PATH
 from api.turns import Turns
 from schemas import codec
@@ -162,7 +163,7 @@ class RuleDryRun:
         return (post,)
 
     async def post(self, request: Request) -> Response:
-        asked, proposal = _read(bodies.parsed(await bodies.read_bytes(request)))
+        asked, proposal = await asyncio.to_thread(_read, bodies.parsed(await bodies.read_bytes(request)))
         if asked.rule_id is not None and (await self._rules.get(asked.rule_id)).retired_at is not None:
             raise Problem(ProblemType.NOT_FOUND, NO_RULE)
         pointers = ["/rule"] if asked.rules is None else [f"/rules/{place}" for place, _ in enumerate(proposal.rules)]
@@ -174,7 +175,7 @@ class RuleDryRun:
     async def _answer(self, asked: DryRun, proposal: Proposal) -> DryRunAnswer:
         comparison, shown = await self._comparison(proposal)
         deadline = monotonic() + WITHIN_S
-        lines = [shown.line(comparison, line, asked.hostname) for line in asked.lines]
+        lines = await asyncio.to_thread(shown.lines, comparison, asked)
         if asked.last:
             with self._metrics.timed("dry_run"):
                 async for samples in self._samples.newest(asked.last):
@@ -216,7 +217,10 @@ class _Shown:
             severity=decision.severity,
         )
 
-    def line(self, comparison: Comparison, line: str, hostname: str | None) -> LineDecision:
+    def lines(self, comparison: Comparison, asked: DryRun) -> list[LineDecision]:
+        return [self._line(comparison, line, asked.hostname) for line in asked.lines]
+
+    def _line(self, comparison: Comparison, line: str, hostname: str | None) -> LineDecision:
         try:
             event = event_of(line, hostname)
         except RecordRejected as rejected:
@@ -264,7 +268,7 @@ def event_of(line: str, hostname: str | None) -> Event:
 def _read(data: object) -> tuple[DryRun, Proposal]:
     """Raises Invalid with every fault, those within rules too."""
     faults: list[Fault] = []
-    rules: list[Rule | None] = []
+    rules: list[Rule] = []
     rest = data
     if isinstance(data, dict):
         rest = {name: value for name, value in data.items() if name not in ("rule", "rules")}
@@ -273,22 +277,25 @@ def _read(data: object) -> tuple[DryRun, Proposal]:
     faults += [Fault(fault.detail, pointer=fault.pointer) for fault in faults_in(rest, DryRun)]
     if faults:
         raise Invalid(faults)
-    asked = bodies.typed(data, DryRun)
-    read = tuple(rule for rule in rules if rule is not None)
+    asked = msgspec.convert(data, DryRun)
     without = frozenset({asked.rule_id} if asked.rule_id is not None and asked.rule is None else ())
-    return asked, Proposal(read, without, whole=asked.rules is not None)
+    return asked, Proposal(tuple(rules), without, whole=asked.rules is not None)
 
 
-def _rules(data: Mapping[str, Any], faults: list[Fault]) -> list[Rule | None]:
+def _rules(data: Mapping[str, Any], faults: list[Fault]) -> list[Rule]:
     given = data.get("rules")
     if isinstance(given, list):
-        return [read_rule(one, faults, pointer=f"/rules/{place}") for place, one in enumerate(given)]
+        if len(given) > MOST_RULES:
+            faults.append(Fault(f"has {len(given)} rules; at most {MOST_RULES}", pointer="/rules"))
+            return []
+        return read_rules(given, faults, pointer="/rules")
     if given is not None:
         faults.append(Fault("must be a list of rules", pointer="/rules"))
     if data.get("rule") is None:
         return []
     rule_id = data.get("rule_id")
-    return [read_rule(data["rule"], faults, id=rule_id if type(rule_id) is int else 0, pointer="/rule")]
+    rule = read_rule(data["rule"], faults, id=rule_id if type(rule_id) is int else 0, pointer="/rule")
+    return [rule] if rule is not None else []
 
 
 def _contradictions(data: Mapping[str, Any]) -> list[Fault]:

@@ -14,9 +14,9 @@ from api.metrics import ApiMetrics
 from api.pattern_guard import PatternGuard
 from api.problems import Fault, Invalid, JsonResponse
 from api.queries import QueryReader
+from api.reasons import LONGEST_REASON, WHY
 from api.routes import NDJSON, ApiRoute, Parameter
-from api.rule_bodies import LONGEST_REASON
-from api.rules import PATH, WHY
+from api.rules import PATH
 from schemas.errors import RuleRefused
 from schemas.rule_files import FileRule, RulesFormat, read_rules, write_rules
 from schemas.rules import Rule

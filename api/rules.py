@@ -19,12 +19,11 @@ from api.preconditions import IF_MATCH, IF_NONE_MATCH
 from api.problem_types import ProblemType
 from api.problems import Fault, Invalid, Problem
 from api.queries import QueryReader, text_up_to
+from api.reasons import WHY, Reason, reason_asked
 from api.routes import JSON, ApiRoute, Parameter
 from api.rule_bodies import (
-    LONGEST_REASON,
     RULE_FIELDS,
     NewRule,
-    Reason,
     ShownRule,
     TeamName,
     author_fields,
@@ -44,7 +43,6 @@ LARGEST_ID = 2**31 - 1
 MERGE_PATCH = "application/merge-patch+json"
 
 Text = Annotated[str, text_up_to(MATCH_STRING_LIMIT)]
-WHY = Parameter("reason", "Why, for the audit.", Annotated[str, text_up_to(LONGEST_REASON)])
 
 RULES = Listing(
     item=ShownRule,
@@ -186,9 +184,7 @@ class Rules:
         return await self._update(request, stored, rule, reason)
 
     async def retire(self, request: Request) -> Response:
-        reader = QueryReader(request.query_params)
-        reason = reader.text("reason", longest=LONGEST_REASON)
-        reader.finish()
+        reason = reason_asked(request)
         stored = await self._in_force(request)
         with self._metrics.timed("rule_change"):
             await self._rules.retire(stored.rule.id, author_of(request, reason), expected=stored.rule.version)

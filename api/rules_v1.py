@@ -14,11 +14,11 @@ from api.metrics import ApiMetrics
 from api.pattern_guard import PatternGuard
 from api.problem_types import ProblemType
 from api.problems import Fault, Invalid, JsonResponse, Problem
-from api.routes import MOST_BODY, ApiRoute
+from api.reasons import Reason, reason_sent
+from api.routes import ApiRoute
 from api.rule_bodies import (
     HandlingWord,
     Priority,
-    Reason,
     Severity,
     TeamName,
     author_fields,
@@ -85,10 +85,6 @@ class NewRuleV1(RuleChangeV1, forbid_unknown_fields=True, kw_only=True):
     prod_handling: HandlingWord
     dev_handling: HandlingWord
     team_assignment: TeamName
-
-
-class ReasonV1(Struct, forbid_unknown_fields=True):
-    reason: Reason | None = None
 
 
 class RulesV1Answer(Struct, frozen=True):
@@ -176,7 +172,7 @@ class RulesV1:
         return JsonResponse(Message("Rule updated successfully"))
 
     async def delete(self, request: Request) -> Response:
-        reason = await reason_of(request)
+        reason = await reason_sent(request)
         with self._metrics.timed("rule_change"):
             await self._rules.retire(rule_id(request), author_of(request, reason), expected=None)
         return JsonResponse(Message("Rule deleted successfully"))
@@ -187,12 +183,6 @@ class RulesV1:
         if stored.retired_at is not None:
             raise Problem(ProblemType.NOT_FOUND, NO_RULE)
         return stored
-
-
-async def reason_of(request: Request) -> str | None:
-    """Of a DELETE, which may have a body. Raises Problem."""
-    body = await bodies.bounded(request, MOST_BODY)
-    return bodies.typed(bodies.parsed(body), ReasonV1, ignored=("id",)).reason if body else None
 
 
 async def _object(request: Request) -> dict[str, Any]:

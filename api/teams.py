@@ -18,10 +18,10 @@ from api.preconditions import IF_MATCH, IF_NONE_MATCH
 from api.problem_types import ProblemType
 from api.problems import JsonResponse, Problem
 from api.queries import QueryReader
+from api.reasons import WHY, Reason, reason_asked, reason_sent
 from api.routes import ApiRoute, Parameter
-from api.rule_bodies import LONGEST_REASON, Reason, TeamName
-from api.rules import WHY
-from api.rules_v1 import Message, reason_of
+from api.rule_bodies import TeamName
+from api.rules_v1 import Message
 from schemas.events import HOSTNAME_LIMIT
 from schemas.rule_fields import TEAM_LIMIT
 from schemas.scopes import Scope
@@ -127,7 +127,7 @@ class Teams:
         return JsonResponse(Message("Team mapping updated successfully"))
 
     async def remove_v1(self, request: Request) -> Response:
-        reason = await reason_of(request)
+        reason = await reason_sent(request)
         with self._metrics.timed("team_change"):
             await self._teams.remove(author_of(request, reason), hostname_of(request), expected=None)
         return JsonResponse(Message("Team mapping deleted successfully"))
@@ -157,9 +157,7 @@ class Teams:
         return versioned.now(_shown(changed), changed.version)
 
     async def remove(self, request: Request) -> Response:
-        reader = QueryReader(request.query_params)
-        reason = reader.text("reason", longest=LONGEST_REASON)
-        reader.finish()
+        reason = reason_asked(request)
         host = await looked_at(request, self._teams)
         with self._metrics.timed("team_change"):
             await self._teams.remove(author_of(request, reason), host.hostname, expected=host.version)

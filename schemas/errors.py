@@ -7,6 +7,8 @@ MuttError
 │   │       └── TooSlow                it works, but did not answer this in time
 │   ├── BrokerUnavailable      Kafka
 │   ├── ReceiverUnavailable    the webhook receiver
+│   ├── PrometheusUnavailable  Prometheus, where SLOs are asked of it
+│   │   └── PrometheusTimeout      it did not answer in time
 │   ├── KnownDown              not even asked: its circuit breaker is open
 │   └── Overloaded             not even asked: too many wait for it already
 ├── RecordRejected         dead-letter: the record's own fault, with a closed reason
@@ -18,6 +20,8 @@ MuttError
     ├── ConfigRefused          a dynamic configuration key
     ├── DocumentRefused        a JSON document, before anybody looks at what it says
     ├── RuleRefused            a rule or a rules file
+    ├── ObjectivesRefused      the file of service level objectives
+    ├── MaintenanceRefused     a maintenance window
     ├── NotFound               there is no such thing, or it was retired
     ├── AlreadyThere           a thing of that name is there
     ├── KeyRefused             an API key: its client, scopes or times
@@ -62,6 +66,14 @@ class BrokerUnavailable(Unavailable):
 
 class ReceiverUnavailable(Unavailable):
     """The webhook receiver could not be reached."""
+
+
+class PrometheusUnavailable(Unavailable):
+    """Prometheus could not be reached, or its answer is none."""
+
+
+class PrometheusTimeout(PrometheusUnavailable):
+    """Prometheus did not answer in time."""
 
 
 class KnownDown(Unavailable):
@@ -133,6 +145,14 @@ class DocumentRefused(Refused):
 
 class RuleRefused(Refused):
     """A rule (or a line of a rules file) is not valid, or the matching engine does not accept its pattern."""
+
+
+class ObjectivesRefused(Refused):
+    """The file of service level objectives is not valid; nothing of it is used."""
+
+
+class MaintenanceRefused(Refused):
+    """A maintenance window is not valid, or is over."""
 
 
 class NotFound(Refused):

@@ -6,6 +6,7 @@ import re
 import types
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Annotated, Any, Union, get_args, get_origin
 
 import msgspec
@@ -22,6 +23,7 @@ class JsonFault:
     detail: str
 
 
+_fields = cache(fields)  # looking them up costs more than all the rest
 _PATH = re.compile(r" - at `(?:key in )?\$?([^`]*)`$")
 _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
 
@@ -42,7 +44,7 @@ def _inside(data: object, type_: Any, pointer: str) -> Iterator[JsonFault]:
 
 
 def _members(data: dict[str, Any], struct: type[msgspec.Struct], pointer: str) -> Iterator[JsonFault]:
-    known = {field.encode_name: field for field in fields(struct)}
+    known = {field.encode_name: field for field in _fields(struct)}
     tag = struct.__struct_config__.tag_field
     for name in data:
         if name not in known and name != tag:

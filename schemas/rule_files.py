@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 from typing import Any, NamedTuple, NoReturn
 
 import msgspec
 import yaml
 
+from schemas import plain_yaml
 from schemas.errors import RuleRefused
 from schemas.rule_fields import rule_from_mapping
 from schemas.rules import Handling, Rule
@@ -19,10 +20,7 @@ DEFAULT_DEV = Handling.LOG_ONLY
 """Handling of rules in files that leave it out: a ticket, and nothing but a row for development hosts."""
 
 SHOWN_PROBLEMS = 20
-DEPTH_LIMIT = 16
-
 _BOM = b"\xef\xbb\xbf"
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class RulesFormat(StrEnum):
@@ -40,7 +38,7 @@ class FileRule(NamedTuple):
 
 
 _Member = tuple[int, Mapping[str, Any]]
-_Problem = Callable[[int, str], None]
+_Problem = plain_yaml.Problem
 
 
 def read_rules(
@@ -158,83 +156,20 @@ def _no_constant(name: str) -> NoReturn:
 
 
 def _yaml_members(text: str, problem: _Problem) -> Iterator[_Member]:
-    """The mappings of a YAML file. Aliases are not read, so none can unfold without end; tags make no objects."""
-    try:
-        if not _yaml_is_plain(text, problem):
-            return
-        root = yaml.compose(text, Loader=_Loader)
-        for node in _yaml_list(root, problem):
-            if not isinstance(node, yaml.MappingNode):
-                problem(_line(node.start_mark), "is no mapping")
-            elif _yaml_keys_once(node, problem):
-                yield from _yaml_mapping(node, problem)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        problem(_line(mark) if mark else 1, f"YAML: {error.problem or error.context}")
-    except yaml.reader.ReaderError as error:
-        problem(1 + text.count("\n", 0, error.position), f"YAML: {error.reason}")
+    """The mappings of a YAML file that is one document."""
+    documents = list(plain_yaml.roots(text, problem))
+    for extra in documents[1:]:
+        problem(plain_yaml.line_of(extra), "YAML: expected a single document in the stream")
+    for node in _yaml_list(documents[0], problem) if len(documents) == 1 else ():
+        value = plain_yaml.mapping(node, problem)
+        if value is not None:
+            yield plain_yaml.line_of(node), value
 
 
-def _yaml_mapping(node: yaml.Node, problem: _Problem) -> Iterator[_Member]:
-    try:
-        value = yaml.constructor.SafeConstructor().construct_document(node)
-    except ValueError as error:  # 2020-99-99 looks like a date, 0b_ like a number
-        problem(_line(node.start_mark), f"YAML: {error}; put text between quotes")
-    else:
-        yield _line(node.start_mark), value
-
-
-def _yaml_is_plain(text: str, problem: _Problem) -> bool:
-    """Looks through the file once without building anything of it."""
-    depth = 0
-    for event in yaml.parse(text, Loader=_Loader):
-        if isinstance(event, yaml.AliasEvent):
-            problem(_line(event.start_mark), "YAML aliases (*name) are not read; write the value out")
-            return False
-        if tag := getattr(event, "tag", None):
-            problem(_line(event.start_mark), f"YAML tags ({str(tag)[:60]}) are not read")
-            return False
-        if isinstance(event, yaml.CollectionStartEvent):
-            depth += 1
-        elif isinstance(event, yaml.CollectionEndEvent):
-            depth -= 1
-        if depth > DEPTH_LIMIT:
-            problem(_line(event.start_mark), f"YAML is nested deeper than {DEPTH_LIMIT}")
-            return False
-    return True
-
-
-def _yaml_list(root: yaml.Node | None, problem: _Problem) -> list[yaml.Node]:
-    if root is None:
-        return []
+def _yaml_list(root: yaml.Node, problem: _Problem) -> list[yaml.Node]:
     if isinstance(root, yaml.MappingNode) and [key.value for key, _ in root.value] == ["rules"]:
         root = root.value[0][1]
     if isinstance(root, yaml.SequenceNode):
         return list(root.value)
-    problem(_line(root.start_mark), "YAML: a rules file is a list of mappings")
+    problem(plain_yaml.line_of(root), "YAML: a rules file is a list of mappings")
     return []
-
-
-def _yaml_keys_once(node: yaml.Node, problem: _Problem) -> bool:
-    if isinstance(node, yaml.SequenceNode):
-        verdicts = [_yaml_keys_once(item, problem) for item in node.value]
-        return all(verdicts)
-    if not isinstance(node, yaml.MappingNode):
-        return True
-    seen: set[str] = set()
-    good = True
-    for key, value in node.value:
-        name = key.value if isinstance(key, yaml.ScalarNode) else ""
-        if not isinstance(key, yaml.ScalarNode) or key.tag != "tag:yaml.org,2002:str":
-            problem(_line(key.start_mark), f"key {name!r} is not text")
-            good = False
-        elif name in seen:
-            problem(_line(key.start_mark), f"a key stands there twice: {name!r}")
-            good = False
-        seen.add(name)
-        good = _yaml_keys_once(value, problem) and good
-    return good
-
-
-def _line(mark: Any) -> int:
-    return int(mark.line) + 1

@@ -13,6 +13,7 @@ from msgspec import Meta, Struct
 from schemas.errors import SettingsRefused
 
 PREFIX = "MUTT_"
+_UNPREFIXED = frozenset({"prometheus_url"})
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Positive = Annotated[int, Meta(ge=1)]
@@ -23,6 +24,8 @@ HostNames = Annotated[str, Meta(pattern=r"^(\*\.)?[A-Za-z0-9._-]+(,(\*\.)?[A-Za-
 Origins = Annotated[str, Meta(pattern=r"^https?://[^\s,/*]+(,https?://[^\s,/*]+)*$")]
 """scheme://host[:port], with a comma between several."""
 PostgresUrl = Annotated[str, Meta(pattern="^postgres(ql)?://")]
+HttpUrl = Annotated[str, Meta(pattern=r"^https?://[^\s/?#@]+(/[^\s?#@]*)?$")]
+"""Without user and password: no setting holds a secret."""
 Seconds = Annotated[float, Meta(gt=0)]
 
 
@@ -51,6 +54,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     """Names the API answers to, beside localhost and addresses: what stands in Host."""
     cors_origins: Origins | None = None
     """Sites whose pages may ask the API from a browser; none if unset."""
+    prometheus_url: HttpUrl | None = None
+    """PROMETHEUS_URL: where service levels can be asked of Prometheus too; as other tools name it, without MUTT_."""
     log_level: str = "info"
     debug: bool = False
     """Commands show the traceback of a defect."""
@@ -78,8 +83,9 @@ class Settings(Struct, frozen=True, kw_only=True):
 
         Raises SettingsRefused naming every misspelt variable and every bad value at once.
         """
-        fields = {PREFIX + name.upper(): name for name in cls.__struct_fields__}
-        given = {name: value for name, value in environ.items() if name.startswith(PREFIX) and value != ""}
+        fields = {variable_of(name): name for name in cls.__struct_fields__}
+        ours = {name: value for name, value in environ.items() if name.startswith(PREFIX) or name in fields}
+        given = {name: value for name, value in ours.items() if value != ""}
         problems = [_unknown(name, fields) for name in given if name not in fields]
         types = get_type_hints(cls, include_extras=True)
         values: dict[str, object] = {}
@@ -96,7 +102,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     def to_env(self) -> dict[str, str]:
         """The variables that give these settings again, for a child process."""
         values = {name: getattr(self, name) for name in self.__struct_fields__}
-        return {PREFIX + name.upper(): str(value) for name, value in values.items() if value is not None}
+        return {variable_of(name): str(value) for name, value in values.items() if value is not None}
 
     @property
     def hosts_allowed(self) -> tuple[str, ...]:
@@ -109,6 +115,11 @@ class Settings(Struct, frozen=True, kw_only=True):
     @property
     def home_path(self) -> Path:
         return Path(self.home).resolve()
+
+
+def variable_of(field: str) -> str:
+    """The variable that a field is read from."""
+    return ("" if field in _UNPREFIXED else PREFIX) + field.upper()
 
 
 def _shown(value: str) -> str:

@@ -14,6 +14,7 @@ from aiokafka.errors import KafkaError
 
 from schemas.errors import StoreUnavailable
 from schemas.settings import Settings
+from schemas.slo import Component, objectives
 from schemas.topics import ALERTS, Topic
 from streams import metrics
 from streams.adapters.config_watcher import ConfigWatcher
@@ -96,6 +97,7 @@ class ForwardRole:
             outbox=KafkaOutbox(pool, producer),
             config=lambda: self._config.current,
             clock=self._clock,
+            on_time_s=objectives()[Component.ALERT_LATENCY].within_s,
             on_death=end_process,
             on_breaker=lambda _: self._hold_back(),
         )

@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from schemas.dead_letters import Reason
 from schemas.events import Disposition
+from streams.core.delivery import DeliveryReason, Timing
 
 REGISTRY = CollectorRegistry()
 
@@ -126,6 +127,12 @@ MOOG_LATENCY = Histogram(
 # Alerts that reached their end. fail: dead letters, see `mutt dlq stats --stage deliver`.
 MOOG_ALERTS = _counter("mutt_moog_alerts_processed_total", "Alerts settled, by outcome.", ("status", "reason"))
 
+# Alerts that came to their end; schemas/objectives.yaml says what is on time. late rising: the receiver, its rate limit
+# or its breaker holds alerts back, look at mutt_alerter_queue_depth. given_up: dead letters of delivery.
+ALERTS_ON_TIME = _counter(
+    "mutt_alerts_on_time_total", "Alerts settled, by whether they were in time.", ("status", "reason")
+)
+
 # Alerts that waited for the rate limit. Rising for long: raise moog_rate_limit with the receiver's owner.
 MOOG_RATE_LIMITED = _counter("mutt_moog_rate_limit_hits_total", "Alerts that waited for the rate limit.")
 
@@ -166,6 +173,11 @@ REMEDIATION_CAME_BACK = _counter("mutt_remediation_letters_came_back_total", "Le
 # Parked letters put on mutt.dlq.parked. Any: look at `mutt dlq list --state parked`; they leave only by hand.
 LETTERS_PARKED = _counter("mutt_dlq_parked_published_total", "Parked letters published.")
 
+# Bound when the process starts: a series that is only there after its first count hides that count from a rate.
+_ENDED = {timing: ALERTS_ON_TIME.labels("fail" if timing.value else "success", timing.value) for timing in Timing}
+for _why in DeliveryReason:
+    MOOG_REQUESTS.labels("fail" if _why.value else "success", _why.value)
+
 _RETRIES = {service: STORE_RETRIES.labels(service) for service in ("postgresql", "kafka")}
 
 
@@ -187,6 +199,11 @@ def count_batch(
     _SHED.inc(counts[Disposition.SHED])
     ALERTS_COMMITTED.inc(alerts)
     META_ALERTS.inc(meta_alerts)
+
+
+def count_end(timing: Timing) -> None:
+    """Adds one alert that was delivered or given up."""
+    _ENDED[timing].inc()
 
 
 def count_retry(service: str) -> None:

@@ -114,13 +114,17 @@ class FakeDeliveries:
         self.letters: dict[uuid.UUID, DeadLetter] = {}
         self.good: defaultdict[int, int] = defaultdict(int)
         self.total: defaultdict[int, int] = defaultdict(int)
+        self.on_time = 0
+        self.ended = 0
+        self.record_time = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
+        """Of every alert."""
         self.faults: list[MuttError] = []
         self.load_faults: list[MuttError] = []
         self.lost_answers: list[MuttError] = []
 
     def commit(self, alert_id: uuid.UUID, payload: bytes) -> None:
         """What the match worker did."""
-        self.rows[alert_id] = Standing(AlertState.PENDING, 0, hashlib.sha256(payload).digest())
+        self.rows[alert_id] = Standing(AlertState.PENDING, 0, hashlib.sha256(payload).digest(), self.record_time)
 
     async def load(self, alerts: Sequence[uuid.UUID]) -> Mapping[uuid.UUID, Standing]:
         if self.load_faults:
@@ -135,9 +139,12 @@ class FakeDeliveries:
             news = row is not None and (each.state is not AlertState.PENDING or each.attempts > row.attempts)
             if row is None or row.state is not AlertState.PENDING or not news:
                 continue
-            self.rows[each.alert_id] = Standing(each.state, each.attempts, row.payload_sha256)
+            self.rows[each.alert_id] = Standing(each.state, each.attempts, row.payload_sha256, row.record_time)
             self.good[each.partition] += each.good
             self.total[each.partition] += each.posts
+            if each.state is not AlertState.PENDING:
+                self.on_time += each.on_time
+                self.ended += 1
             if each.letter is not None:
                 self.letters.setdefault(each.letter.id, each.letter)
         for letter in foreign:

@@ -39,7 +39,8 @@ inserted AS (
      WHERE NOT EXISTS (SELECT FROM extended)
     RETURNING first_offset),
 counted AS (
-    INSERT INTO sli (component, topic, partition, minute, good, total) VALUES ('ingestor', $1, $2, $6, $18, $19)
+    INSERT INTO sli (component, topic, partition, minute, good, total)
+    VALUES ('ingestor', $1, $2, $6, $18, $19), ('audit', $1, $2, $6, $5 - $4 - $14, $5 - $4)
     ON CONFLICT (component, topic, partition, minute)
     DO UPDATE SET good = sli.good + excluded.good, total = sli.total + excluded.total)
 SELECT first_offset FROM extended UNION ALL SELECT first_offset FROM inserted

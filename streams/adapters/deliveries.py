@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,13 +12,14 @@ import asyncpg
 from schemas.alerts import AlertState
 from schemas.dead_letters import DeadLetter
 from schemas.rows import DEAD_LETTERS, letter_row
+from schemas.slo import Component
 from schemas.topics import ALERTS
 from streams.adapters.faults import store_faults
 from streams.adapters.letter_log import COME_BACK
 from streams.core.delivery import Settlement, Standing
 
 _LOAD = """
-    SELECT id, state, attempts, sha256(convert_to(payload::text, 'UTF8')) AS payload_sha256
+    SELECT id, state, attempts, sha256(convert_to(payload::text, 'UTF8')) AS payload_sha256, broker_time
     FROM alerts WHERE id = ANY($1)"""
 
 # Attempts only grow and only a pending alert is settled: so a transaction whose outcome was unknown is written again
@@ -43,7 +44,7 @@ _INSERT_LETTER = f"INSERT INTO dead_letters ({_COLUMNS}) VALUES ({_PLACES}) ON C
 
 _COUNT = """
     INSERT INTO sli (component, topic, partition, minute, good, total)
-    VALUES ('forwarder', $1, $2, date_trunc('minute', now()), $3, $4)
+    VALUES ($1, $2, $3, date_trunc('minute', now()), $4, $5)
     ON CONFLICT (component, topic, partition, minute)
     DO UPDATE SET good = sli.good + excluded.good, total = sli.total + excluded.total"""
 
@@ -57,7 +58,10 @@ class PostgresDeliveries:
     async def load(self, alerts: Sequence[uuid.UUID]) -> Mapping[uuid.UUID, Standing]:
         with store_faults():
             rows = await self._pool.fetch(_LOAD, alerts)
-        return {row["id"]: Standing(AlertState(row["state"]), row["attempts"], row["payload_sha256"]) for row in rows}
+        return {
+            row["id"]: Standing(AlertState(row["state"]), row["attempts"], row["payload_sha256"], row["broker_time"])
+            for row in rows
+        }
 
     async def settle(self, settlements: Sequence[Settlement], foreign: Sequence[DeadLetter]) -> None:
         with store_faults():
@@ -65,7 +69,7 @@ class PostgresDeliveries:
                 ordered = sorted(settlements, key=lambda settlement: settlement.alert_id)  # one order of row locks
                 written = await _update(connection, ordered)
                 await _insert_letters(connection, written, foreign)
-                await _count_posts(connection, written)
+                await _count(connection, written)
 
     async def pending(self) -> int:
         """Alerts that wait for delivery, fleet-wide."""
@@ -103,11 +107,13 @@ async def _insert_letters(connection: Any, written: Sequence[Settlement], foreig
         await connection.execute(COME_BACK, [new for new, _ in again], [old for _, old in again])
 
 
-async def _count_posts(connection: Any, written: Sequence[Settlement]) -> None:
-    good: Counter[int] = Counter()
-    total: Counter[int] = Counter()
+async def _count(connection: Any, written: Sequence[Settlement]) -> None:
+    """Posts for the forwarder's indicator, alerts that came to their end for that of latency; in one order of locks."""
+    counts: dict[tuple[int, Component], Counter[str]] = defaultdict(Counter)
     for each in written:
-        good[each.partition] += each.good
-        total[each.partition] += each.posts
-    for partition in sorted(number for number, posts in total.items() if posts):
-        await connection.execute(_COUNT, ALERTS.name, partition, good[partition], total[partition])
+        counts[each.partition, Component.FORWARDER].update(good=each.good, total=each.posts)
+        if each.state is not AlertState.PENDING:
+            counts[each.partition, Component.ALERT_LATENCY].update(good=int(each.on_time), total=1)
+    for (partition, component), count in sorted(counts.items()):
+        if count["total"]:
+            await connection.execute(_COUNT, component.value, ALERTS.name, partition, count["good"], count["total"])

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
 import asyncpg
 
-from schemas.config import tolerant_snapshot
 from schemas.errors import MigrationRefused
 from streams.adapters.migrations import Migration, packaged, pending
 from streams.adapters.selects import total_of
 from streams.adapters.transactions import ACQUIRE_S, ANSWER_S, Transactions
 from streams.core.reads import AuditEntry, AuditPage, AuditQuery
-from streams.core.slo import Indicator
 
 _SHOWN_TIME = "coalesce(event_time, broker_time)"
 _COLUMNS = (
@@ -27,11 +24,6 @@ _NEWEST_FIRST = 'broker_time DESC, "offset" DESC, topic, partition'
 _RECENT = (dt.timedelta(hours=1), dt.timedelta(days=1), dt.timedelta(days=7))
 """Newest-first without host or rule has no index in that order; but a page that is full within a recent stretch of
 broker time (where the block ranges do help) is the page of the whole table too."""
-
-_INDICATORS = """
-    SELECT component, sum(good)::bigint AS good, sum(total)::bigint AS total FROM sli
-    WHERE minute >= now() - make_interval(hours => $1) GROUP BY component"""
-_WINDOW = "SELECT key, value FROM dynamic_config WHERE key = 'slo_window_hours'"
 
 
 class PostgresReads:
@@ -51,17 +43,6 @@ class PostgresReads:
                 return AuditPage((), total)
             rows = await _newest(connection, query, where, values)
         return AuditPage(tuple(_entry(row) for row in rows), total, estimated)
-
-    async def indicators(self, hours: int) -> Mapping[str, Indicator]:
-        async with self._transactions.reading() as connection:
-            rows = await connection.fetch(_INDICATORS, hours)
-        return {row["component"]: Indicator(row["good"], row["total"]) for row in rows}
-
-    async def slo_window_hours(self) -> int:
-        async with self._transactions.reading() as connection:
-            rows = await connection.fetch(_WINDOW)
-        config, _ = tolerant_snapshot({row["key"]: row["value"] for row in rows})
-        return config.slo_window_hours
 
     async def check_schema(self) -> None:
         async with self._transactions.reading() as connection:

@@ -36,6 +36,8 @@ _TEXTS = "concat_ws(E'\\n', match_string, trap_oid, description) ILIKE {}"
 
 NEWEST_FIRST = Sort("version", descending=True)
 NO_RULE = "Rule not found"
+IMPORT_S = 40.0
+"""Ten thousand rules take a few seconds."""
 
 
 class RuleStore:
@@ -72,7 +74,7 @@ class RuleStore:
 
     async def add_missing(self, rules: Sequence[Rule], author: Author) -> Imported:
         """Adds the rules that do not stand there word for word, all or none."""
-        async with self._transactions.writing(author) as connection:
+        async with self._transactions.writing(author, answer_s=IMPORT_S) as connection:
             return await import_rules(connection, rules, author)
 
     async def update(self, rule: Rule, author: Author, *, expected: int | None) -> StoredRule:

@@ -46,25 +46,28 @@ class Transactions:
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Any]:
         """A connection in a read-only transaction of one snapshot."""
-        async with self._begun(isolation="repeatable_read", readonly=True) as connection:
+        async with self._begun(self._answer_s, isolation="repeatable_read", readonly=True) as connection:
             yield connection
 
     @asynccontextmanager
-    async def writing(self, author: Author) -> AsyncIterator[Any]:
-        """A connection in a transaction that is committed in the end, its changes under this name."""
-        async with self._begun(isolation="read_committed", readonly=False) as connection:
+    async def writing(self, author: Author, *, answer_s: float | None = None) -> AsyncIterator[Any]:
+        """A connection in a transaction that is committed in the end, its changes under this name.
+
+        `answer_s` is for what takes longer than others.
+        """
+        async with self._begun(answer_s or self._answer_s, isolation="read_committed", readonly=False) as connection:
             await sign(connection, author)
             yield connection
 
     @asynccontextmanager
-    async def _begun(self, *, isolation: Any, readonly: bool) -> AsyncIterator[Any]:
+    async def _begun(self, answer_s: float, *, isolation: Any, readonly: bool) -> AsyncIterator[Any]:
         with store_faults():
             async with self._pool.acquire(timeout=self._acquire_s) as connection:
                 transaction = connection.transaction(isolation=isolation, readonly=readonly)
                 with _cut(connection, self._acquire_s, StoreUnavailable):
                     await transaction.start()
-                    await connection.execute(f"SET LOCAL statement_timeout = {round(self._answer_s * 1000)}")
-                with _cut(connection, self._answer_s + SILENCE_S, TooSlow):
+                    await connection.execute(f"SET LOCAL statement_timeout = {round(answer_s * 1000)}")
+                with _cut(connection, answer_s + SILENCE_S, TooSlow):
                     try:
                         yield connection
                     except BaseException:

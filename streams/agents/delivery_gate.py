@@ -8,7 +8,7 @@ import structlog
 
 from schemas.config import DynamicConfig
 from streams import metrics
-from streams.core.breaker import Breaker, BreakerPolicy, BreakerState
+from streams.core.breaker import Breaker, BreakerPolicy, BreakerState, Told
 from streams.core.delivery import Kind
 from streams.core.ports import Clock
 from streams.core.rate_limit import RatePolicy, TokenBucket
@@ -43,10 +43,10 @@ class Gate:
         self._breaker = Breaker(_breaker_policy(config()))
         self._bucket = TokenBucket(_rate_policy(config(), 1.0))
         self._limited = False
-        self._shown = BreakerState.CLOSED
+        self._told = Told()
         self._state_gauge = metrics.BREAKER_STATE.labels(receiver)
         self._failures_gauge = metrics.BREAKER_FAILURES.labels(receiver)
-        self._state_gauge.set(self._shown)
+        self._state_gauge.set(self._told.state)
         self.share = 1.0
         self.posting = 0
         self.closed_by: str | None = None
@@ -102,16 +102,12 @@ class Gate:
             metrics.MOOG_RATE_LIMITED.inc()
 
     def _show(self, now: float) -> None:
-        state = self._breaker.state(now)
         self._failures_gauge.set(self._breaker.failures)
-        if state is self._shown:
-            return
-        names = self._shown.name.lower(), state.name.lower()
-        metrics.BREAKER_CHANGES.labels(self._receiver, *names).inc()
-        log.warning("circuit breaker", receiver=self._receiver, before=names[0], now=names[1])
-        self._state_gauge.set(state)
-        self._shown = state
-        self._on_breaker(state)
+        if change := self._told.change(self._breaker.state(now)):
+            metrics.BREAKER_CHANGES.labels(self._receiver, *change.names).inc()
+            log.warning("circuit breaker", receiver=self._receiver, before=change.names[0], now=change.names[1])
+            self._state_gauge.set(change.now)
+            self._on_breaker(change.now)
 
 
 def _breaker_policy(config: DynamicConfig) -> BreakerPolicy:

@@ -40,7 +40,9 @@ class Intake:
         clock: Clock,
         sleep: Sleep,
         draw: Callable[[], float],
+        on_time_s: float,
     ) -> None:
+        self._on_time_s = on_time_s
         self._hold = hold
         self._store = store
         self._books = books
@@ -104,7 +106,13 @@ class Intake:
 
     def _held(self, hand: Hand, record: Record, alert: Alert, standing: Standing) -> Held:
         held = Held(
-            alert=alert, record=record, partition=hand.batch.partition, attempts=standing.attempts, hands=[hand]
+            alert=alert,
+            record=record,
+            partition=hand.batch.partition,
+            attempts=standing.attempts,
+            record_time=standing.record_time,
+            on_time_s=self._on_time_s,
+            hands=[hand],
         )
         self._hold.add(held)
         return held

@@ -16,7 +16,7 @@ from streams.agents.delivery_hold import Held, HeldCaps, Hold
 from streams.agents.delivery_intake import Intake
 from streams.core.batches import PolledBatch
 from streams.core.breaker import BreakerState
-from streams.core.delivery import Kind, Outcome
+from streams.core.delivery import Kind, Outcome, Timing
 from streams.core.ports import AlertSink, Clock, DeliveryStore, OutboxPublisher
 from streams.core.receivers.receiver import Receiver
 from streams.core.watchdog import work_of
@@ -25,7 +25,8 @@ from streams.core.watchdog import work_of
 class Forwarder:
     """Delivers what is submitted. Every method but `submit`, `run` and `drain` returns at once.
 
-    `config` gives the configuration in force; `on_death` gets the exception of a task that ends by a defect.
+    `config` gives the configuration in force; `on_death` gets the exception of a task that ends by a defect. An alert
+    that is delivered within `on_time_s` of its event is on time.
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class Forwarder:
         outbox: OutboxPublisher,
         config: Callable[[], DynamicConfig],
         clock: Clock,
+        on_time_s: float,
         on_death: Callable[[BaseException], None],
         on_breaker: Callable[[BreakerState], None] = lambda _: None,
         sleep: Sleep = asyncio.sleep,
@@ -52,7 +54,9 @@ class Forwarder:
         self._dispatch = Dispatch(self, self.gate, clock=clock, sleep=sleep, on_death=on_death)
         self._books = DeliveryBooks(store, outbox, sleep=sleep, on_stuck=self._stuck, draw=draw)
         self.hold = Hold(caps or HeldCaps())
-        self._intake = Intake(hold=self.hold, store=store, books=self._books, clock=clock, sleep=sleep, draw=draw)
+        self._intake = Intake(
+            hold=self.hold, store=store, books=self._books, clock=clock, sleep=sleep, draw=draw, on_time_s=on_time_s
+        )
         self._generation = 0
         self._draining = False
 
@@ -139,6 +143,7 @@ class Forwarder:
 
     def give_up(self, held: Held) -> None:
         metrics.MOOG_ALERTS.labels("fail", "expired").inc()
+        metrics.count_end(Timing.GIVEN_UP)
         self._books.note(held.expired(self._config(), self._clock.now()), lambda: self.hold.settled(held))
 
     async def _post(self, held: Held) -> Outcome:
@@ -155,6 +160,7 @@ class Forwarder:
         metrics.MOOG_ALERTS.labels(_status(outcome.kind), outcome.reason.value).inc()
         now = self._clock.now()
         settlement = held.delivered(now) if outcome.kind is Kind.DELIVERED else held.refused(now)
+        metrics.count_end(settlement.timing)
         self._books.note(settlement, lambda: self.hold.settled(held))
 
     def _drop_waiting(self) -> None:

@@ -15,6 +15,32 @@ class BreakerState(IntEnum):
     OPEN = 2
 
 
+class Transition(Struct, frozen=True):
+    """One change of state, as it is told."""
+
+    before: BreakerState
+    now: BreakerState
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """From and to, as metrics and log name them."""
+        return self.before.name.lower(), self.now.name.lower()
+
+
+class Told:
+    """What was told last of a breaker, so that each change is told once, however often somebody looks."""
+
+    def __init__(self) -> None:
+        self.state = BreakerState.CLOSED
+
+    def change(self, state: BreakerState) -> Transition | None:
+        """The change to tell, which counts as told from now on; None where there is none."""
+        if state is self.state:
+            return None
+        before, self.state = self.state, state
+        return Transition(before, state)
+
+
 class BreakerPolicy(Struct, frozen=True):
     threshold: int
     """Failures in a row that open it."""

@@ -52,6 +52,14 @@ class DeliveryReason(StrEnum):
     CONNECTION = "connection"
 
 
+class Timing(StrEnum):
+    """How an alert ended, as the objective of alert latency sees it. The value is the reason in the metric."""
+
+    ON_TIME = ""
+    LATE = "late"
+    GIVEN_UP = "given_up"
+
+
 class Outcome(Struct, frozen=True):
     kind: Kind
     reason: DeliveryReason
@@ -64,6 +72,8 @@ class Standing(Struct, frozen=True):
     attempts: int
     payload_sha256: bytes
     """Of the record that was committed for it: one with other bytes under its id is not explained by the row."""
+    record_time: dt.datetime
+    """The broker's time of the event that raised it."""
 
 
 class Settlement(Struct, frozen=True, kw_only=True):
@@ -88,6 +98,15 @@ class Settlement(Struct, frozen=True, kw_only=True):
     """With `dead`."""
     replay_of: uuid.UUID | None = None
     """The letter that the record says it was replayed from."""
+    on_time: bool = False
+    """Delivered as soon after its event as the objective of alert latency asks."""
+
+    @property
+    def timing(self) -> Timing:
+        """Of one that came to its end."""
+        if self.state is not AlertState.DELIVERED:
+            return Timing.GIVEN_UP
+        return Timing.ON_TIME if self.on_time else Timing.LATE
 
     def after(self, earlier: Settlement) -> Settlement:
         """This one, with the posts of an earlier one that was not written yet."""

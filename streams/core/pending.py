@@ -28,6 +28,10 @@ class Pending:
     partition: int
     attempts: int
     """All posts ever made, by any worker."""
+    record_time: dt.datetime
+    """The broker's time of the event that raised it."""
+    on_time_s: float
+    """Delivered within so many seconds of that it is on time."""
     tries: int = 0
     """Posts since it is in hand: what the backoff grows with."""
     first_attempt_at: dt.datetime | None = None
@@ -80,6 +84,7 @@ class Pending:
             attempts=self.attempts,
             posts=posts,
             good=int(delivered),
+            on_time=delivered and (now - self.record_time).total_seconds() <= self.on_time_s,
             partition=self.partition,
             status=self.last.status,
             error=None if delivered else told(self.last)[:ERROR_LIMIT] or None,

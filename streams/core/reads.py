@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
-
-from streams.core.slo import Indicator
 
 EXACT_TOTAL = 100_000
 """Rows are counted up to here; beyond it a total is the planner's estimate."""
@@ -62,12 +59,6 @@ class Reads(Protocol):
 
     async def audit_logs(self, query: AuditQuery) -> AuditPage:
         """One page of audited events, newest at the broker first; rows and total are of one snapshot."""
-
-    async def indicators(self, hours: int) -> Mapping[str, Indicator]:
-        """Good and total of the last `hours` by component; components without traffic are absent."""
-
-    async def slo_window_hours(self) -> int:
-        """The window in hours where the caller names none: the dynamic key of that name, or its default."""
 
     async def check_schema(self) -> None:
         """Raises StoreUnavailable when the database is away, MigrationRefused when its schema is not this program's."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 
 import httpx2
 import pytest
@@ -18,28 +17,30 @@ from api.metrics import ApiMetrics
 from api.turns import Turns
 from schemas.errors import MigrationRefused, QuestionFailed, StoreUnavailable, TooSlow
 from streams.core.breaker import BreakerPolicy
-from streams.core.slo import Indicator
+from streams.core.reads import AuditPage, AuditQuery
 from tests.api.window import FakeReads, ports_of
 
-SLO = "/api/v1/slo?window_hours=1"
 LOGS = "/api/v1/audit-logs"
+HELD = f"{LOGS}?page=2"
+HELD_QUERY = AuditQuery(page=2)
 FAILURES, OPEN_S = 3, 10.0
 
 
 class HeldReads(FakeReads):
-    """Its indicators come, or fail, once it is free."""
+    """Its second page comes, or fails, once it is free."""
 
     def __init__(self) -> None:
         super().__init__()
         self.free = asyncio.Event()
         self.free.set()
 
-    async def indicators(self, hours: int) -> Mapping[str, Indicator]:
-        self.asked.append(hours)
-        await self.free.wait()
+    async def audit_logs(self, query: AuditQuery) -> AuditPage:
+        self.asked.append(query)
+        if query == HELD_QUERY:
+            await self.free.wait()
         if self.fault is not None:
             raise self.fault
-        return self.sums
+        return AuditPage((), 0)
 
 
 class Guarded:
@@ -55,7 +56,7 @@ class Guarded:
         app = create_app(resources(ports), Doors(authenticator=OneKey(None)), self.metrics)
         self._transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
 
-    async def get(self, path: str = SLO) -> httpx2.Response:
+    async def get(self, path: str = HELD) -> httpx2.Response:
         async with httpx2.AsyncClient(transport=self._transport, base_url="http://localhost") as client:
             return await client.get(path)
 
@@ -113,7 +114,7 @@ async def test_one_single_probe_goes_out_however_many_ask() -> None:
     await world.opens()
     world.now += OPEN_S
     answers = await world.get_many(20, held=1)
-    assert world.reads.asked == [1]
+    assert world.reads.asked == [HELD_QUERY]
     assert sorted(answer.status_code for answer in answers) == [200] + [503] * 19
     assert {answer.headers["retry-after"] for answer in answers if answer.status_code == 503} == {"1"}
 
@@ -124,7 +125,7 @@ async def test_a_probe_that_was_given_up_is_no_answer_and_makes_room_for_the_nex
     world.now += OPEN_S
     world.reads.free.clear()
     with pytest.raises(TimeoutError):
-        await asyncio.wait_for(world.guard.indicators(1), 0.01)
+        await asyncio.wait_for(world.guard.audit_logs(HELD_QUERY), 0.01)
     world.reads.free.set()
     assert (await world.get()).headers["retry-after"] == "10"
     world.now += OPEN_S

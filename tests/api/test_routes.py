@@ -8,14 +8,13 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.app import resources, some_ports
-from api.metrics import ApiMetrics
+from api.app import resources
 from api.problems import JsonResponse
 from api.routes import PUBLIC, ApiRoute, Table, flatten
 from schemas.scopes import ALL_SCOPES, Client, Scope
 from schemas.secrets import Secret
 from tests.api.toys import TOYS, Toys
-from tests.api.window import FakeReads, window_of
+from tests.api.window import ports_of, window_of
 
 
 async def nothing(_: Request) -> Response:
@@ -28,7 +27,7 @@ def route(**changes: Any) -> ApiRoute:
 
 
 def every_route() -> tuple[ApiRoute, ...]:
-    return flatten(resources(some_ports(metrics=ApiMetrics(), checks={}, reads=FakeReads())))
+    return flatten(resources(ports_of()))
 
 
 @pytest.mark.parametrize(
@@ -102,9 +101,7 @@ class Holders:
 @pytest.mark.parametrize("route", [*every_route(), *Toys().routes()], ids=lambda route: f"{route.method} {route.path}")
 def test_each_route_opens_to_its_scope_alone(route: ApiRoute) -> None:
     """Route × scope × method: without key 401, with any other scope 403 that names the missing one."""
-    client = window_of(
-        [*resources(some_ports(metrics=ApiMetrics(), checks={}, reads=FakeReads())), Toys()], authenticator=Holders()
-    )
+    client = window_of([*resources(ports_of()), Toys()], authenticator=Holders())
     path = route.path.replace("{id:int}", "1")
     methods = ("GET", "HEAD") if route.method == "GET" else (route.method,)
     for method in methods:

@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
-import pytest
+import datetime as dt
 
+import pytest
+from starlette.testclient import TestClient
+
+from api.app import resources
+from schemas.slo import Component
 from streams.core.slo import Indicator
-from tests.api.window import FakeReads, window
+from tests.api.window import ports_of, window_of
+from tests.fakes_slo import FakeSlo
 
 PATH = "/api/v1/slo"
 
 
+def window(slo: FakeSlo | None = None) -> TestClient:
+    return window_of(resources(ports_of(slo=slo or FakeSlo())))
+
+
 def test_documented_shape() -> None:
-    reads = FakeReads(
-        sums={"ingestor": Indicator(990, 1000), "forwarder": Indicator(199, 200), "stranger": Indicator(1, 2)}
+    slo = FakeSlo(
+        sums={
+            Component.INGESTOR: Indicator(990, 1000),
+            Component.FORWARDER: Indicator(199, 200),
+            Component.API: Indicator(1, 2),
+        }
     )
-    assert window(reads).get(PATH).json() == {
+    assert window(slo).get(PATH).json() == {
         "window_hours": 24,
         "components": {
             "ingestor": {
@@ -44,11 +58,14 @@ def test_no_traffic_is_no_violation() -> None:
 
 
 def test_window_is_the_callers_or_the_configured_one() -> None:
-    reads = FakeReads(window=48)
-    client = window(reads)
+    slo = FakeSlo(window=48)
+    client = window(slo)
     assert client.get(PATH).json()["window_hours"] == 48
     assert client.get(PATH, params={"window_hours": 720}).json()["components"]["forwarder"]["window_hours"] == 720
-    assert reads.asked == [48, 720]
+    assert [asked[Component.INGESTOR] for asked in slo.asked] == [
+        (dt.timedelta(hours=48),),
+        (dt.timedelta(hours=720),),
+    ]
 
 
 @pytest.mark.parametrize("text", ["0", "721", "-1", "", "1.5", "24h", "1&window_hours=2"])

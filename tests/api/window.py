@@ -19,9 +19,9 @@ from api.metrics import ApiMetrics
 from api.routes import Resource
 from schemas.secrets import Secret
 from streams.core.reads import AuditEntry, AuditPage, AuditQuery, Reads
-from streams.core.slo import Indicator
 from tests.api.conformance import check_answer
 from tests.fakes_keys import MemoryAnswers, MemoryKeys
+from tests.fakes_slo import FakeMaintenance, FakeSlo
 
 KEY = "k3y-of-the-test"
 NOW = dt.datetime(2026, 9, 1, 12, tzinfo=dt.UTC)
@@ -33,8 +33,6 @@ class FakeReads:
 
     entries: list[AuditEntry] = field(default_factory=list)
     estimate: int | None = None
-    sums: dict[str, Indicator] = field(default_factory=dict)
-    window: int = 24
     fault: Exception | None = None
     asked: list[Any] = field(default_factory=list)
 
@@ -42,13 +40,6 @@ class FakeReads:
         self._ask(query)
         page = tuple(self.entries[query.offset : query.offset + query.limit])
         return AuditPage(page, self.estimate or len(self.entries), self.estimate is not None)
-
-    async def indicators(self, hours: int) -> Mapping[str, Indicator]:
-        self._ask(hours)
-        return self.sums
-
-    async def slo_window_hours(self) -> int:
-        return self.window
 
     async def check_schema(self) -> None:
         self._ask("schema")
@@ -90,22 +81,27 @@ def window(
 
 
 def ports_of(
-    metrics: ApiMetrics,
+    metrics: ApiMetrics | None = None,
     *,
     reads: Reads | None = None,
     checks: Mapping[str, Check] | None = None,
     now: dt.datetime = NOW,
+    **ports: Any,
 ) -> Ports:
     """Ports in memory, except for those that are given; those of stores that only PostgreSQL has lead nowhere."""
-    return some_ports(
-        metrics=metrics,
-        checks=checks or {},
-        reads=reads or FakeReads(),
-        keys=MemoryKeys(),
-        answers=MemoryAnswers(),
-        cursors=Cursors(b"key of the cursors", lambda: now),
-        now=lambda: now,
-    )
+    reads = reads or FakeReads()
+    fakes: dict[str, Any] = {
+        "metrics": metrics or ApiMetrics(),
+        "checks": checks or {},
+        "reads": reads,
+        "slo": FakeSlo(fault=getattr(reads, "fault", None)),
+        "maintenance": FakeMaintenance(now),
+        "keys": MemoryKeys(),
+        "answers": MemoryAnswers(),
+        "cursors": Cursors(b"key of the cursors", lambda: now),
+        "now": lambda: now,
+    }
+    return some_ports(**fakes | ports)
 
 
 def window_of(

@@ -1,7 +1,7 @@
 """`make bench`: mutt against the raw COPY and against an afternoon's loop, in interleaved rounds of one run.
 
 Ratios count: the machine is shared and its absolute figures move. `--json` ends with one JSON object, `--quick` takes a
-minute, `--rounds N` sets how often each contestant runs.
+minute, `--rounds N` sets how often each contestant runs. `--only api` measures answers of the API, and nothing else.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from tests.bench import contestants
+from tests.bench import api, contestants
 from tests.bench.arena import Arena, open_arena
 from tests.bench.latency import latency_ms
 from tests.bench.memory import rss_mib
@@ -30,14 +30,23 @@ LIBRARIES = ("faust-streaming", "aiokafka", "asyncpg", "hyperscan", "msgspec", "
 
 def main(arguments: list[str]) -> int:
     options = _options(arguments)
-    with tempfile.TemporaryDirectory(prefix="mutt-bench-") as folder, open_arena(Path(folder), RULES) as arena:
-        figures = asyncio.run(_measure(arena, options))
-    missed = {name: figures[name] for name, bound in TARGETS.items() if not _reached(figures[name], bound)}
+    with tempfile.TemporaryDirectory(prefix="mutt-bench-") as folder:
+        figures, targets = _answers(Path(folder)) if options.only == "api" else _race(Path(folder), options)
+    missed = {name: figures[name] for name, bound in targets.items() if not _reached(figures[name], bound)}
     for name, value in figures.items():
         print(f"{name:24} {value}")
     report = {"ok": not missed, "missed": missed, "versions": _versions(), **figures}
     print(json.dumps(report) if options.json else f"missed: {missed}" if missed else "all targets reached")
     return 1 if missed else 0
+
+
+def _answers(home: Path) -> tuple[dict[str, Any], dict[str, float]]:
+    return asyncio.run(api.measure(home)), api.TARGETS
+
+
+def _race(home: Path, options: argparse.Namespace) -> tuple[dict[str, Any], dict[str, float]]:
+    with open_arena(home, RULES) as arena:
+        return asyncio.run(_measure(arena, options)), TARGETS
 
 
 async def _measure(arena: Arena, options: argparse.Namespace) -> dict[str, Any]:
@@ -84,6 +93,7 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--json", action="store_true", help="end with one JSON object")
     parser.add_argument("--quick", action="store_true", help="fewer events and rounds: a look, not a measurement")
     parser.add_argument("--rounds", type=int)
+    parser.add_argument("--only", choices=["api"], help="one part")
     options = parser.parse_args(arguments)
     sizes = (50_000, 1, 5, 200_000) if options.quick else (200_000, 4, 20, 1_000_000)
     options.events, rounds, options.seconds, options.lag = sizes

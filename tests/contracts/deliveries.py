@@ -31,6 +31,9 @@ class Deliveries(Protocol):
     async def posts(self) -> tuple[int, int]:
         """Good and total posts of the SLI."""
 
+    async def ends(self) -> tuple[int, int]:
+        """Alerts that were on time, and all that came to their end."""
+
 
 def settlement(one: Alert, **overrides: Any) -> Settlement:
     defaults: dict[str, Any] = {
@@ -62,7 +65,7 @@ class DeliveriesContract:
         one, unknown = alert(description="link ↓"), uuid.uuid4()
         await deliveries.commit(one)
         digest = hashlib.sha256(codec.encode(one)).digest()
-        assert await deliveries.store.load([one.id, unknown]) == {one.id: Standing(AlertState.PENDING, 0, digest)}
+        assert await deliveries.store.load([one.id, unknown]) == {one.id: Standing(AlertState.PENDING, 0, digest, NOW)}
 
     async def test_settled_states_are_read_back_and_posts_counted(self, deliveries: Deliveries) -> None:
         good, bad, waits = alert(), alert(), alert()
@@ -99,6 +102,20 @@ class DeliveriesContract:
         assert (await deliveries.store.load([one.id]))[one.id].state is AlertState.DELIVERED
         assert await deliveries.letters() == set()
         assert await deliveries.posts() == (1, 1)
+
+    async def test_alerts_that_end_are_counted_once_by_whether_they_were_on_time(self, deliveries: Deliveries) -> None:
+        on_time, late, dead, waits = (alert() for _ in range(4))
+        for one in (on_time, late, dead, waits):
+            await deliveries.commit(one)
+        settlements = [
+            settlement(on_time, on_time=True),
+            settlement(late),
+            died(dead, letter_of(dead)),
+            settlement(waits, state=AlertState.PENDING, good=0),
+        ]
+        for _ in range(2):
+            await deliveries.store.settle(settlements, [])
+        assert await deliveries.ends() == (1, 3)
 
     async def test_an_alert_can_die_without_a_post(self, deliveries: Deliveries) -> None:
         one = alert()

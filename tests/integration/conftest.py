@@ -52,7 +52,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 class ForkedStack(Stack):
     """A stack whose programs are forked (`tests/programs.py`), for there are many starts; servers are as they are."""
 
+    forks = True
+    """False: programs start as a person starts them, with arguments and environment of their own."""
+
     def spawn(self, name: str, argv: Sequence[str | os.PathLike[str]], **settings: Any) -> Child:
+        if not self.forks:
+            return super().spawn(name, argv, **settings)
         interpreter, option, module, *arguments = [os.fspath(part) for part in argv]
         assert (interpreter, option) == (sys.executable, "-m")
         log = self.layout.logs / f"{name}.log"

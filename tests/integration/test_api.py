@@ -29,8 +29,10 @@ from streams.adapters.api_keys import KeyStore
 from streams.adapters.brokers import check_brokers
 from streams.adapters.database import create_pool
 from streams.adapters.idempotency import IdempotencyKeys
+from streams.adapters.maintenance import PostgresMaintenance
 from streams.adapters.reads import PostgresReads
 from streams.adapters.secrets import API_KEY, FileSecrets
+from streams.adapters.slo import PostgresSlo
 from streams.adapters.transactions import Transactions
 from streams.core.reads import EXACT_TOTAL, AuditQuery
 from tests.integration.api_process import get, process
@@ -55,6 +57,8 @@ async def client(database: Database) -> AsyncIterator[httpx2.AsyncClient]:
         keys=KeyStore(Transactions(database.pool), None),
         answers=IdempotencyKeys(Transactions(database.pool)),
         cursors=Cursors(b"key of the cursors", utc_now),
+        slo=PostgresSlo(Transactions(database.pool)),
+        maintenance=PostgresMaintenance(Transactions(database.pool)),
         now=utc_now,
     )
     app = create_app(resources(ports), Doors(authenticator=OneKey(key)), metrics)
@@ -239,10 +243,10 @@ async def test_an_exhausted_pool_is_unavailable_soon(database: Database) -> None
 
 async def test_a_lock_cannot_hold_an_answer(database: Database) -> None:
     async with database.pool.acquire() as connection, connection.transaction():
-        await connection.execute("LOCK TABLE sli IN ACCESS EXCLUSIVE MODE")
+        await connection.execute("LOCK TABLE audit IN ACCESS EXCLUSIVE MODE")
         with pytest.raises(TooSlow):
-            await asyncio.wait_for(PostgresReads(database.pool, answer_s=0.5).indicators(1), 5)
-    assert await PostgresReads(database.pool).indicators(1) == {}
+            await asyncio.wait_for(PostgresReads(database.pool, answer_s=0.5).audit_logs(AuditQuery()), 5)
+    assert (await PostgresReads(database.pool).audit_logs(AuditQuery())).total == 0
 
 
 async def test_a_frozen_server_cannot_hold_an_answer(database: Database) -> None:
@@ -252,10 +256,10 @@ async def test_a_frozen_server_cannot_hold_an_answer(database: Database) -> None
     os.kill(backend, signal.SIGSTOP)
     try:
         with pytest.raises(StoreUnavailable):
-            await asyncio.wait_for(reads.indicators(1), 3)
+            await asyncio.wait_for(reads.audit_logs(AuditQuery()), 3)
     finally:
         os.kill(backend, signal.SIGCONT)
-    assert await reads.indicators(1) == {}
+    assert (await reads.audit_logs(AuditQuery())).total == 0
     await pool.close()
 
 

@@ -18,14 +18,17 @@ from api.__main__ import CONNECTIONS
 from api.circuit import Circuit
 from api.guard import Guard
 from api.guarded_reads import POLICY, GuardedReads
+from api.guarded_transactions import GuardedTransactions
 from api.metrics import ApiMetrics
 from api.problems import RETRY_AFTER_S
 from api.turns import Turns
 from ops.devstack.layout import free_port
 from ops.devstack.stack import Stack
 from schemas.errors import TooSlow
-from streams.adapters.reads import ACQUIRE_S, PostgresReads
+from streams.adapters.reads import PostgresReads
 from streams.adapters.secrets import API_KEY
+from streams.adapters.slo import PostgresSlo
+from streams.adapters.transactions import ACQUIRE_S
 from streams.core.reads import AuditQuery
 from tests.integration.api_process import process
 from tests.integration.conftest import Database
@@ -116,11 +119,13 @@ def held_by(pid: int) -> tuple[int, int]:
 
 async def test_questions_that_take_too_long_leave_the_others_alone(database: Database) -> None:
     circuit = Circuit("postgresql", POLICY, ApiMetrics())
-    reads = GuardedReads(PostgresReads(database.pool, answer_s=0.2), Guard(circuit, Turns(8, waiting=8, within_s=5)))
+    guard = Guard(circuit, Turns(8, waiting=8, within_s=5))
+    reads = GuardedReads(PostgresReads(database.pool, answer_s=0.2), guard)
+    slo = PostgresSlo(GuardedTransactions(database.pool, guard))
     async with database.pool.acquire() as connection, connection.transaction():
         await connection.execute("LOCK TABLE audit IN ACCESS EXCLUSIVE MODE")
         for _ in range(POLICY.threshold + 1):
             with pytest.raises(TooSlow):
                 await reads.audit_logs(AuditQuery())
-        assert await reads.indicators(1) == {}
+        assert await slo.slo_window_hours() == 24
     assert (await reads.audit_logs(AuditQuery())).total == 0

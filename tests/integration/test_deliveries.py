@@ -36,7 +36,13 @@ class InPostgres:
         return {row["id"] for row in await self.pool.fetch("SELECT id FROM dead_letters")}
 
     async def posts(self) -> tuple[int, int]:
-        rows = await self.pool.fetch("SELECT good, total FROM sli WHERE component = 'forwarder'")
+        return await self.counted("forwarder")
+
+    async def ends(self) -> tuple[int, int]:
+        return await self.counted("alert_latency")
+
+    async def counted(self, component: str) -> tuple[int, int]:
+        rows = await self.pool.fetch("SELECT good, total FROM sli WHERE component = $1", component)
         return sum(row["good"] for row in rows), sum(row["total"] for row in rows)
 
     async def row(self, one: Alert) -> asyncpg.Record:

@@ -122,6 +122,10 @@ async def test_I1_records_gone_from_the_log_are_recorded_as_missing(bench: Bench
     await bench.run(link_down(6))
     assert await bench.audited() == [0, 4, 5, 6]
     assert await bench.pool.fetchval("SELECT sum(missing)::int FROM ledger") == 3
+    complete = await bench.pool.fetchrow(
+        "SELECT sum(good)::int AS good, sum(total)::int AS total FROM sli WHERE component = 'audit'"
+    )
+    assert tuple(complete) == (4, 7)
     assert await bench.problems() == []
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 import pytest_asyncio
 from msgspec.structs import replace
 
@@ -45,6 +46,15 @@ async def secrets(system: System) -> dict[str, bytes]:
     return found | {STORED: made.text.reveal().rpartition("_")[2].encode(), "": made.text.reveal().encode()}
 
 
+@pytest.fixture
+def started_as_by_a_person(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A forked program shows the arguments and the environment of the process that it came from."""
+    monkeypatch.setattr(system.stack, "forks", False)
+    if sink := system.stack.children.pop("sink", None):
+        sink.stop()
+
+
+@pytest.mark.usefixtures("started_as_by_a_person")
 async def test_I9_secrets_appear_nowhere(system: System, secrets: dict[str, bytes]) -> None:
     ports = {name: free_port() for name in ("match", "forward", "dead_letters", "api")}
     await traffic(system, ports)

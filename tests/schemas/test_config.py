@@ -8,12 +8,14 @@ from msgspec.structs import asdict
 from schemas.config import (
     KEYS,
     DynamicConfig,
+    Value,
     check,
     checked_change,
     parse_value,
     snapshot,
     to_text,
     tolerant_snapshot,
+    typed_text,
 )
 from schemas.errors import ConfigRefused
 
@@ -127,3 +129,37 @@ def test_thresholds_that_only_fit_together_are_changed_together() -> None:
 def test_contradictions_of_long_ago_do_not_stop_an_operator_who_pauses() -> None:
     stored = {"alerter_queue_warn_threshold": "9000"}
     assert checked_change(stored, {"ingest_paused": "true"}) == {"ingest_paused": "true"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [
+        ("moog_rate_limit", 7, "7"),
+        ("ingest_paused", False, "false"),
+        ("moog_retry_base_delay", 2, "2.0"),
+        ("moog_retry_base_delay", 0.25, "0.25"),
+        ("alerter_shed_mode", "defer", "defer"),
+    ],
+)
+def test_a_typed_value_becomes_the_text_that_is_stored(name: str, value: Value, text: str) -> None:
+    assert typed_text(name, value) == text
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("moog_rate_limit", "7"),
+        ("moog_rate_limit", True),
+        ("moog_rate_limit", 7.0),
+        ("moog_rate_limit", 0),
+        ("ingest_paused", "true"),
+        ("ingest_paused", 1),
+        ("moog_retry_base_delay", "1.0"),
+        ("alerter_shed_mode", 1),
+        ("unhandled_default_team", "a\0"),
+        ("no_such_key", 1),
+    ],
+)
+def test_a_value_of_another_type_is_refused(name: str, value: Value) -> None:
+    with pytest.raises(ConfigRefused, match=name):
+        typed_text(name, value)

@@ -51,6 +51,20 @@ def test_I9_a_refused_address_is_not_repeated_when_it_may_hold_a_password() -> N
     assert "s3cret" not in refused(MUTT_DATABASE_URL="mysql://u:s3cret@h/d")
 
 
+def test_prometheus_is_named_as_other_tools_name_it() -> None:
+    settings = Settings.from_env({"PROMETHEUS_URL": "https://prom.example:9090/base"})
+    assert settings.prometheus_url == "https://prom.example:9090/base"
+    assert settings.to_env()["PROMETHEUS_URL"] == settings.prometheus_url
+    assert Settings.from_env({"PROMETHEUS_URL": ""}).prometheus_url is None
+
+
+@pytest.mark.parametrize("value", ["prom:9090", "ftp://prom", "https://u:s3cret@prom", "http://prom/?x=1", "http://"])
+def test_other_addresses_of_prometheus_are_refused(value: str) -> None:
+    message = refused(PROMETHEUS_URL=value)
+    assert "PROMETHEUS_URL" in message
+    assert "s3cret" not in message
+
+
 def test_names_and_sites_that_may_ask_the_api() -> None:
     settings = Settings.from_env(
         {"MUTT_ALLOWED_HOSTS": "mutt.example,*.lan", "MUTT_CORS_ORIGINS": "https://a.example,http://b:8080"}

@@ -25,6 +25,9 @@ class InMemory:
     async def posts(self) -> tuple[int, int]:
         return sum(self.store.good.values()), sum(self.store.total.values())
 
+    async def ends(self) -> tuple[int, int]:
+        return self.store.on_time, self.store.ended
+
 
 class TestFakeDeliveries(DeliveriesContract):
     @pytest.fixture

@@ -54,6 +54,7 @@ class World:
             outbox=self.outbox,
             config=lambda: self.config,
             clock=self.time,
+            on_time_s=60.0,
             on_death=self.deaths.append,
             on_breaker=self.breaker_states.append,
             sleep=self.time.sleep,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.core.breaker import Breaker, BreakerPolicy, BreakerState
+from streams.core.breaker import Breaker, BreakerPolicy, BreakerState, Told, Transition
 
 POLICY = BreakerPolicy(threshold=3, timeout_s=10.0)
 
@@ -88,3 +88,13 @@ def test_requests_go_out_only_while_closed_or_as_the_one_probe(steps: list[tuple
         (breaker.succeeded if good else breaker.failed)(now)
         failures_in_a_row = 0 if good else failures_in_a_row + 1
         assert (breaker.state(now) is BreakerState.CLOSED) == (failures_in_a_row < POLICY.threshold)
+
+
+def test_each_change_is_told_once() -> None:
+    told = Told()
+    assert told.change(BreakerState.CLOSED) is None
+    change = told.change(BreakerState.OPEN)
+    assert change is not None
+    assert change.names == ("closed", "open")
+    assert told.change(BreakerState.OPEN) is None
+    assert told.change(BreakerState.CLOSED) == Transition(BreakerState.OPEN, BreakerState.CLOSED)

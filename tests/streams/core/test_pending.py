@@ -14,7 +14,7 @@ from schemas.alerts import AlertState
 from schemas.config import DynamicConfig
 from schemas.dead_letters import Reason
 from streams.core.batches import PlainRecord
-from streams.core.delivery import Answer, Fault
+from streams.core.delivery import Answer, Fault, Timing
 from streams.core.pending import ERROR_LIMIT, Pending, told
 from tests.builders import alert
 
@@ -25,7 +25,8 @@ def pending(*, age_s: float = 0.0, **answer: Any) -> Pending:
     """One whose first post got this answer."""
     one = alert()
     record = PlainRecord(7, int((NOW.timestamp() - age_s) * 1000), b"h1", codec.encode(one))
-    waiting = Pending(one, record, partition=3, attempts=4)
+    started = NOW - dt.timedelta(seconds=age_s)
+    waiting = Pending(one, record, partition=3, attempts=4, record_time=started, on_time_s=60.0)
     waiting.answered(Answer(**answer))
     return waiting
 
@@ -100,3 +101,15 @@ def test_delivered_and_retried_have_no_letter() -> None:
     retried, delivered = waiting.retried(NOW), waiting.delivered(NOW)
     assert (retried.state, retried.error, retried.letter, retried.good) == ("pending", "HTTP 503: busy", None, 0)
     assert (delivered.state, delivered.error, delivered.letter, delivered.good) == ("delivered", None, None, 1)
+
+
+@pytest.mark.parametrize(("age_s", "on_time"), [(-3.0, True), (0.0, True), (60.0, True), (60.5, False)])
+def test_what_is_delivered_within_the_objective_is_on_time(age_s: float, on_time: bool) -> None:
+    one = pending(age_s=age_s, status=200)
+    assert one.delivered(NOW).on_time is on_time
+    assert one.delivered(NOW).timing is (Timing.ON_TIME if on_time else Timing.LATE)
+
+
+def test_what_is_given_up_is_never_on_time() -> None:
+    refused = pending(status=422).refused(NOW)
+    assert (refused.on_time, refused.timing) == (False, Timing.GIVEN_UP)
