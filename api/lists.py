@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from api.cursors import Cursors, digest_of
 from api.problems import JsonResponse
-from api.queries import QueryReader, text_up_to
+from api.queries import QueryReader
 from api.routes import Parameter
 from streams.core.paging import Place, Sort
 
@@ -27,7 +27,7 @@ LONGEST_CURSOR = 4096
 CURSOR = Parameter(
     "cursor",
     "`next` of the page before, with the same query.",
-    Annotated[str, text_up_to(LONGEST_CURSOR)],
+    Annotated[str, Meta(min_length=1, max_length=LONGEST_CURSOR)],
 )
 
 _NO_PART_OF_THE_QUERY = frozenset({"cursor", "limit", "fields"})
@@ -61,7 +61,7 @@ class Listing:
         sort = Parameter("sort", "Order; `-` is descending.", Literal[self.orders], example=self.default)
         names = self.item.__struct_fields__
         any_name = f"({'|'.join(names)})"
-        some = Annotated[str, Meta(max_length=LONGEST_FIELDS, pattern=f"^{any_name}(,{any_name})*$")]
+        some = Annotated[str, Meta(pattern=f"^{any_name}(,{any_name}){{0,{len(names) - 1}}}$")]
         fields = Parameter("fields", "Only these members, with commas between.", some, example=",".join(names[:2]))
         return (*self.filters, LIMIT, CURSOR, sort, fields)
 

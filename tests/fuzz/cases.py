@@ -20,6 +20,7 @@ from tests.fuzz.world import Known
 MODES = (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
 LEAST_FUZZED = 4
 """The first random cases of a strategy are its plainest; where there are fewer calls, edges of the schema say more."""
+TAKEN_SHARE = 0.25
 KNOWN_SHARE = 0.7
 MATCHES = ("*", "*", '"1"', None)
 """If-Match of a request that is meant well: mostly one that holds. None leaves what was made."""
@@ -32,7 +33,8 @@ class Cases:
         self._operation = operation
         self._known = known
         self._random = random.Random(seed_)
-        self._edges: list[Case] = []
+        self._edges = self._all_edges()
+        self._left: list[Case] = []
 
     def send(self, count: int, ask: Callable[[Case], None]) -> None:
         """Asks `count` times: half random cases, half edges of the schema."""
@@ -64,10 +66,15 @@ class Cases:
         return asked
 
     def _edge(self) -> Case:
-        if not self._edges:
-            self._edges = list(self._all_edges())
-            self._random.shuffle(self._edges)
-        return self._edges.pop()
+        """One after the other, some left for later: they cost more to make than to ask, so few calls need few."""
+        for case in self._edges:
+            if self._random.random() < TAKEN_SHARE:
+                return case
+            self._left.append(case)
+        if not self._left:
+            self._edges = self._all_edges()
+            return next(self._edges)
+        return self._left.pop(self._random.randrange(len(self._left)))
 
     def _all_edges(self) -> Iterator[Case]:
         generation = self._operation.schema.config.generation_for(operation=self._operation, phase="coverage")

@@ -32,6 +32,11 @@ from tests.integration.topics import produce
 SYSLOG = "mutt.ingest.syslog"
 HOSTS = tuple(f"edge-{number}" for number in range(30))
 EVENTS, SPOILT = 40, 10
+WINDOWS = 10
+_WINDOWS = f"""
+INSERT INTO maintenance_windows (starts_at, ends_at, reason, declared_by)
+SELECT now() + n * interval '1 day', now() + n * interval '1 day' + interval '1 hour', 'an upgrade', 'cli:fuzz'
+FROM generate_series(1, {WINDOWS}) n"""
 AUTHOR = Author("cli:fuzz", "a fuzz run")
 
 Known = Mapping[tuple[str, str], tuple[str, ...]]
@@ -70,8 +75,10 @@ async def world(stack: Stack, database: Database) -> AsyncIterator[World]:
         ("config", "key"): tuple(BY_NAME),
         ("config-audit", "id"): tuple(map(str, range(1, 100))),
         ("keys", "id"): tuple(spare),
+        ("maintenance", "id"): tuple(map(str, range(1, WINDOWS + 1))),
         ("problems", "slug"): tuple(BY_SLUG),
     }
+    await database.pool.execute(_WINDOWS)
     port = free_port()
     api = stack.spawn("api", [sys.executable, "-m", "api"], database_url=database.settings.database_url, api_port=port)
     try:
