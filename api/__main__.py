@@ -28,6 +28,7 @@ from api.hosts import Hosts
 from api.indicators import IndicatorWriter, written
 from api.key_ring import KeyRing
 from api.metrics import ApiMetrics
+from api.pipeline import Pipeline
 from api.protocol import MOST_READ, Protocol
 from api.turns import Turns
 from api.upkeep import Upkeep, kept_up
@@ -42,13 +43,19 @@ from streams.adapters.brokers import check_brokers
 from streams.adapters.config_audit import ConfigAudit
 from streams.adapters.config_store import ConfigStore
 from streams.adapters.database import create_pool
+from streams.adapters.event_traces import EventTraces
 from streams.adapters.host_lists import development_hosts, device_teams
 from streams.adapters.idempotency import IdempotencyKeys
 from streams.adapters.indicators import PostgresIndicators
+from streams.adapters.ledger import LedgerReads
+from streams.adapters.letter_searches import LetterSearches
 from streams.adapters.maintenance import PostgresMaintenance
 from streams.adapters.prometheus import Prometheus
 from streams.adapters.reads import PostgresReads
+from streams.adapters.rehearsals import Rehearsals
+from streams.adapters.replay_jobs import ReplayJobs
 from streams.adapters.rule_store import RuleStore
+from streams.adapters.searches import PostgresSearches
 from streams.adapters.secrets import API_KEY, API_PEPPER, FileSecrets, SecretSource, pepper_of
 from streams.adapters.slo import PostgresSlo
 from streams.adapters.transactions import Transactions
@@ -112,7 +119,10 @@ async def serve(settings: Settings, secrets: SecretSource, key: Secret | None, l
     """Answers on the socket until a signal comes, then finishes what is in hand."""
     pool = await create_pool(settings, secrets, size=CONNECTIONS)
     book = IndicatorBook()
-    metrics = ApiMetrics(judged=lambda good: book.count(Component.API, utc_now(), good=int(good), total=1))
+    metrics = ApiMetrics(
+        judged=lambda good: book.count(Component.API, utc_now(), good=int(good), total=1),
+        lost=lambda events: book.count(Component.INGESTOR, utc_now(), good=0, total=events),
+    )
     pepper = pepper_of(secrets)
     turns = Turns(CONNECTIONS, waiting=WAITING, within_s=WAIT_S)
     guard = Guard(Circuit(POSTGRESQL, POLICY, metrics), turns)
@@ -124,8 +134,18 @@ async def serve(settings: Settings, secrets: SecretSource, key: Secret | None, l
         "postgresql": reads.check_schema,
         "kafka": partial(check_brokers, settings.kafka_bootstrap),
     }
+    pipeline = await Pipeline.create(settings, secrets, metrics, transactions, utc_now)
     ports = Ports(
         metrics=metrics,
+        door=pipeline.door,
+        searches=PostgresSearches(transactions),
+        letters=LetterSearches(transactions),
+        rehearsals=Rehearsals(transactions),
+        jobs=ReplayJobs(transactions),
+        runner=pipeline.runner,
+        traces=EventTraces(transactions, settings.kafka_bootstrap),
+        ledger=LedgerReads(transactions),
+        balance=pipeline.balance,
         checks=checks,
         reads=reads,
         rules=RuleStore(transactions),
@@ -152,7 +172,7 @@ async def serve(settings: Settings, secrets: SecretSource, key: Secret | None, l
     host, port = listening.getsockname()[:2]
     log.info("listening", host=host, port=port, key_needed=not (key is None and pepper is None))
     try:
-        async with kept_up(upkeep), written(writer):
+        async with kept_up(upkeep), written(writer), pipeline.running():
             await uvicorn.Server(served(create_app(resources(ports), doors, metrics))).serve(sockets=[listening])
     finally:
         pool.terminate()

@@ -13,22 +13,32 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
 from api.audit_logs import AuditLogs
+from api.audited_events import AuditedEvents
 from api.auth import Authenticator
+from api.balance import Balance
 from api.circuit import Circuit
 from api.compression import Compression
 from api.config import Config
 from api.config_audit import ConfigAuditTrail
 from api.config_v1 import ConfigOfV1
 from api.cursors import Cursors
+from api.dead_letters import DeadLetters
+from api.deliveries import Deliveries
 from api.dev_hosts import DevHosts
 from api.dispatch import dispatch
 from api.documentation import Documentation
+from api.door import Door
 from api.envelope import Envelope
+from api.event_trace import EventTracing
+from api.events import Events
 from api.gate import Gate, Now
 from api.health import Check, Health, Readiness
 from api.hosts import Hosts
 from api.idempotency import Repeatable
+from api.ingest import Ingest
+from api.jobs import Jobs
 from api.keys import ApiKeys
+from api.ledger import LedgerOfPartitions
 from api.maintenance import MaintenanceWindows
 from api.metrics import ApiMetrics
 from api.objectives import ObjectiveLevels
@@ -48,11 +58,18 @@ from schemas.slo import objectives
 from streams.adapters.audit_samples import AuditSamples
 from streams.adapters.config_audit import ConfigAudit
 from streams.adapters.config_store import ConfigStore
+from streams.adapters.event_traces import EventTraces
 from streams.adapters.host_lists import HostList
+from streams.adapters.ledger import LedgerReads
+from streams.adapters.letter_searches import LetterSearches
+from streams.adapters.rehearsals import Rehearsals
+from streams.adapters.replay_jobs import ReplayJobs
+from streams.adapters.replay_runner import ReplayRunner
 from streams.adapters.rule_store import RuleStore
 from streams.core.api_keys import Keys
 from streams.core.idempotency import IdempotencyStore
 from streams.core.reads import Reads
+from streams.core.searches import Searches
 from streams.core.slo_reads import MaintenanceStore, PrometheusReads, SloReads
 
 
@@ -63,6 +80,15 @@ class Ports:
     metrics: ApiMetrics
     checks: Mapping[str, Check]
     reads: Reads
+    door: Door
+    searches: Searches
+    letters: LetterSearches
+    rehearsals: Rehearsals
+    jobs: ReplayJobs
+    runner: ReplayRunner
+    traces: EventTraces
+    ledger: LedgerReads
+    balance: Balance
     slo: SloReads
     maintenance: MaintenanceStore
     prometheus: PrometheusReads | None
@@ -103,6 +129,14 @@ def resources(ports: Ports) -> tuple[Resource, ...]:
         Config(ports.config, ports.config_audit, cursors, metrics),
         ConfigOfV1(ports.config, ports.config_audit, metrics),
         ConfigAuditTrail(ports.config_audit, cursors, metrics),
+        Ingest(ports.door, metrics),
+        Events(ports.door, metrics),
+        EventTracing(ports.traces, metrics),
+        AuditedEvents(ports.searches, cursors, metrics),
+        Deliveries(ports.searches, cursors, metrics),
+        DeadLetters(ports.letters, ports.rehearsals, ports.jobs, ports.runner, cursors=cursors, metrics=metrics),
+        Jobs(ports.jobs, cursors, metrics),
+        LedgerOfPartitions(ports.ledger, ports.balance, cursors, metrics),
         ApiKeys(ports.keys, cursors, ports.now),
     )
     return tuple(Repeatable(subject, ports.answers, ports.metrics) for subject in subjects)

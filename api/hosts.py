@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 from starlette.datastructures import Headers
 
@@ -12,6 +13,9 @@ from api.problem_types import ProblemType
 from api.problems import Problem
 
 _HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:\d{1,5})?")
+
+LONGEST_ADDRESS = 64
+"""Characters; none is as long."""
 
 REFUSED = "this Host is not served here"
 
@@ -35,9 +39,12 @@ class Hosts:
             raise Problem(ProblemType.HOST, REFUSED)
 
     def _serves(self, name: str) -> bool:
-        return name in self._names or name.endswith(self._endings) or _is_address(name)
+        return (
+            name in self._names or name.endswith(self._endings) or (len(name) <= LONGEST_ADDRESS and _is_address(name))
+        )
 
 
+@lru_cache(maxsize=1024)  # most callers use the same few addresses, and reading one costs a tenth of a small answer
 def _is_address(name: str) -> bool:
     try:
         ipaddress.ip_address(name.strip("[]"))

@@ -100,11 +100,16 @@ def asked(request: Request, reader: QueryReader, listing: Listing, cursors: Curs
 
 def answer(asked: Asked, items: Iterable[Struct], place: Place | None, cursors: Cursors) -> Response:
     """The page."""
-    cursor = cursors.seal(asked.digest, place) if place is not None else None
     shown: Iterable[Any] = items
     if asked.fields is not None:
         shown = ({name: getattr(item, name) for name in asked.fields or ()} for item in items)
-    return JsonResponse({"items": list(shown), "next": cursor})
+    return answer_rows(asked, shown, place, cursors)
+
+
+def answer_rows(asked: Asked, rows: Iterable[Any], place: Place | None, cursors: Cursors) -> Response:
+    """The page of items that have only the members asked for already."""
+    cursor = cursors.seal(asked.digest, place) if place is not None else None
+    return JsonResponse({"items": list(rows), "next": cursor})
 
 
 def _fields(reader: QueryReader, listing: Listing) -> tuple[str, ...] | None:

@@ -9,6 +9,8 @@ from time import perf_counter
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from schemas.dead_letters import Reason as DeadReason
+
 _LATENCY = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 NO_ROUTE = "none"
@@ -51,6 +53,30 @@ _JUDGED = (Reason.NONE, Reason.UNAVAILABLE, Reason.INTERNAL_ERROR)
 """What counts for the objective of availability; all else is the caller's own fault."""
 
 
+class Refusal(StrEnum):
+    """Why the API did not publish an event; what it published is counted by the worker that settles it."""
+
+    AUTH = "auth"
+    JSON = "json"
+    VALIDATION = "validation"
+    RATE_LIMIT = "rate_limit"
+    QUEUE_FULL = "queue_full"
+    KAFKA = "kafka"
+    UNKNOWN = "unknown"
+
+
+_OURS = frozenset({Refusal.QUEUE_FULL, Refusal.KAFKA, Refusal.UNKNOWN})
+_VALIDATION = frozenset({DeadReason.MISSING_FIELD, DeadReason.FIELD, DeadReason.DUPLICATE_KEY, DeadReason.TOO_LARGE})
+
+
+def refusal_of(reason: DeadReason) -> Refusal:
+    """For an event that would have been a dead letter."""
+    return Refusal.VALIDATION if reason in _VALIDATION else Refusal.JSON
+
+
+INGEST = frozenset({"/ingest", "/api/v1/ingest", "/api/v2/events"})
+
+
 def reason_of(status: int) -> Reason:
     if status < 400:
         return Reason.NONE
@@ -67,10 +93,14 @@ def counts_for_objective(endpoint: str) -> bool:
 
 
 class ApiMetrics:
-    """The metrics of one API process. `judged` is told of every answer that counts for its objective: was it good."""
+    """The metrics of one API process. `judged` is told of every answer that counts for its objective: was it good;
+    `lost` of events that count against the ingestor's: how many were not published, through a fault of ours."""
 
-    def __init__(self, *, judged: Callable[[bool], None] = lambda _: None) -> None:
+    def __init__(
+        self, *, judged: Callable[[bool], None] = lambda _: None, lost: Callable[[int], None] = lambda _: None
+    ) -> None:
         self._judged = judged
+        self._lost = lost
         self.registry = CollectorRegistry()
         self._bound: dict[tuple[str, int], _Bound] = {}
         # Requests answered. internal_error: a defect, see the log by request id. unavailable: the breaker below
@@ -134,12 +164,41 @@ class ApiMetrics:
             registry=self.registry,
         )
 
+        # Events that this API did not publish. auth, json, validation, rate_limit: their producers' fault. queue_full:
+        # workers do not keep up. kafka: the broker is away, nothing was sent. unknown: it did not answer in time.
+        self.ingest_requests = Counter(
+            "mutt_ingest_requests_total", "Events refused.", ("status", "reason"), registry=self.registry
+        )
+        # Records that no worker has decided. Rising: more match workers or partitions; see the pauses too.
+        self.ingest_queue_depth = Gauge(
+            "mutt_ingest_queue_depth", "Undecided records, as of the last event.", registry=self.registry
+        )
+        # Rising: the broker is slow to acknowledge; look at its disk and at under-replicated partitions.
+        self.ingest_latency = Histogram(
+            "mutt_ingest_latency_seconds",
+            "What a request waits for the broker.",
+            buckets=_LATENCY[:-1],
+            registry=self.registry,
+        )
+        # A client posts more than ingest_max_rate: raise it, or let it send in batches to Kafka itself.
+        self.ingest_rate_limit_hits = Counter(
+            "mutt_ingest_rate_limit_hits_total", "Requests over a key's rate.", registry=self.registry
+        )
+
+    def ingest_refused(self, why: Refusal, events: int) -> None:
+        if events:
+            self.ingest_requests.labels("fail", why.value).inc(events)
+            if why in _OURS:
+                self._lost(events)
+
     def answered(self, endpoint: str, status: int, seconds: float) -> None:
         count, latency, good = self._bound.get((endpoint, status)) or self._bind(endpoint, status)
         count.inc()
         latency.observe(seconds)
         if good is not None:
             self._judged(good)
+        if status in (401, 403) and endpoint in INGEST:
+            self.ingest_refused(Refusal.AUTH, 1)
 
     def expect(self, endpoints: Iterable[str]) -> None:
         """Shows zeros from the start: a series that begins with its first count hides that count from a rate."""

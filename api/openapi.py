@@ -101,7 +101,8 @@ class _Schemas:
         types = [*bodies, *answers, *parameters, ProblemBody, V1Error, IngestError]
         found, self.components = msgspec.json.schema_components(types, ref_template=_REF)
         self._found = list(zip(types, found, strict=True))
-        for name in msgspec.json.schema_components(bodies, ref_template=_REF)[1]:
+        strict = [route.body for route in routes if route.body is not None and not route.unknown_members]
+        for name in msgspec.json.schema_components(strict, ref_template=_REF)[1]:
             if "properties" in self.components[name]:
                 self.components[name]["additionalProperties"] = False
         self.components = dict(sorted(self.components.items()))

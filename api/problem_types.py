@@ -53,6 +53,9 @@ class ProblemType(Enum):
     )
     UNAVAILABLE = _Facts("unavailable", 503, "Something needed is away", "Try again after `Retry-After` seconds.")
     TOO_SLOW = _Facts("too-slow", 503, "The answer takes too long", "Ask for less: a shorter time, a narrower filter.")
+    QUEUE_FULL = _Facts(
+        "queue-full", 503, "Too many records are undecided", "Try again later, or publish to Kafka, which has room."
+    )
     BUSY = _Facts("busy", 503, "Too many requests wait already", "Try again after `Retry-After` seconds.")
     SOURCE_DOWN = _Facts("source-down", 503, "The source is known to be down", "Try again after `Retry-After` seconds.")
     SOURCE_LATE = _Facts("source-late", 504, "The source did not answer in time", "Look at what `detail` names.")

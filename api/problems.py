@@ -17,6 +17,7 @@ from api.problem_types import ProblemType, type_of
 from api.versions import V1
 from schemas.errors import (
     AlreadyThere,
+    BrokerUnavailable,
     ConfigRefused,
     KnownDown,
     MaintenanceOver,
@@ -38,6 +39,8 @@ V1_STATUSES = frozenset({400, 401, 403, 404, 405, 409, 422, 429, 500})
 INGEST_PATHS = frozenset({"/ingest", "/api/v1/ingest"})
 INGEST_STATUSES = frozenset({400, 401, 429, 500, 503})
 
+KAFKA_AWAY = "Kafka did not acknowledge; what was sent may be published all the same"
+KAFKA_DOWN = "Kafka does not answer; nothing was sent; try again"
 AWAY = "the database does not answer; try again"
 TOO_SLOW = "the answer takes too long; ask for less"
 BUSY = "too many requests wait already; try again"
@@ -157,7 +160,9 @@ def _kind_of(error: Exception) -> tuple[ProblemType, str]:
         return ProblemType.TOO_SLOW, TOO_SLOW
     if isinstance(error, Overloaded):
         return ProblemType.BUSY, BUSY
-    return ProblemType.UNAVAILABLE, AWAY
+    if isinstance(error, BrokerUnavailable):
+        return ProblemType.UNAVAILABLE, KAFKA_AWAY
+    return ProblemType.UNAVAILABLE, KAFKA_DOWN if isinstance(error, KnownDown) and error.service == "kafka" else AWAY
 
 
 def retry_after(error: Exception) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+import uuid
 from collections.abc import Callable, Collection
 from typing import Annotated
 
@@ -13,6 +14,7 @@ from starlette.datastructures import QueryParams
 from api.problems import Fault, Invalid
 
 _DIGITS = re.compile(r"[0-9]{1,100}")
+_UUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _TIME = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}(:\d{2}([.]\d{1,9})?)?([Zz]|[+-]\d{2}:?\d{2})?", re.ASCII)
 
@@ -77,6 +79,16 @@ class QueryReader:
         if found is None:
             self.refuse(f"{name} must be one of {', '.join(allowed)}", name)
         return found
+
+    def id(self, name: str) -> uuid.UUID | None:
+        """A UUID as it is usually written."""
+        text = self._once(name)
+        if text is None:
+            return None
+        if not _UUID.fullmatch(text):
+            self.refuse(f"{name} must be a UUID", name)
+            return None
+        return uuid.UUID(text)
 
     def switch(self, name: str) -> bool | None:
         text = self.choice(name, ("true", "false"))

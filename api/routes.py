@@ -68,6 +68,8 @@ class ApiRoute:
     """The type of the body, a msgspec Struct; None where there is none."""
     accepts: tuple[str, ...] = (JSON,)
     """Media types of the body."""
+    unknown_members: bool = False
+    """Whether the body may have members that its type does not name."""
     example: Any = None
     """A body that works, as JSON would give it."""
     answer: Any = None

@@ -82,6 +82,7 @@ class KnownDown(Unavailable):
 
     def __init__(self, service: str, retry_after_s: float) -> None:
         super().__init__(f"{service} does not answer")
+        self.service = service
         self.retry_after_s = retry_after_s
 
 

@@ -20,6 +20,7 @@ from streams.adapters.secrets import SecretSource
 from streams.agents.index_dead_letters import LetterIndex, index_dead_letters
 from streams.app import WorkerApp, end_process
 from streams.clock import SystemClock
+from streams.core.backoff import OUTSIDE, backoff
 from streams.core.watchdog import Chore, work_of
 from streams.health import HealthServer
 from streams.remediation import Remediation
@@ -27,7 +28,6 @@ from streams.tasks import Tasks
 
 log = structlog.get_logger()
 
-RETRY_BASE_S, RETRY_MAX_S = 0.2, 5.0
 
 T = TypeVar("T")
 
@@ -98,6 +98,5 @@ class DeadLettersRole:
                 self._problems = {"postgresql": str(fault)}
                 metrics.count_retry("postgresql")
                 log.warning("waiting", service="postgresql", error=str(fault), attempt=attempt + 1)
-                limit = min(RETRY_BASE_S * 2.0**attempt, RETRY_MAX_S)
-                await asyncio.sleep(random.uniform(0.0, limit))  # noqa: S311 - jitter, no secret
+                await asyncio.sleep(backoff(OUTSIDE, attempt, random.random()))  # noqa: S311 - jitter, no secret
                 attempt += 1

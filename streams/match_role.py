@@ -27,7 +27,8 @@ from streams.adapters.publisher import KafkaOutbox, create_producer
 from streams.adapters.rule_watcher import RuleWatcher
 from streams.adapters.rules import PostgresRuleSource
 from streams.adapters.secrets import SecretSource
-from streams.agents.match_events import Matching, match_events
+from streams.agents.match_events import match_events
+from streams.agents.match_lane import Matching
 from streams.app import WorkerApp, end_process
 from streams.clock import SystemClock
 from streams.core.matching import Knowledge

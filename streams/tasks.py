@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from typing import Any
+from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
+from typing import Any, TypeVar
 
 import structlog
 from aiokafka import AIOKafkaProducer
@@ -16,6 +17,8 @@ from streams.adapters.brokers import check_brokers
 log = structlog.get_logger()
 
 START_RETRY_S = 2.0
+
+T = TypeVar("T")
 
 
 class Tasks:
@@ -45,22 +48,28 @@ class Tasks:
 
 async def wait_for_brokers(bootstrap: str) -> None:
     """Returns once Kafka answers: a consumer gives up at once where it does not."""
-    while True:
-        try:
-            return await check_brokers(bootstrap)
-        except BrokerUnavailable as fault:
-            log.warning("waiting", service="kafka", error=str(fault))
-            await asyncio.sleep(START_RETRY_S)
+    await _until_answered(partial(check_brokers, bootstrap))
 
 
 async def wait_for_start(create: Callable[[], AIOKafkaProducer]) -> AIOKafkaProducer:
     """A started producer; waits for a broker that is away."""
-    while True:
+
+    async def start() -> AIOKafkaProducer:
         producer = create()
         try:
             await producer.start()
-            return producer
         except KafkaError as error:
             await producer.stop()
-            log.warning("waiting", service="kafka", error=str(error))
+            raise BrokerUnavailable(str(error)) from error
+        return producer
+
+    return await _until_answered(start)
+
+
+async def _until_answered(call: Callable[[], Awaitable[T]]) -> T:
+    while True:
+        try:
+            return await call()
+        except BrokerUnavailable as fault:
+            log.warning("waiting", service="kafka", error=str(fault))
             await asyncio.sleep(START_RETRY_S)

@@ -14,22 +14,13 @@ from ops.cli import dlq_desk, dlq_edit, dlq_replay
 from ops.cli.connections import database, settings_from_environment
 from ops.cli.exits import Exit, fail, printable
 from ops.cli.letter_options import JsonOption, filtered, letter_id, shown_states
-from ops.cli.letter_views import (
-    group_json,
-    group_lines,
-    history_json,
-    history_lines,
-    letter_json,
-    letter_lines,
-    replay_json,
-    short,
-    time_text,
-)
+from ops.cli.letter_views import group_json, group_lines, history_json, history_lines, letter_lines, replay_json, short
 from schemas.errors import Refused
 from streams.adapters.dead_letters import DeadLetters
 from streams.adapters.letter_groups import letter_groups
 from streams.adapters.letter_log import LogEntry, history
 from streams.adapters.replay_claims import Replay, Replays
+from streams.core.letter_documents import letter_json, time_text
 from streams.core.letter_groups import Group, GroupBy
 from streams.core.replay import LetterFilter, StoredLetter, current_value
 

@@ -17,12 +17,13 @@ import typer
 from ops.cli.connections import database, settings_from_environment, user_name
 from ops.cli.consent import NoteOption, YesOption, agree, on_terminal
 from ops.cli.exits import Exit, fail, printable
-from ops.cli.knowledge import current_knowledge
 from ops.cli.letter_options import JsonOption, letter_id
-from ops.cli.letter_views import verdict_json, verdict_text
+from ops.cli.letter_views import verdict_text
 from schemas.errors import Outdated, Refused
 from streams.adapters.dead_letters import DeadLetters
+from streams.adapters.knowledge import current_knowledge
 from streams.adapters.letter_desk import LetterDesk
+from streams.core.letter_documents import verdict_json
 from streams.core.letter_edit import VALUE_LIMIT, Change, changed, difference, field_value, refuse_edit
 from streams.core.letter_verdict import verdict
 from streams.core.matching import Knowledge

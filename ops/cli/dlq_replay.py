@@ -6,14 +6,12 @@ import asyncio
 import json
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Annotated
 
 import asyncpg
 import msgspec
 import typer
-from aiokafka import AIOKafkaProducer
 
 from ops.cli.connections import database, settings_from_environment, user_name
 from ops.cli.consent import NoteOption, YesOption, on_terminal
@@ -23,10 +21,10 @@ from ops.cli.letter_options import JsonOption, filtered, id_chunks, letter_id
 from ops.cli.progress import progress
 from schemas.dead_letters import LetterState
 from schemas.errors import BrokerUnavailable, Refused
-from schemas.settings import Settings
-from streams.adapters.exact_producer import producer_options
+from streams.adapters.exact_producer import started_producer
 from streams.adapters.locks import lock_key, try_lock
 from streams.adapters.replay_claims import Replay, Replays
+from streams.adapters.replay_jobs import REPLAY_LOCK
 from streams.adapters.replays import Outcome, Pace, Replayer
 from streams.core.replay import LetterFilter
 
@@ -108,7 +106,7 @@ async def _perform(plan: Plan) -> tuple[list[uuid.UUID], Outcome]:
     async with database(settings, size=3) as pool:
         replays = Replays(pool)
         again = await replays.replay(plan.resume) if plan.resume is not None else None
-        async with _producer(settings) as producer:
+        async with started_producer(settings.kafka_bootstrap) as producer:
             replayer = Replayer(replays, producer, plan.pace)
             async for record in _replays(replays, plan, again):
                 done.append(record.id)
@@ -121,20 +119,17 @@ async def _perform(plan: Plan) -> tuple[list[uuid.UUID], Outcome]:
 async def _run(pool: asyncpg.Pool, replayer: Replayer, record: Replay, *, resumed: bool, limit: int | None) -> None:
     """One replay, by one operator at a time; interrupted, it says how to go on."""
     replays, go_on = Replays(pool), f"go on with: mutt dlq replay --resume {record.id}"
-    async with try_lock(pool, lock_key("replay", record.id)) as ours:
+    async with try_lock(pool, lock_key(REPLAY_LOCK, record.id)) as ours:
         if not ours:
             fail(Exit.TRY_AGAIN, f"replay {record.id} is being run just now, by somebody else")
         total = await replays.count(record, resumed=resumed)
         try:
             with progress("replaying", total if limit is None else min(total, limit)) as advance:
-                if resumed:
-                    await replayer.again(record, advance)
-                await replayer.run(record, await replays.policy(), advance)
+                await replayer.perform(record, resumed=resumed, on_progress=advance)
         except BrokerUnavailable as error:
             raise BrokerUnavailable(f"{error}; {go_on}") from error
         except asyncio.CancelledError:  # Ctrl-C: the command ends here, in one line
             fail(Exit.INTERRUPTED, f"stopped; {go_on}")
-        await replays.finish(record.id)
 
 
 async def _replays(replays: Replays, plan: Plan, again: Replay | None) -> AsyncIterator[Replay]:
@@ -142,18 +137,6 @@ async def _replays(replays: Replays, plan: Plan, again: Replay | None) -> AsyncI
         yield again
     for chosen in plan.selections():
         yield await replays.begin(uuid.uuid4(), f"cli:{user_name()}", plan.reason, chosen)
-
-
-@asynccontextmanager
-async def _producer(settings: Settings) -> AsyncIterator[AIOKafkaProducer]:
-    producer = AIOKafkaProducer(**producer_options(settings.kafka_bootstrap))
-    try:
-        await producer.start()
-        yield producer
-    finally:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(5):  # with the broker away it would wait for ever
-                await producer.stop()
 
 
 def _print_outcome(replays: list[uuid.UUID], outcome: Outcome, as_json: bool) -> None:

@@ -147,7 +147,7 @@ def failure_json(row: FailureRow) -> dict[str, Any]:
 
 
 def key_json(key: ApiKey) -> dict[str, Any]:
-    from ops.cli.letter_views import time_text
+    from streams.core.letter_documents import time_text
 
     return {
         "id": key.id,

@@ -13,18 +13,18 @@ import typer
 
 from ops.cli.connections import database, settings_from_environment, user_name
 from ops.cli.exits import Exit, fail, printable
-from ops.cli.letter_views import time_text
 from schemas.errors import Refused
 from schemas.events import Disposition
 from schemas.settings import Settings
 from schemas.topics import BY_NAME
 from streams.adapters.ledger import Ledger, PartitionBooks, Reset
-from streams.adapters.offsets import LogBounds, committed_offsets, first_timestamp_from, log_bounds
-from streams.core.books import Fault, LedgerRange, Standing, faults
+from streams.adapters.ledger_check import Books, checked_books
+from streams.adapters.offsets import first_timestamp_from, log_bounds
+from streams.core.books import Fault, LedgerRange, Standing
+from streams.core.letter_documents import time_text
 
 app = typer.Typer(help="The books: what was done with every offset.", no_args_is_help=True)
 
-GROUP = "mutt-match"
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
@@ -47,7 +47,8 @@ def verify(as_json: JsonOption = False) -> None:
 
     Exits 1 naming topic, partition and the range of each fault.
     """
-    ranges, standings, found = asyncio.run(_verify(settings_from_environment()))
+    books = asyncio.run(_verify(settings_from_environment()))
+    ranges, standings, found = books.ranges, books.standings, books.faults
     totals = _totals(ranges, standings)
     if as_json:
         lines = [
@@ -104,20 +105,9 @@ async def _show() -> list[PartitionBooks]:
         return await Ledger(pool).show()
 
 
-async def _verify(settings: Settings) -> tuple[list[LedgerRange], list[Standing], list[Fault]]:
-    """What was committed is read before the tables, where the logs end after them: workers may run meanwhile."""
-    committed = await committed_offsets(settings.kafka_bootstrap, GROUP)
+async def _verify(settings: Settings) -> Books:
     async with database(settings) as pool:
-        ranges, standings, orphans = await Ledger(pool).read()
-    bounds = await log_bounds(settings.kafka_bootstrap, [(row.topic, row.partition) for row in standings])
-    placed = [_placed(row, bounds, committed) for row in standings]
-    return ranges, placed, orphans + faults(ranges, placed)
-
-
-def _placed(row: Standing, bounds: dict[tuple[str, int], LogBounds], committed: dict[tuple[str, int], int]) -> Standing:
-    place = (row.topic, row.partition)
-    log = bounds.get(place)
-    return dataclasses.replace(row, log_end=log.end if log else None, committed=committed.get(place))
+        return await checked_books(pool, settings.kafka_bootstrap)
 
 
 async def _reset(settings: Settings, topic: str, partition: int, to: str) -> tuple[Standing, Reset]:

@@ -12,9 +12,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
-from ops.cli.letter_views import letter_json
 from schemas.errors import Refused
 from streams.adapters.letter_desk import Archive
+from streams.core.letter_documents import letter_json
 from streams.core.replay import StoredLetter
 
 

@@ -86,7 +86,7 @@ async def _read() -> PauseState:
 
 
 def _by(operator: OperatorPause) -> str:
-    from ops.cli.letter_views import time_text
+    from streams.core.letter_documents import time_text
 
     if operator.by is None:
         return ""
@@ -94,7 +94,7 @@ def _by(operator: OperatorPause) -> str:
 
 
 def _lines(state: PauseState) -> Iterator[str]:
-    from ops.cli.letter_views import time_text
+    from streams.core.letter_documents import time_text
 
     config = state.config
     yield f"intake is {'paused' if state.operator.paused else 'not paused'} by the operator" + (

@@ -134,7 +134,7 @@ def _tell(window: Maintenance, *, as_json: bool) -> None:
 
 
 def _line(each: Maintenance) -> str:
-    from ops.cli.letter_views import time_text
+    from streams.core.letter_documents import time_text
 
     whose = each.component or "all"
     return (

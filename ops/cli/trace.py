@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
 import json
 import uuid
 from collections.abc import Iterator, Mapping
@@ -13,16 +12,11 @@ import typer
 
 from ops.cli.connections import database, settings_from_environment
 from ops.cli.exits import Exit, fail, printable
-from ops.cli.letter_views import bytes_json, bytes_text, letter_json, text_or_none, time_text
-from schemas.errors import Refused
-from schemas.events import event_id, parse_event_id
+from ops.cli.letter_views import bytes_text
+from schemas.events import event_id
+from streams.adapters.trace_documents import EventPlace, SourceRecord, is_known, trace_json, verdict_on, wanted_event
 from streams.adapters.traces import Trace, Traces, read_record
-from streams.core.letters import LetterRecord
-
-EventPlace = tuple[str, int, int]
-SourceRecord = tuple[int, LetterRecord] | str
-
-_EMBEDDED = ("payload", "body", "filter")
+from streams.core.letter_documents import time_text
 
 
 def trace(
@@ -30,32 +24,17 @@ def trace(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Shows what happened to one event: record, rule, disposition, alert, dead letters, replays."""
-    wanted = _parse(event)
+    wanted = wanted_event(event)
     place, found, record = asyncio.run(_find(wanted))
     if place is None or found is None:
         fail(Exit.CHECK_FAILED, f"there is no alert {event}")
-    verdict = _verdict(place, found)
-    known = bool(found.audit or found.alerts or found.letters or found.ledger)
-    if not known and isinstance(record, str):
+    verdict = verdict_on(place, found)
+    if not is_known(found) and isinstance(record, str):
         fail(Exit.CHECK_FAILED, f"{event_id(*place)} was not found: {verdict}; its record: {record}")
     if as_json:
-        typer.echo(json.dumps(_trace_json(place, found, record, verdict)))
+        typer.echo(json.dumps(trace_json(place, found, record, verdict)))
     else:
         typer.echo("\n".join(_lines(place, found, record, verdict)))
-
-
-def _parse(text: str) -> EventPlace | uuid.UUID:
-    try:
-        return uuid.UUID(text)
-    except ValueError:
-        pass
-    try:
-        topic, partition, offset = parse_event_id(text)
-    except ValueError as error:
-        raise Refused(f"{error}; or give the id of an alert") from None
-    if partition >= 2**31 or offset >= 2**63:
-        raise Refused(f"{text!r} is no event id: partition or offset is out of bounds")
-    return topic, partition, offset
 
 
 async def _find(wanted: EventPlace | uuid.UUID) -> tuple[EventPlace | None, Trace | None, SourceRecord]:
@@ -67,70 +46,6 @@ async def _find(wanted: EventPlace | uuid.UUID) -> tuple[EventPlace | None, Trac
             return None, None, ""
         found = await traces.trace(*place)
     return place, found, await read_record(settings.kafka_bootstrap, *place)
-
-
-def _verdict(place: EventPlace, found: Trace) -> str:
-    """One sentence: what became of the event, as far as the tables say."""
-    if found.audit:
-        return str(found.audit[-1]["disposition"])
-    if any(stored.letter.stage != "deliver" for stored in found.letters):
-        return "dead letter"
-    if found.ledger:
-        row = found.ledger[-1]
-        return (
-            f"processed, but only counted: ledger row [{row['first_offset']}, {row['next_offset']})"
-            f" of epoch {row['epoch']}, minute {time_text(row['minute'])}"
-        )
-    if found.progress is None:
-        return "its partition was never read"
-    stands = found.progress["next_offset"]
-    if place[2] >= stands:
-        halted = f"; the partition is halted: {found.progress['halted_reason']}" if found.progress["halted_at"] else ""
-        return f"not processed yet: the partition stands at {stands}{halted}"
-    return "below the first offset that mutt read"
-
-
-def _trace_json(place: EventPlace, found: Trace, record: SourceRecord, verdict: str) -> dict[str, Any]:
-    return {
-        "event_id": event_id(*place),
-        "verdict": verdict,
-        "record": _record_json(record),
-        "progress": _row_json(found.progress) if found.progress else None,
-        "ledger": [_row_json(row) for row in found.ledger],
-        "audit": [_row_json(row) for row in found.audit],
-        "rules": [_row_json(row) for row in found.rules],
-        "alerts": [_row_json(row) for row in found.alerts],
-        "dead_letters": [letter_json(stored) for stored in found.letters],
-        "replays": [_row_json(row) for row in found.replays],
-        "replayed_as": [_row_json(row) for row in found.replayed_as],
-    }
-
-
-def _record_json(record: SourceRecord) -> dict[str, Any]:
-    if isinstance(record, str):
-        return {"in_kafka": False, "why": record}
-    timestamp, (key, value, headers) = record
-    return {
-        "in_kafka": True,
-        "timestamp": timestamp,
-        "key": bytes_json(key),
-        "value": bytes_json(value),
-        "headers": [[bytes_json(name), bytes_json(data)] for name, data in headers],
-    }
-
-
-def _row_json(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: _value_json(name, value) for name, value in row.items()}
-
-
-def _value_json(name: str, value: Any) -> Any:
-    if isinstance(value, dt.datetime):
-        return time_text(value)
-    if isinstance(value, bytes):
-        return bytes_json(value) if name == "raw" else value.hex()
-    if name in _EMBEDDED and isinstance(value, str):
-        return json.loads(value)
-    return value if value is None or isinstance(value, (str, int, float, bool, list)) else text_or_none(value)
 
 
 def _lines(place: EventPlace, found: Trace, record: SourceRecord, verdict: str) -> list[str]:

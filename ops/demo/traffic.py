@@ -17,7 +17,7 @@ TICK_S = 0.02
 
 async def send(bootstrap: str, records: Sequence[Planned], board: Board) -> int:
     """Sends everything, at the pace of the plan; returns how many records the broker has. Raises KafkaError."""
-    producer = AIOKafkaProducer(**producer_options(bootstrap), linger_ms=5, compression_type="lz4")
+    producer = AIOKafkaProducer(**producer_options(bootstrap), linger_ms=5, compression_type="zstd")
     await producer.start()
     loop = asyncio.get_running_loop()
     began = loop.time()

@@ -39,7 +39,7 @@ class Sent:
 
 async def publish(bootstrap: str, records: Iterator[OutRecord], *, rate: float = 0, show: bool = False) -> Sent:
     """Publishes them all. Raises BrokerUnavailable."""
-    producer = AIOKafkaProducer(**producer_options(bootstrap), linger_ms=5, compression_type="lz4")
+    producer = AIOKafkaProducer(**producer_options(bootstrap), linger_ms=5, compression_type="zstd")
     try:
         await producer.start()
         with Progress(console=Console(stderr=True), disable=not show, transient=True) as progress:

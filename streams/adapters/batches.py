@@ -20,31 +20,35 @@ from streams.core.progress import LedgerRow, Progress
 from streams.core.signatures import Seen
 from streams.core.work import Decided
 
-_ADVANCE = """
-UPDATE partition_progress SET next_offset = $4, updated_at = now()
- WHERE topic = $1 AND partition = $2 AND next_offset = $3 AND epoch = $5 AND halted_at IS NULL
-"""
-
 _BOOKS = """
-WITH extended AS (
+WITH advanced AS (
+    UPDATE partition_progress SET next_offset = $5, updated_at = now()
+     WHERE topic = $1 AND partition = $2 AND epoch = $3 AND next_offset = $4 AND halted_at IS NULL
+    RETURNING next_offset),
+extended AS (
     UPDATE ledger SET next_offset = $5, alerted = alerted + $8, logged = logged + $9, ignored = ignored + $10,
            unhandled = unhandled + $11, shed = shed + $12, rejected = rejected + $13, missing = missing + $14,
            audited = audited + $15, alerts = alerts + $16, last_sha256 = $17, updated_at = now()
      WHERE topic = $1 AND partition = $2 AND epoch = $3 AND first_offset = $20 AND next_offset = $4
+       AND EXISTS (SELECT FROM advanced)
     RETURNING first_offset),
 inserted AS (
     INSERT INTO ledger (topic, partition, epoch, first_offset, next_offset, minute, ruleset_version, ruleset_digest,
                         alerted, logged, ignored, unhandled, shed, rejected, missing, audited, alerts, last_sha256)
     SELECT $1, $2, $3, $4, $5, $6, $7, $21, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17
-     WHERE NOT EXISTS (SELECT FROM extended)
+     WHERE EXISTS (SELECT FROM advanced) AND NOT EXISTS (SELECT FROM extended)
     RETURNING first_offset),
 counted AS (
     INSERT INTO sli (component, topic, partition, minute, good, total)
-    VALUES ('ingestor', $1, $2, $6, $18, $19), ('audit', $1, $2, $6, $5 - $4 - $14, $5 - $4)
+    SELECT component, $1, $2, $6, good, total
+      FROM (VALUES ('ingestor', $18, $19), ('audit', $5 - $4 - $14, $5 - $4)) AS counts (component, good, total)
+     WHERE EXISTS (SELECT FROM advanced)
     ON CONFLICT (component, topic, partition, minute)
     DO UPDATE SET good = sli.good + excluded.good, total = sli.total + excluded.total)
 SELECT first_offset FROM extended UNION ALL SELECT first_offset FROM inserted
 """
+"""The compare-and-set on the partition's progress, and all that is counted, in one statement: one round trip. Without
+the first, nothing else is written and no row comes back."""
 
 _SIGNATURES = """
 INSERT INTO unhandled_signatures
@@ -178,16 +182,14 @@ def _copies(decided: Decided) -> dict[str, tuple[list[Row], Sequence[str]]]:
 async def _write(connection: Any, decided: Decided, progress: Progress) -> Progress:
     """The statements of the transaction, in their order: the compare-and-set first, so that a zombie writes nothing."""
     work = decided.work
-    at = (work.topic.name, work.partition)
-    done = await connection.execute(_ADVANCE, *at, work.first, work.after, progress.epoch)
-    if done != "UPDATE 1":
+    minute = work.now.replace(second=0, microsecond=0)
+    first_offset = await _keep_books(connection, decided, progress, minute)
+    if first_offset is None:
         raise Fenced(f"{work.topic.name}:{work.partition} does not stand at {work.first} any more")
     for table, (rows, columns) in _copies(decided).items():
         if rows:
             with store_faults(table):
                 await connection.copy_records_to_table(table, records=rows, columns=columns)
-    minute = work.now.replace(second=0, microsecond=0)
-    first_offset = await _keep_books(connection, decided, progress, minute)
     await _keep_signatures(connection, decided)
     await _end_replays(connection, decided)
     return Progress(
@@ -212,31 +214,30 @@ async def _end_replays(connection: Any, decided: Decided) -> None:
         await connection.execute(COME_BACK, [new for new, _ in again], [old for _, old in again])
 
 
-async def _keep_books(connection: Any, decided: Decided, progress: Progress, minute: dt.datetime) -> int:
-    """Ledger and SLI in one statement; returns the first offset of the ledger row written to."""
+async def _keep_books(connection: Any, decided: Decided, progress: Progress, minute: dt.datetime) -> int | None:
+    """Progress, ledger and SLI; the first offset of the ledger row written to, None where the partition moved."""
     work, rules, counts = decided.work, decided.work.knowledge.rule_set, decided.counts
     good = decided.good
-    return int(
-        await connection.fetchval(
-            _BOOKS,
-            work.topic.name,
-            work.partition,
-            progress.epoch,
-            work.first,
-            work.after,
-            minute,
-            rules.version,
-            *(counts[name] for name in Disposition),
-            decided.missing,
-            len(decided.audit),
-            len(decided.alerts),
-            decided.last_sha256,
-            good,
-            good + decided.our_failures,
-            progress.extends(minute, rules.version),
-            rules.digest,
-        )
+    first_offset: int | None = await connection.fetchval(
+        _BOOKS,
+        work.topic.name,
+        work.partition,
+        progress.epoch,
+        work.first,
+        work.after,
+        minute,
+        rules.version,
+        *(counts[name] for name in Disposition),
+        decided.missing,
+        len(decided.audit),
+        len(decided.alerts),
+        decided.last_sha256,
+        good,
+        good + decided.our_failures,
+        progress.extends(minute, rules.version),
+        rules.digest,
     )
+    return first_offset
 
 
 async def _keep_signatures(connection: Any, decided: Decided) -> None:

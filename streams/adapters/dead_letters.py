@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 from collections.abc import AsyncIterator, Sequence
+from typing import Any
 
 import asyncpg
 
@@ -64,11 +65,8 @@ class DeadLetters:
     async def candidates(self, chosen: LetterFilter) -> AsyncIterator[StoredLetter]:
         """Every letter the filter means, whole, in the order of replay. Locks nothing."""
         async with self._pool.acquire() as connection, connection.transaction(readonly=True):
-            query = f"SELECT {WHOLE} {FROM} WHERE {MATCHES} {BY_ORIGIN}"
-            async for row in connection.cursor(
-                query, *filter_values(chosen), prefetch=PREFETCH, timeout=READ_TIMEOUT_S
-            ):
-                yield stored_letter(row)
+            async for stored in every_letter(connection, chosen):
+                yield stored
 
     async def origin_of(
         self, topic: str, partition: int, offset: int, alerts: Sequence[uuid.UUID] = ()
@@ -83,3 +81,10 @@ class DeadLetters:
             alerts,
         )
         return [stored_letter(row) for row in rows]
+
+
+async def every_letter(connection: Any, chosen: LetterFilter) -> AsyncIterator[StoredLetter]:
+    """What `candidates` gives, within a transaction."""
+    query = f"SELECT {WHOLE} {FROM} WHERE {MATCHES} {BY_ORIGIN}"
+    async for row in connection.cursor(query, *filter_values(chosen), prefetch=PREFETCH, timeout=READ_TIMEOUT_S):
+        yield stored_letter(row)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
@@ -26,6 +28,19 @@ def producer_options(bootstrap: str) -> dict[str, Any]:
         "request_timeout_ms": 30_000,
         "client_id": "mutt",
     }
+
+
+@asynccontextmanager
+async def started_producer(bootstrap: str) -> AsyncIterator[AIOKafkaProducer]:
+    """A producer of one's own, for as long as one command or job runs. Raises aiokafka's errors."""
+    producer = AIOKafkaProducer(**producer_options(bootstrap))
+    try:
+        await producer.start()
+        yield producer
+    finally:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(5):  # with the broker away it would wait for ever
+                await producer.stop()
 
 
 async def send_exact(

@@ -12,7 +12,10 @@ import asyncpg
 
 from schemas.events import Disposition
 from schemas.topics import INGEST
+from streams.adapters.selects import Select
+from streams.adapters.transactions import Transactions
 from streams.core.books import Fault, LedgerRange, Standing
+from streams.core.paging import Page, Place, Sort
 
 CHECK_TIMEOUT_S = 600.0
 """Bound on one statement of the check: it reads the whole audit index."""
@@ -206,6 +209,32 @@ class Ledger:
                 ),
             )
         return True
+
+
+class LedgerReads:
+    """The books for the API, on transactions bounded in time. Raises StoreUnavailable."""
+
+    def __init__(self, transactions: Transactions) -> None:
+        self._transactions = transactions
+
+    async def show(self) -> list[PartitionBooks]:
+        async with self._transactions.reading() as connection:
+            return await Ledger(connection).show()
+
+    async def rows(
+        self, topic: str, partition: int, *, sort: Sort, after: Place | None, limit: int
+    ) -> Page[Any] | None:
+        """The rows of a partition in its current epoch; None where it was never read."""
+        async with self._transactions.reading() as connection:
+            standing = await Ledger(connection).partition(topic, partition)
+            if standing is None:
+                return None
+            select = Select("*", "ledger")
+            select.where("topic = {}", topic)
+            select.where("partition = {}", partition)
+            select.where("epoch = {}", standing.epoch)
+            rows, behind = await select.page(connection, sort, "first_offset", after=after, limit=limit)
+        return Page(tuple(rows), behind)
 
 
 async def _epochs(connection: Any) -> tuple[list[Any], ...]:

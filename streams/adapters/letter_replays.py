@@ -16,6 +16,7 @@ from streams.adapters.dead_letters import DeadLetters
 from streams.adapters.faults import store_faults
 from streams.adapters.locks import lock_key, try_lock
 from streams.adapters.replay_claims import Replay, Replays
+from streams.adapters.replay_jobs import REPLAY_LOCK
 from streams.adapters.replays import Pace, Replayer
 from streams.core.remediation import ACTOR, REMEDIED, Batch, Posts
 from streams.core.replay import LetterFilter, Refusal, refusal
@@ -112,7 +113,7 @@ class RemediationReplays:
 
     async def _run(self, record: Replay, limit: int | None) -> int:
         """Sends new letters, or where there is no limit those that the replay has taken; by one hand at a time."""
-        async with try_lock(self._pool, lock_key("replay", record.id)) as ours:
+        async with try_lock(self._pool, lock_key(REPLAY_LOCK, record.id)) as ours:
             if not ours:
                 return 0  # an operator resumes it just now
             replayer = Replayer(self._replays, self._producer, Pace(limit=limit))

@@ -75,8 +75,13 @@ async def _admin(bootstrap: str) -> AsyncIterator[AIOKafkaAdminClient]:
         await admin.close()
 
 
-async def _existing(bootstrap: str, partitions: Collection[PartitionId]) -> list[TopicPartition]:
+async def partitions_of(bootstrap: str, topics: Collection[str]) -> list[TopicPartition]:
+    """All partitions of these topics, as far as they exist. Raises aiokafka's errors when no broker answers."""
     async with _admin(bootstrap) as admin:
-        topics = await admin.describe_topics(sorted({topic for topic, _ in partitions})) if partitions else []
-    known = {(topic["topic"], found["partition"]) for topic in topics for found in topic["partitions"]}
+        found = await admin.describe_topics(sorted(topics)) if topics else []
+    return [TopicPartition(topic["topic"], one["partition"]) for topic in found for one in topic["partitions"]]
+
+
+async def _existing(bootstrap: str, partitions: Collection[PartitionId]) -> list[TopicPartition]:
+    known = await partitions_of(bootstrap, {topic for topic, _ in partitions})
     return [TopicPartition(*place) for place in partitions if place in known]

@@ -34,6 +34,18 @@ _AFTER = f"{ORDER} > ($9::text, $10::integer, $11::timestamptz, $12::bigint, $13
 
 
 @dataclass(frozen=True, slots=True)
+class Bounds:
+    """What a replay keeps to, whoever resumes it; None means: no bound."""
+
+    most: int | None = None
+    """Letters sent in all."""
+    per_second: float | None = None
+
+
+UNBOUNDED = Bounds()
+
+
+@dataclass(frozen=True, slots=True)
 class Replay:
     """One recorded replay."""
 
@@ -48,6 +60,9 @@ class Replay:
     finished_at: dt.datetime | None = None
     came_back: int | None = None
     """Letters that failed again after it; None until all of them are settled, and for replays by hand."""
+    bounds: Bounds = UNBOUNDED
+    problem: str | None = None
+    """Why it stopped last, where it runs by itself; None while it goes well."""
 
 
 @dataclass(slots=True)
@@ -107,25 +122,30 @@ class Replays:
     async def recent(self, limit: int) -> list[Replay]:
         """The newest replays, newest first."""
         rows = await self._pool.fetch("SELECT * FROM replays ORDER BY created_at DESC, id LIMIT $1", limit)
-        return [_replay(row) for row in rows]
+        return [replay_of(row) for row in rows]
 
-    async def begin(self, replay_id: uuid.UUID, actor: str, reason: str | None, chosen: LetterFilter) -> Replay:
+    async def begin(
+        self, replay_id: uuid.UUID, actor: str, reason: str | None, chosen: LetterFilter, bounds: Bounds = UNBOUNDED
+    ) -> Replay:
         """Records a replay. It means only letters that failed before now, so that it cannot chase its own failures."""
         row = await self._pool.fetchrow(
-            "INSERT INTO replays (id, actor, reason, filter) VALUES ($1, $2, $3, $4) RETURNING *",
+            "INSERT INTO replays (id, actor, reason, filter, most, per_second) VALUES ($1, $2, $3, $4, $5, $6)"
+            " RETURNING *",
             replay_id,
             actor,
             reason,
             msgspec.json.encode(chosen).decode(),
+            bounds.most,
+            bounds.per_second,
         )
-        return _replay(row)
+        return replay_of(row)
 
     async def replay(self, replay_id: uuid.UUID) -> Replay:
         """A recorded replay. Raises Refused when there is none of that id."""
         row = await self._pool.fetchrow("SELECT * FROM replays WHERE id = $1", replay_id)
         if row is None:
             raise Refused(f"there is no replay {replay_id}")
-        return _replay(row)
+        return replay_of(row)
 
     async def unsettled(self, replay: Replay, after: Place | None, limit: int) -> Claim:
         """Letters that this replay took before and that nobody has judged since: to be sent once more."""
@@ -187,7 +207,7 @@ class Replays:
         row = await self._pool.fetchrow(
             "UPDATE replays SET finished_at = coalesce(finished_at, now()) WHERE id = $1 RETURNING *", replay_id
         )
-        return _replay(row)
+        return replay_of(row)
 
 
 async def _take(connection: Any, replay: Replay, claim: Claim) -> None:
@@ -225,7 +245,8 @@ def _judge(found: list[StoredLetter], chosen: LetterFilter, policy: ReplayPolicy
     return claim
 
 
-def _replay(row: Any) -> Replay:
+def replay_of(row: Any) -> Replay:
+    """The replay of a row."""
     return Replay(
         id=plain_uuid(row["id"]),
         actor=row["actor"],
@@ -237,4 +258,6 @@ def _replay(row: Any) -> Replay:
         refused=row["refused"],
         finished_at=row["finished_at"],
         came_back=row["came_back"],
+        bounds=Bounds(row["most"], row["per_second"]),
+        problem=row["problem"],
     )

@@ -72,6 +72,13 @@ class Replayer:
         self._next_send = 0.0
         self.outcome = Outcome()
 
+    async def perform(self, replay: Replay, *, resumed: bool, on_progress: Callable[[int], None]) -> None:
+        """All of a replay, from where it stopped if it was begun before, and its end on record."""
+        if resumed:
+            await self.again(replay, on_progress)
+        await self.run(replay, await self._replays.policy(), on_progress)
+        await self._replays.finish(replay.id)
+
     async def again(self, replay: Replay, on_progress: Callable[[int], None]) -> None:
         """Sends once more what this replay took before and nobody has judged since."""
 

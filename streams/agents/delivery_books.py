@@ -14,7 +14,7 @@ from schemas.errors import BrokerUnavailable, Unavailable
 from schemas.topics import ALERTS
 from streams import metrics
 from streams.agents.delivery_gate import Sleep
-from streams.core.backoff import BackoffPolicy, backoff
+from streams.core.backoff import OUTSIDE, backoff
 from streams.core.delivery import Settlement
 from streams.core.ports import DeliveryStore, OutboxPublisher
 from streams.core.watchdog import Chore
@@ -23,7 +23,6 @@ log = structlog.get_logger()
 
 AT_ONCE = 500
 """Settlements of one transaction."""
-RETRY = BackoffPolicy(base_s=0.2, max_s=5.0)
 
 Written = Callable[[], None]
 
@@ -138,4 +137,4 @@ class DeliveryBooks:
         service = "kafka" if isinstance(fault, BrokerUnavailable) else "postgresql"
         metrics.count_retry(service)
         log.warning("waiting", service=service, error=str(fault), attempt=attempt + 1)
-        await self._sleep(backoff(RETRY, attempt, self._draw()))
+        await self._sleep(backoff(OUTSIDE, attempt, self._draw()))

@@ -13,10 +13,10 @@ from schemas.alerts import Alert, AlertState
 from schemas.dead_letters import Reason
 from schemas.errors import RecordRejected, StoreUnavailable
 from streams import metrics
-from streams.agents.delivery_books import RETRY, DeliveryBooks
+from streams.agents.delivery_books import DeliveryBooks
 from streams.agents.delivery_gate import Sleep
 from streams.agents.delivery_hold import Hand, Held, Hold
-from streams.core.backoff import backoff
+from streams.core.backoff import OUTSIDE, backoff
 from streams.core.batches import CorruptBatch, OversizedBatch, Record
 from streams.core.delivery import Standing
 from streams.core.ports import Clock, DeliveryStore
@@ -85,7 +85,7 @@ class Intake:
                 self.unread = str(fault)
                 metrics.count_retry("postgresql")
                 log.warning("waiting", service="postgresql", error=str(fault), attempt=attempt + 1)
-                await self._sleep(backoff(RETRY, attempt, self._draw()))
+                await self._sleep(backoff(OUTSIDE, attempt, self._draw()))
                 attempt += 1
         return {}
 

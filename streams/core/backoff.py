@@ -12,6 +12,9 @@ class BackoffPolicy(Struct, frozen=True):
     max_s: float
 
 
+OUTSIDE = BackoffPolicy(base_s=0.2, max_s=5.0)
+"""Between two tries of PostgreSQL or Kafka."""
+
 _DOUBLINGS = 64
 """Beyond these any base has reached any maximum; a float would overflow at 1024."""
 

@@ -124,7 +124,7 @@ def test_the_page_names_everything_and_loads_nothing() -> None:
     answer = window(key="k").get("/api/docs")
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
     for route in every_route():
-        assert route.path.replace(":int", "") in answer.text
+        assert re.sub(r":\w+}", "}", route.path) in answer.text
         assert route.summary in answer.text
     assert all(type_.uri in answer.text for type_ in ProblemType)
     seen = Tags(answer.text)

@@ -1,7 +1,8 @@
 """`make bench`: mutt against the raw COPY and against an afternoon's loop, in interleaved rounds of one run.
 
 Ratios count: the machine is shared and its absolute figures move. `--json` ends with one JSON object, `--quick` takes a
-minute, `--rounds N` sets how often each contestant runs. `--only api` measures answers of the API, and nothing else.
+minute, `--rounds N` sets how often each contestant runs. `--only api` measures answers of the API, and nothing
+else, with `--rows` audited events.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ LIBRARIES = ("faust-streaming", "aiokafka", "asyncpg", "hyperscan", "msgspec", "
 def main(arguments: list[str]) -> int:
     options = _options(arguments)
     with tempfile.TemporaryDirectory(prefix="mutt-bench-") as folder:
-        figures, targets = _answers(Path(folder)) if options.only == "api" else _race(Path(folder), options)
+        figures, targets = _answers(Path(folder), options) if options.only == "api" else _race(Path(folder), options)
     missed = {name: figures[name] for name, bound in targets.items() if not _reached(figures[name], bound)}
     for name, value in figures.items():
         print(f"{name:24} {value}")
@@ -40,8 +41,8 @@ def main(arguments: list[str]) -> int:
     return 1 if missed else 0
 
 
-def _answers(home: Path) -> tuple[dict[str, Any], dict[str, float]]:
-    return asyncio.run(api.measure(home)), api.TARGETS
+def _answers(home: Path, options: argparse.Namespace) -> tuple[dict[str, Any], dict[str, float]]:
+    return asyncio.run(api.measure(home, options.rows, options.seconds)), api.TARGETS
 
 
 def _race(home: Path, options: argparse.Namespace) -> tuple[dict[str, Any], dict[str, float]]:
@@ -94,6 +95,7 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="fewer events and rounds: a look, not a measurement")
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--only", choices=["api"], help="one part")
+    parser.add_argument("--rows", type=int, default=200_000, help="audited events; 5000000 for the real figure")
     options = parser.parse_args(arguments)
     sizes = (50_000, 1, 5, 200_000) if options.quick else (200_000, 4, 20, 1_000_000)
     options.events, rounds, options.seconds, options.lag = sizes

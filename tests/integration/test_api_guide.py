@@ -22,7 +22,7 @@ GUIDE = ROOT / "docs" / "API.md"
 
 
 async def test_every_line_of_the_walk_through_does_what_it_says(
-    kafka: Stack, database: Database, tmp_path: Path
+    broker: Stack, database: Database, tmp_path: Path
 ) -> None:
     await given(database)
     settings = replace(database.settings, api_port=free_port())

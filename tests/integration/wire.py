@@ -33,6 +33,8 @@ CODECS: dict[str, tuple[int, Callable[[bytes], Any]]] = {
 }
 """Number and packer by name."""
 
+_UNPACK: dict[int, Callable[[bytes], Any]] = {0: bytes, 4: cramjam.zstd.decompress}
+
 _PRODUCE, _FETCH = (0, 7), (1, 4)
 _NO_LEADER_YET = (3, 5, 6)
 _HEAD = struct.Struct(">qiibI")
@@ -126,7 +128,7 @@ class Broker:
         return self.send(topic, partition, batch([record]))
 
     def read(self, topic: str, partitions: Iterable[int] = range(8)) -> list[Read]:
-        """Every record there is, uncompressed or compressed with what workers use (lz4)."""
+        """Every record there is, uncompressed or compressed with what our producers use (zstd)."""
         return [record for partition in partitions for record in self._read_partition(topic, partition)]
 
     def _read_partition(self, topic: str, partition: int) -> list[Read]:
@@ -196,8 +198,7 @@ def _batches(data: bytes) -> Iterator[tuple[int, int, bytes, int]]:
             return
         codec, last_delta, *_, count = _BODY.unpack_from(data, at + _HEAD.size)
         payload = data[at + _HEAD.size + _BODY.size : at + 12 + length]
-        assert codec & 7 in (0, 3)
-        yield first, first + last_delta + 1, bytes(cramjam.lz4.decompress(payload)) if codec & 7 else payload, count
+        yield first, first + last_delta + 1, bytes(_UNPACK[codec & 7](payload)), count
         at += 12 + length
 
 

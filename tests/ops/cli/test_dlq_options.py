@@ -11,9 +11,10 @@ import pytest
 
 from ops.cli.exits import Exit, Failed
 from ops.cli.letter_options import id_chunks, letter_filter, moment
-from ops.cli.letter_views import bytes_json, bytes_text
+from ops.cli.letter_views import bytes_text
 from schemas.dead_letters import LetterState, Reason, Stage
 from schemas.errors import Refused
+from streams.core.letter_documents import bytes_json
 from tests.programs import bare_environment, run_text
 
 NOWHERE = {"MUTT_DATABASE_URL": "postgresql://mutt@127.0.0.1:1/mutt", "MUTT_KAFKA_BOOTSTRAP": "127.0.0.1:1"}

@@ -12,7 +12,7 @@ import pytest
 from schemas.config import DynamicConfig
 from schemas.errors import BrokerUnavailable, RowRefused, StoreUnavailable
 from schemas.events import Disposition
-from streams.agents.match_events import Matching, MatchLane
+from streams.agents.match_lane import Matching, MatchLane
 from streams.core.batches import CorruptBatch, PlainRecord, PolledBatch, Record
 from streams.core.matching import Knowledge
 from streams.core.progress import Progress

@@ -1,4 +1,4 @@
-"""The rules of now, compiled, for commands that say what they would decide."""
+"""The rules of now, compiled, for who says what they would decide."""
 
 from __future__ import annotations
 

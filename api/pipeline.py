@@ -1,0 +1,91 @@
+"""Pipeline: what the API holds towards Kafka and beside its requests: made together, kept running, ended together."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+
+import asyncpg
+import structlog
+
+from api.balance import Balance
+from api.door import Depth, Door
+from api.guarded_transactions import GuardedTransactions
+from api.metrics import ApiMetrics
+from schemas.settings import Settings
+from streams.adapters.config_watcher import ConfigWatcher
+from streams.adapters.database import connect, create_pool
+from streams.adapters.event_publisher import KafkaEvents
+from streams.adapters.faults import store_faults
+from streams.adapters.ledger_check import Books, checked_books
+from streams.adapters.replay_runner import ReplayRunner
+from streams.adapters.secrets import SecretSource
+from streams.adapters.undecided import LogsAndProgress
+
+log = structlog.get_logger()
+
+CONNECTIONS = 8
+"""Beside those that requests use: configuration, and jobs with their locks."""
+END_S = 8.0
+
+Task = Callable[[], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """Ports of the resources that reach beyond one question to the database."""
+
+    pool: asyncpg.Pool
+    """For what runs beside requests."""
+    door: Door
+    runner: ReplayRunner
+    balance: Balance
+    tasks: tuple[Task, ...]
+    """Each runs until it is cancelled."""
+
+    @classmethod
+    async def create(
+        cls,
+        settings: Settings,
+        secrets: SecretSource,
+        metrics: ApiMetrics,
+        transactions: GuardedTransactions,
+        now: Callable[[], dt.datetime],
+    ) -> Pipeline:
+        """Connects to nothing yet."""
+        pool = await create_pool(settings, secrets, size=CONNECTIONS)
+        config = ConfigWatcher(pool, partial(connect, settings, secrets))
+        events = KafkaEvents(settings.kafka_bootstrap)
+        depth = Depth(LogsAndProgress(settings.kafka_bootstrap, transactions), metrics)
+        door = Door(events, depth, lambda: config.current, metrics)
+        runner = ReplayRunner(pool, settings.kafka_bootstrap)
+        balance = Balance(partial(_checked, pool, settings.kafka_bootstrap), now)
+        return cls(pool, door, runner, balance, (config.run, events.run, runner.run))
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Runs the tasks beside what is inside. A defect of one is told; requests are answered without it."""
+        tasks = [asyncio.ensure_future(task()) for task in self.tasks]
+        for task in tasks:
+            task.add_done_callback(_tell)
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks, timeout=END_S)
+            self.pool.terminate()
+
+
+async def _checked(pool: asyncpg.Pool, bootstrap: str) -> Books:
+    with store_faults():
+        return await checked_books(pool, bootstrap)
+
+
+def _tell(task: asyncio.Future[None]) -> None:
+    if not task.cancelled() and (error := task.exception()):
+        log.error("defect", part="pipeline", error=repr(error))

@@ -1,0 +1,367 @@
+"""The lane of one partition: decides over its batches, commits, publishes, acknowledges, in order."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from functools import partial
+from typing import Any, Protocol
+
+import structlog
+
+from schemas.errors import Fenced, PartitionHalted, RowRefused, StoreUnavailable, Unavailable
+from schemas.topics import BY_NAME
+from streams import metrics
+from streams.agents.match_waits import LaneWaits, RevokedError
+from streams.core.batches import PolledBatch
+from streams.core.disposition import decide
+from streams.core.matching import Knowledge
+from streams.core.ports import BatchStore, Clock, OutboxPublisher, PartitionLog
+from streams.core.progress import Behind, Progress, Todo, start_position, still_to_do
+from streams.core.signatures import SignatureBook
+from streams.core.work import Decided, Work, fingerprint, replay_header
+from streams.intake import Intake
+from streams.pauses import PauseReason, Pauses
+
+log = structlog.get_logger()
+
+SLOW_COMMIT_S = 5.0
+"""A commit that takes longer pauses its partition: else its queue would fill what all lanes may hold together."""
+HALT_RECHECK_S = 2.0
+
+
+class RefusedOffset(Protocol):
+    """Which record's row the database refused."""
+
+    def __call__(self, decided: Decided, refused: RowRefused, /) -> int: ...
+
+
+class Matching:
+    """What all lanes of a worker share."""
+
+    def __init__(
+        self,
+        *,
+        store: BatchStore,
+        outbox: OutboxPublisher,
+        log_position: PartitionLog,
+        knowledge: Callable[[], Knowledge],
+        pauses: Pauses,
+        intake: Intake,
+        clock: Clock,
+        refused_offset: RefusedOffset,
+        transactions: int,
+        slow_commit_s: float = SLOW_COMMIT_S,
+    ) -> None:
+        self.store = store
+        self.outbox = outbox
+        self.log_position = log_position
+        self.knowledge = knowledge
+        self.pauses = pauses
+        self.intake = intake
+        self.clock = clock
+        self.refused_offset = refused_offset
+        self.slow_commit_s = slow_commit_s
+        self.turn = asyncio.Semaphore(transactions)
+
+    def lane(self, topic: str, partition: int) -> MatchLane:
+        return MatchLane(self, topic, partition)
+
+
+class MatchLane:
+    """One partition: knows where it stands, and carries its batches through decide, commit, publish, acknowledge."""
+
+    def __init__(self, shared: Matching, topic: str, partition: int) -> None:
+        self._shared = shared
+        self._id = (topic, partition)
+        self._topic = BY_NAME[topic]
+        self._progress: Progress | None = None
+        self._book = SignatureBook()
+        self._verify = False
+        self._failed_in_a_row = 0
+        self._waiting = LaneWaits(self._id, shared.pauses)
+        self.held = False
+        self.steps = 0
+        self._in_line = False
+        self._log = log.bind(topic=topic, partition=partition)
+
+    def revoke(self) -> None:
+        self._waiting.revoked = True
+
+    @property
+    def waits(self) -> bool:
+        away = (PauseReason.SINK, PauseReason.HALTED)
+        return self.held or self._in_line or any(self._shared.pauses.has(self._id, reason) for reason in away)
+
+    async def open(self) -> None:
+        """Finds the partition's place in the database, checks it against the log and publishes what was left over."""
+        shared, pauses = self._shared, self._shared.pauses
+        pauses.want(self._id, PauseReason.LOCATING)
+        try:
+            while not self._waiting.revoked:
+                if await self._locate():
+                    await self._publish_left_over()
+                    shared.log_position.seek(*self._id, self._start)
+                    return
+                await asyncio.sleep(HALT_RECHECK_S)
+        except RevokedError:
+            return
+        finally:
+            pauses.release(self._id, PauseReason.LOCATING)
+
+    async def handle(self, batches: Sequence[PolledBatch]) -> bool:
+        try:
+            try:
+                await self._handle(batches)
+                return True
+            except PartitionHalted as halted:
+                await self._halt(str(halted))
+                return False
+        except RevokedError:
+            self._log.info("revoked with work in hand; it comes again to the new owner")
+            return True
+        finally:
+            if not self._waiting.revoked:  # a successor's waits are not ours to end
+                self._shared.pauses.release(self._id, PauseReason.SINK)
+
+    # -- finding the place ------------------------------------------------------------------------------------
+
+    async def _locate(self) -> bool:
+        """Reads progress and log bounds. False while the partition is halted."""
+        progress, (begin, end) = await self._waiting.until_answered(self._read_place)
+        if progress.halted is None:
+            start = start_position(progress, begin, end)
+            if not isinstance(start, str):
+                self._progress, self._start, self._verify = progress, start.offset, start.verify
+                self._book = SignatureBook(await self._waiting.until_answered(self._read_book))
+                self._shared.pauses.release(self._id, PauseReason.HALTED)
+                return True
+            await self._halt(start)
+        elif self._progress is not None or not self._shared.pauses.has(self._id, PauseReason.HALTED):
+            self._log.error(
+                "partition is halted", reason=progress.halted, hint="see: mutt ledger show, mutt ledger reset"
+            )
+        self._progress = None
+        self._shared.pauses.want(self._id, PauseReason.HALTED)
+        return False
+
+    async def _read_place(self) -> tuple[Progress, tuple[int, int]]:
+        bounds = await self._shared.log_position.bounds(*self._id)
+        progress = await self._shared.store.progress(*self._id)
+        if progress is None:
+            await self._shared.store.begin(*self._id, bounds[0])
+            progress = await self._shared.store.progress(*self._id)
+            assert progress is not None
+        return progress, bounds
+
+    async def _read_book(self) -> dict[int, Any]:
+        return dict(await self._shared.store.signatures(*self._id, self._book.limit))
+
+    async def _publish_left_over(self) -> None:
+        count = await self._waiting.until_answered(lambda: self._shared.outbox.publish_pending(*self._id))
+        if count:
+            self._log.info("published what an earlier owner had committed", records=count)
+
+    async def _halt(self, reason: str) -> None:
+        """Stops this partition, for all workers, until `mutt ledger reset`."""
+        self._log.error("partition halts", reason=reason, hint="see: mutt ledger show, mutt ledger reset")
+        self._progress = None
+        self._shared.pauses.want(self._id, PauseReason.HALTED)
+        await self._waiting.until_answered(lambda: self._shared.store.halt(*self._id, reason))
+
+    # -- one batch --------------------------------------------------------------------------------------------
+
+    async def _handle(self, batches: Sequence[PolledBatch]) -> None:
+        while self._progress is not None:
+            todo = still_to_do(batches, self._progress.next_offset)
+            if isinstance(todo, Behind):
+                self._shared.log_position.seek(*self._id, todo.offset)
+                return
+            if isinstance(todo, str):
+                raise PartitionHalted(todo)
+            self._verify_previous(todo)
+            if todo.after > todo.first:
+                async with self._turn():
+                    part = todo.up_to(self._shared.intake.records_at_once)
+                    decided = await self._settle(part)
+                if decided is not None:
+                    await self._hand_on(decided)
+                if decided is None or part is not todo:
+                    continue  # fenced: the place was read again; or the rest, if intake is still open
+            self._acknowledge(batches)
+            if todo.halt is not None:
+                raise PartitionHalted(todo.halt)
+            return
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """One of the worker's transactions, as soon as intake is open."""
+        turn, intake = self._shared.turn, self._shared.intake
+        while True:
+            await self._until_open()
+            self._in_line = True
+            async with turn:
+                self._in_line = False
+                if intake.open:
+                    yield
+                    return
+
+    async def _until_open(self) -> None:
+        self.held = True
+        try:
+            while not self._waiting.revoked and not await self._shared.intake.opened():
+                pass
+        finally:
+            self.held = False
+        if self._waiting.revoked:
+            raise RevokedError
+
+    def _verify_previous(self, todo: Todo) -> None:
+        """Compares the last record done with what the log has there now: a replaced log reuses offsets."""
+        progress = self._progress
+        assert progress is not None
+        if self._verify and todo.previous is not None and fingerprint(todo.previous) != progress.last_sha256:
+            raise PartitionHalted(
+                f"the record at offset {progress.next_offset - 1} is not the one processed before: the log was replaced"
+            )
+        self._verify = False
+
+    async def _settle(self, todo: Todo) -> Decided | None:
+        """Decides and commits. None when another owner moved the partition meanwhile."""
+        refused: dict[int, str] = {}
+        attempt = 0
+        while True:
+            decided = await self._decide(todo, refused)
+            try:
+                self._take_over(await self._commit(decided), decided)
+                break
+            except RowRefused as row:
+                offset = self._shared.refused_offset(decided, row)
+                self._log.warning("the database refuses a row", offset=offset, error=row.detail)
+                if offset in refused:
+                    raise PartitionHalted(f"the database refuses offset {offset} even as a dead letter") from row
+                refused[offset] = row.detail
+                self.steps += 1
+            except Fenced:
+                metrics.BATCHES_FENCED.inc()
+                self._shared.pauses.release(self._id, PauseReason.SINK)
+                await self._relocate()
+                return None
+            except StoreUnavailable as fault:
+                await self._waiting.between_tries(fault, attempt)
+                attempt += 1
+                after = await self._waiting.until_answered(lambda: self._shared.store.progress(*self._id))
+                if after is None or after.next_offset != todo.first:
+                    self._log.info("the outcome of the last commit was unknown; the place was read again")
+                    await self._relocate()
+                    return None
+        self._shared.pauses.release(self._id, PauseReason.SINK)
+        return decided
+
+    async def _hand_on(self, decided: Decided) -> None:
+        """What follows the commit, when others may have the transaction."""
+        await self._publish(decided)
+        self._count(decided)
+        if decided.halt is not None:
+            self._failed_in_a_row = 0
+            metrics.INTERNAL_HALTS.inc()
+            raise PartitionHalted(decided.halt)
+
+    async def _commit(self, decided: Decided) -> Progress:
+        """Commits, with its alerts counted as waiting from now on, or no longer where it failed."""
+        shared, alerts = self._shared, len(decided.alerts)
+        shared.intake.expect(alerts)
+        started = shared.clock.monotonic()
+        try:
+            with self._pausing_if_slow():
+                progress = await shared.store.commit(decided, self._expected)
+        except BaseException:
+            shared.intake.withdrawn(alerts)
+            raise
+        shared.intake.committed(alerts)
+        metrics.DB_WRITE_LATENCY.observe(shared.clock.monotonic() - started)
+        return progress
+
+    @contextmanager
+    def _pausing_if_slow(self) -> Iterator[None]:
+        """What pauses here is released once something is committed."""
+        pause = partial(self._shared.pauses.want, self._id, PauseReason.SINK)
+        timer = asyncio.get_running_loop().call_later(self._shared.slow_commit_s, pause)
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    @property
+    def _expected(self) -> Progress:
+        if self._progress is None:
+            raise RevokedError
+        return self._progress
+
+    async def _decide(self, todo: Todo, refused: dict[int, str]) -> Decided:
+        named = {letter for record in todo.records if record.headers and (letter := replay_header(record))}
+        replays = (
+            await self._waiting.until_answered(lambda: self._shared.store.replay_states(list(named))) if named else {}
+        )
+        return decide(
+            Work(
+                topic=self._topic,
+                partition=self._id[1],
+                first=todo.first,
+                after=todo.after,
+                records=todo.records,
+                knowledge=self._shared.knowledge(),
+                book=self._book,
+                now=self._shared.clock.now(),
+                replays=replays,
+                refused=refused,
+                depth=self._shared.intake.depth,
+                failed_before=self._failed_in_a_row,
+            )
+        )
+
+    def _take_over(self, progress: Progress, decided: Decided) -> None:
+        self._progress = progress
+        self._failed_in_a_row = decided.failed_in_a_row
+        self._book.apply(decided.signatures)
+
+    async def _relocate(self) -> None:
+        """Reads the place again without moving the consumer: what was done meanwhile is skipped."""
+        progress = await self._waiting.until_answered(lambda: self._shared.store.progress(*self._id))
+        if progress is None or progress.halted is not None:
+            raise PartitionHalted(progress.halted if progress and progress.halted else "its progress row is gone")
+        self._progress = progress
+        self._book = SignatureBook(await self._waiting.until_answered(self._read_book))
+        await self._publish_left_over()
+
+    async def _publish(self, decided: Decided) -> None:
+        if not decided.alerts and not decided.letters:
+            return
+        try:
+            await self._shared.outbox.publish(decided)
+        except Unavailable as fault:
+            await self._waiting.between_tries(fault, 0)
+            await self._publish_left_over()
+            self._shared.pauses.release(self._id, PauseReason.SINK)
+
+    def _acknowledge(self, batches: Sequence[PolledBatch]) -> None:
+        if self._waiting.revoked or self._progress is None:
+            return
+        for batch in batches:
+            if batch.after <= self._progress.next_offset:
+                batch.acknowledge()
+
+    def _count(self, decided: Decided) -> None:
+        metrics.count_batch(
+            decided.counts,
+            [letter.reason for letter in decided.letters],
+            missing=decided.missing,
+            alerts=len(decided.alerts),
+            meta_alerts=sum(alert.rule_id is None for alert in decided.alerts),
+        )
+        metrics.BATCH_RECORDS.observe(len(decided.work.records))
+        if decided.work.records:
+            newest = dt.datetime.fromtimestamp(decided.work.records[-1].timestamp / 1000, dt.UTC)
+            metrics.PROCESSING_LATENCY.observe(max(0.0, (self._shared.clock.now() - newest).total_seconds()))
