@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import schemathesis
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
-from schemathesis import Case, GenerationMode
+from schemathesis import Case, GenerationMode, SerializationContext
 from schemathesis.core.transport import Response
 from schemathesis.generation.drivers import CoverageGenerator
 from schemathesis.generation.feedback import FeedbackSources
 from schemathesis.generation.overrides import Override
 
 from api.openapi import subject
+from api.routes import NDJSON
 from tests.fuzz.world import Known
 
 MODES = (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
@@ -24,6 +27,14 @@ TAKEN_SHARE = 0.25
 KNOWN_SHARE = 0.7
 MATCHES = ("*", "*", '"1"', None)
 """If-Match of a request that is meant well: mostly one that holds. None leaves what was made."""
+
+
+@schemathesis.serializer(NDJSON, "application/jsonl")
+def _lines(_: SerializationContext, value: Any) -> bytes:
+    """One document a line; of an array its items. Bytes are sent as they are."""
+    if isinstance(value, bytes):
+        return value
+    return b"".join(json.dumps(each).encode() + b"\n" for each in (value if isinstance(value, list) else [value]))
 
 
 class Cases:

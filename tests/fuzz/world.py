@@ -17,6 +17,7 @@ from ops.devstack.processes import Child, wait_until
 from ops.devstack.stack import Stack
 from schemas.config import BY_NAME
 from schemas.scopes import Scope
+from schemas.topics import BY_NAME as BY_TOPIC
 from streams.adapters.api_keys import KeyStore
 from streams.adapters.secrets import pepper_of
 from streams.adapters.transactions import Transactions
@@ -37,6 +38,7 @@ _WINDOWS = f"""
 INSERT INTO maintenance_windows (starts_at, ends_at, reason, declared_by)
 SELECT now() + n * interval '1 day', now() + n * interval '1 day' + interval '1 hour', 'an upgrade', 'cli:fuzz'
 FROM generate_series(1, {WINDOWS}) n"""
+_EVENTS = """SELECT format('%s:%s:%s', topic, partition, "offset") FROM audit ORDER BY 1"""
 AUTHOR = Author("cli:fuzz", "a fuzz run")
 
 Known = Mapping[tuple[str, str], tuple[str, ...]]
@@ -76,6 +78,10 @@ async def world(stack: Stack, database: Database) -> AsyncIterator[World]:
         ("config-audit", "id"): tuple(map(str, range(1, 100))),
         ("keys", "id"): tuple(spare),
         ("maintenance", "id"): tuple(map(str, range(1, WINDOWS + 1))),
+        ("events", "id"): tuple(await _texts(database.pool, _EVENTS)),
+        ("dead-letters", "id"): tuple(await _texts(database.pool, "SELECT id::text FROM dead_letters ORDER BY 1")),
+        ("ledger", "topic"): (SYSLOG,),
+        ("ledger", "partition"): tuple(map(str, range(BY_TOPIC[SYSLOG].partitions))),
         ("problems", "slug"): tuple(BY_SLUG),
     }
     await database.pool.execute(_WINDOWS)
@@ -89,6 +95,10 @@ async def world(stack: Stack, database: Database) -> AsyncIterator[World]:
         yield World(api, f"http://127.0.0.1:{port}", keys, known)
     finally:
         api.stop()
+
+
+async def _texts(pool: asyncpg.Pool, question: str) -> list[str]:
+    return [row[0] for row in await pool.fetch(question)]
 
 
 async def _hosts(pool: asyncpg.Pool) -> None:
