@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import typer.main
 
+from api.metrics import ApiMetrics
 from ops.cli import mutt, muttdev
 from schemas.config import BY_NAME
 from schemas.dead_letters import Reason
@@ -127,7 +128,8 @@ def test_the_runbook_shows_a_session() -> None:
 
 
 def test_keys_metrics_and_reasons_of_the_runbook_exist() -> None:
-    exported = {sample for family in metrics.REGISTRY.collect() for sample in (family.name, f"{family.name}_total")}
+    families = [*metrics.REGISTRY.collect(), *ApiMetrics().registry.collect()]
+    exported = {sample for family in families for sample in (family.name, f"{family.name}_total")}
     known = {*BY_NAME, *exported, *Reason, *Refusal}
     named = {re.sub(r"[={].*", "", span) for span in spans(RUNBOOK)}
     assert {word for word in named if re.fullmatch(r"[a-z]+(_[a-z]+)+", word)} - known == set()
