@@ -55,6 +55,14 @@ class Cases:
         for _ in range(left):
             ask(self._well_aimed(self._edge()))
 
+    def plain(self) -> Case:
+        """The first case that the schema allows: mostly its own example."""
+        case = next(self._edges)
+        while not _allowed(case):
+            self._left.append(case)
+            case = next(self._edges)
+        return self._well_aimed(case)
+
     def _fuzz(self, count: int, ask: Callable[[Case], None]) -> int:
         """How many there were: a strategy may have no more."""
         asked = 0
@@ -100,7 +108,7 @@ class Cases:
 
     def _well_aimed(self, case: Case) -> Case:
         """What is meant well goes to something that is there, mostly, and may change it."""
-        if case.meta is None or not case.meta.generation.mode.is_positive:
+        if not _allowed(case):
             return case
         about = subject(self._operation.path)
         for name in case.path_parameters or {}:
@@ -114,6 +122,10 @@ class Cases:
         if "cursor" in (case.query or {}):
             del case.query["cursor"]  # nobody can make one up
         return case
+
+
+def _allowed(case: Case) -> bool:
+    return case.meta is not None and case.meta.generation.mode.is_positive
 
 
 def next_page(case: Case, response: Response) -> Case | None:

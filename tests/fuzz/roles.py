@@ -27,11 +27,12 @@ class Role:
         return ALLOWED if needed in self.scopes else FORBIDDEN
 
 
+ADMIN = Role("admin", ALL_SCOPES)
 ROLES = (
     Role("none", frozenset()),
     Role("reader", READS),
     *(Role(scope.replace(":", "-"), frozenset({scope})) for scope in WRITES),
-    Role("admin", ALL_SCOPES),
+    ADMIN,
 )
 
 
