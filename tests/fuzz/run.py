@@ -96,16 +96,17 @@ class Run:
         return sum(tally.calls for tally in self._tallies.values())
 
     def report(self) -> dict[str, Any]:
-        found = list(self._findings)
-        counts = {f"{kind}s": self._findings.count(kind) for kind in Kind}
+        failures = [finding for finding in self._findings if finding.kind is not Kind.BEYOND_SCHEMA]
         alive = self._world.api.running
         return {
-            "ok": alive and not counts["server_errors"] and not counts["schema_breaks"],
+            "ok": alive and not failures,
             "calls": self.calls,
-            **counts,
+            "server_errors": self._findings.count(Kind.SERVER_ERROR),
+            "schema_breaks": self._findings.count(Kind.SCHEMA_BREAK),
+            "beyond_schema": self._findings.count(Kind.BEYOND_SCHEMA),
             "alive": alive,
             "by_role": {name: tally.shown() for name, tally in self._tallies.items()},
-            "failures": [asdict(finding) for finding in found if finding.kind is not Kind.BEYOND_SCHEMA],
+            "failures": [asdict(finding) for finding in failures],
         }
 
     def ask(self, role: Role, case: Case) -> None:
