@@ -21,7 +21,8 @@ from streams.logs import configure
 from streams.match_role import MatchRole
 
 FOR_LONG_S = 600.0
-SOON_S = 0.5
+SOON_S = 2.0
+"""The watchdog, which looks once a second, has seen the worker alive by then."""
 
 ROLES: dict[str, Any] = {"match": MatchRole, "forward": ForwardRole, "dead-letters": DeadLettersRole}
 
