@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from api.metrics import ApiMetrics
 from api.problems import JsonResponse
-from api.queries import QueryReader
+from api.queries import DayOrInstant, QueryReader, text_up_to
 from api.routes import ApiRoute, Parameter
 from schemas.scopes import Scope
 from schemas.topics import BY_NAME
@@ -27,15 +27,13 @@ UNHANDLED = "Unhandled"
 """The decision on events that no rule matched."""
 
 
-Instant = Annotated[str, Meta(description="a date, or a time of RFC 3339; without zone it is UTC")]
-
 QUERY = (
     Parameter("page", "Which page, from 1.", Annotated[int, Meta(ge=1, le=LAST_PAGE)], example=1),
     Parameter("limit", f"Rows on a page; above {MOST} it counts as that.", Annotated[int, Meta(ge=1)], example=50),
-    Parameter("hostname", "This host alone.", Annotated[str, Meta(min_length=1, max_length=LONGEST_HOSTNAME)]),
+    Parameter("hostname", "This host alone.", Annotated[str, text_up_to(LONGEST_HOSTNAME)]),
     Parameter("rule_id", "What this rule matched.", Annotated[int, Meta(ge=1, le=LARGEST_RULE_ID)]),
-    Parameter("start_date", "Not before this; inclusive.", Instant, example="2026-03-01"),
-    Parameter("end_date", "Not after this; inclusive.", Instant, example="2026-03-31T12:00:00Z"),
+    Parameter("start_date", "Not before this; inclusive.", DayOrInstant, example="2026-03-01"),
+    Parameter("end_date", "Not after this; inclusive.", DayOrInstant, example="2026-03-31T12:00:00Z"),
 )
 
 

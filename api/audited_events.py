@@ -14,7 +14,7 @@ from api import lists
 from api.cursors import Cursors
 from api.lists import Listing
 from api.metrics import ApiMetrics
-from api.queries import QueryReader
+from api.queries import QueryReader, text_up_to
 from api.routes import ApiRoute, Parameter
 from api.stretches import SHORT_PAGES, TIMES, read_times, stretch_of
 from schemas.events import Disposition, event_id
@@ -26,7 +26,7 @@ LONGEST_TEXT = 255
 LARGEST_RULE_ID = 2**31 - 1
 KEY = frozenset({"event_id", "topic", "partition", "offset", "broker_time"})
 
-Text = Annotated[str, Meta(min_length=1, max_length=LONGEST_TEXT)]
+Text = Annotated[str, text_up_to(LONGEST_TEXT)]
 
 
 class AuditedEvent(Struct, frozen=True, kw_only=True):

@@ -18,7 +18,7 @@ from api.lists import Listing
 from api.metrics import ApiMetrics
 from api.problem_types import ProblemType
 from api.problems import JsonResponse, Problem
-from api.queries import QueryReader
+from api.queries import Instant, QueryReader, text_up_to
 from api.routes import NDJSON, ApiRoute, Parameter
 from schemas.scopes import Scope
 from streams.adapters.config_audit import ConfigAudit
@@ -30,8 +30,7 @@ PIECE = 500
 LONGEST_TEXT = 255
 NO_ENTRY = "there is no such entry"
 
-Text = Annotated[str, Meta(min_length=1, max_length=LONGEST_TEXT)]
-Instant = Annotated[str, Meta(description="a time of RFC 3339, with its zone")]
+Text = Annotated[str, text_up_to(LONGEST_TEXT)]
 
 FILTERS = (
     Parameter("actor", "Part of who changed it, in any case.", Text, example="api:grafana"),

@@ -11,13 +11,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api import bodies
-from api.audit_logs import LAST_PAGE, Instant, Pagination
+from api.audit_logs import LAST_PAGE, Pagination
 from api.audit_logs import QUERY as LOG_QUERY
 from api.authors import author_of
 from api.metrics import ApiMetrics
 from api.problem_types import ProblemType
 from api.problems import Fault, Invalid, JsonResponse, Problem
-from api.queries import QueryReader
+from api.queries import DayOrInstant, QueryReader, text_up_to
 from api.reasons import Reason
 from api.routes import ApiRoute, Parameter
 from schemas.config import Value, parse_value, to_text
@@ -38,7 +38,7 @@ OPERATIONS = ("CREATE", "UPDATE", "DELETE")
 KNOWN = ConfigAuditQuery(tables=TABLES, operations=OPERATIONS)
 """What v1 tells of: objects and operations that came later are in v2."""
 
-Name = Annotated[str, Meta(min_length=1, max_length=255)]
+Name = Annotated[str, text_up_to(255)]
 PAGES = LOG_QUERY[:2]
 FILTERS = (
     *PAGES,
@@ -46,8 +46,8 @@ FILTERS = (
     Parameter("operation", "In any case.", Annotated[str, Meta(extra_json_schema={"enum": list(OPERATIONS)})]),
     Parameter("table_name", "Objects of this kind.", Annotated[str, Meta(extra_json_schema={"enum": list(TABLES)})]),
     Parameter("record_id", "One object.", Annotated[int, Meta(ge=0, le=LARGEST_ID)]),
-    Parameter("start_date", "Not before this; inclusive.", Instant, example="2026-03-01"),
-    Parameter("end_date", "Not after this; inclusive.", Instant),
+    Parameter("start_date", "Not before this; inclusive.", DayOrInstant, example="2026-03-01"),
+    Parameter("end_date", "Not after this; inclusive.", DayOrInstant),
 )
 
 

@@ -20,7 +20,7 @@ from api.lists import Listing
 from api.metrics import ApiMetrics
 from api.problem_types import ProblemType
 from api.problems import Fault, Invalid, JsonResponse, Problem
-from api.queries import QueryReader
+from api.queries import QueryReader, text_up_to
 from api.routes import ApiRoute, Parameter
 from api.stretches import SHORT_PAGES, TIMES, read_times, stretch_of
 from schemas.dead_letters import LetterState, Reason, Replayable, Stage
@@ -41,7 +41,7 @@ LONGEST_TEXT = 255
 MOST_VALUES = 1000
 NO_LETTER = "there is no such dead letter"
 
-Text = Annotated[str, Meta(min_length=1, max_length=LONGEST_TEXT, pattern="^[^\0]*$")]
+Text = Annotated[str, text_up_to(LONGEST_TEXT)]
 
 
 class Letter(Struct, frozen=True, kw_only=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
@@ -38,6 +39,13 @@ EXAMPLE = {
 _TRACE = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 PUBLISHED, REJECTED, UNKNOWN, FAILED = "published", "rejected", "unknown", "failed"
+
+
+class EventBody(Event, gc=False, kw_only=True):
+    """An event as producers may write it; a timestamp may be a number, structured data RFC 5424 text."""
+
+    timestamp: str | float  # type: ignore[assignment]
+    structured_data: dict[str, Any] | str | None = None  # type: ignore[assignment]
 
 
 class EventError(Struct, frozen=True):
@@ -86,7 +94,7 @@ class Events:
                 " has acknowledged what could be published, and says for each event what became of it. Members that"
                 " are not known are kept with the record."
             ),
-            body=Event | list[Event],
+            body=EventBody | list[EventBody],
             accepts=(JSON, NDJSON),
             unknown_members=True,
             example=EXAMPLE,

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from api import preconditions
 from api.problem_types import ProblemType
 from api.problems import Problem
+from api.queries import text_up_to
 from schemas.events import HOSTNAME_LIMIT
 from streams.adapters.host_lists import NO_HOST, HostList
 from streams.core.host_lists import ListedHost
@@ -19,7 +20,7 @@ HOSTNAME = r"^(?!\.{1,2}$)[^\x00-\x1f\x7f-\x9f/\\]*[^\s\x00-\x1f\x7f-\x9f/\\][^\
 """What can stand in a path: no slash, no control character, and not blank."""
 
 Hostname = Annotated[str, Meta(min_length=1, max_length=HOSTNAME_LIMIT, pattern=HOSTNAME)]
-HostText = Annotated[str, Meta(min_length=1, max_length=HOSTNAME_LIMIT)]
+HostText = Annotated[str, text_up_to(HOSTNAME_LIMIT)]
 
 _HOSTNAME = re.compile(HOSTNAME)
 

@@ -8,13 +8,12 @@ from starlette.responses import Response
 
 from api.bodies import read_bytes
 from api.door import Door
-from api.events import EXAMPLE, trace_headers
+from api.events import EXAMPLE, EventBody, trace_headers
 from api.metrics import ApiMetrics, refusal_of
 from api.problem_types import ProblemType
 from api.problems import JsonResponse, Problem
 from api.routes import ApiRoute
 from schemas.errors import BrokerUnavailable, RecordRejected
-from schemas.events import Event
 from schemas.scopes import Scope
 from streams.core.ingest import IngestRecord, Unpublished, to_record
 
@@ -41,7 +40,7 @@ class Ingest:
                 endpoint=self.post,
                 scope=Scope.EVENTS_WRITE,
                 summary="Publish one event",
-                body=Event,
+                body=EventBody,
                 unknown_members=True,
                 example=EXAMPLE,
                 answer=Queued,

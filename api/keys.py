@@ -17,7 +17,7 @@ from api.idempotency import ShownOnce
 from api.lists import Listing
 from api.problem_types import ProblemType
 from api.problems import Fault, Invalid, JsonResponse, Problem
-from api.queries import QueryReader
+from api.queries import QueryReader, text_up_to
 from api.reasons import Reason
 from api.routes import ApiRoute, Parameter
 from schemas.errors import KeyRefused, ScopesExceeded, TwoKeysLive
@@ -30,6 +30,8 @@ ABSENT = "there is no such key"
 NO_LIVE_KEY = "this client has no live key"
 EXCEEDS = "a key cannot grant what yours does not have"
 
+LONGEST_CLIENT = 64
+ClientText = Annotated[str, text_up_to(LONGEST_CLIENT)]
 ClientName = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 
 
@@ -79,7 +81,7 @@ KEYS = Listing(
     item=Key,
     sorts={"created_at": "created_at"},
     default="-created_at",
-    filters=(Parameter("client", "Only keys of this client.", ClientName, example="grafana"),),
+    filters=(Parameter("client", "Only keys of this client.", ClientText, example="grafana"),),
 )
 
 
@@ -142,7 +144,7 @@ class ApiKeys:
 
     async def list(self, request: Request) -> Response:
         reader = QueryReader(request.query_params)
-        client = reader.text("client", longest=64)
+        client = reader.text("client", longest=LONGEST_CLIENT)
         asked = lists.asked(request, reader, KEYS, self._cursors)
         page = await self._keys.keys(client=client, sort=asked.sort, after=asked.after, limit=asked.limit)
         return lists.answer(asked, map(self._shown, page.items), page.next, self._cursors)

@@ -23,7 +23,12 @@ MOST = 1000
 LONGEST_FIELDS = 1000
 
 LIMIT = Parameter("limit", "Rows on a page.", Annotated[int, Meta(ge=1, le=MOST)], example=DEFAULT_LIMIT)
-CURSOR = Parameter("cursor", "`next` of the page before, with the same query.")
+LONGEST_CURSOR = 4096
+CURSOR = Parameter(
+    "cursor",
+    "`next` of the page before, with the same query.",
+    Annotated[str, Meta(min_length=1, max_length=LONGEST_CURSOR)],
+)
 
 _NO_PART_OF_THE_QUERY = frozenset({"cursor", "limit", "fields"})
 
@@ -54,8 +59,10 @@ class Listing:
     def query(self) -> tuple[Parameter, ...]:
         """For the `query` of the route."""
         sort = Parameter("sort", "Order; `-` is descending.", Literal[self.orders], example=self.default)
-        names = ",".join(self.item.__struct_fields__[:2])
-        fields = Parameter("fields", "Only these members, with commas between.", example=names)
+        names = self.item.__struct_fields__
+        any_name = f"({'|'.join(names)})"
+        some = Annotated[str, Meta(pattern=f"^{any_name}(,{any_name}){{0,{len(names) - 1}}}$")]
+        fields = Parameter("fields", "Only these members, with commas between.", some, example=",".join(names[:2]))
         return (*self.filters, LIMIT, CURSOR, sort, fields)
 
 
@@ -81,7 +88,7 @@ class Asked:
 def asked(request: Request, reader: QueryReader, listing: Listing, cursors: Cursors) -> Asked:
     """What is asked beside the filters, which the reader has read before. Raises Problem: 422, then 400 (cursor)."""
     limit = reader.whole("limit", DEFAULT_LIMIT, high=MOST)
-    cursor = reader.text("cursor", longest=4096)
+    cursor = reader.text("cursor", longest=LONGEST_CURSOR)
     order = reader.choice("sort", listing.orders) or listing.default
     fields = _fields(reader, listing)
     reader.finish()

@@ -9,7 +9,7 @@ from msgspec import Meta, Struct
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api import bodies, preconditions
+from api import bodies, preconditions, queries
 from api.authors import author_of
 from api.gate import Now
 from api.problem_types import ProblemType
@@ -66,7 +66,7 @@ class MaintenanceWindows:
         self._now = now
 
     def routes(self) -> tuple[ApiRoute, ...]:
-        since = Parameter("since", "Windows that end after it; 30 days ago if not said.", dt.datetime)
+        since = Parameter("since", "Windows that end after it; 30 days ago if not said.", queries.Instant)
         one = PATH + "/{id:int}"
         return (
             ApiRoute(
@@ -105,7 +105,7 @@ class MaintenanceWindows:
                 summary="End a window now; one that has not begun is taken back",
                 headers=(preconditions.IF_MATCH,),
                 answer=Window,
-                errors=(412, 428),
+                errors=(409, 412, 428),
             ),
         )
 

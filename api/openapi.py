@@ -156,8 +156,12 @@ def _name(place: Place, route: ApiRoute) -> str:
     return "_".join([route.method.lower(), *parts])
 
 
+_SEGMENT = r"^[^/\x00-\x1f\x7f-\x9f\ufffd]+$"
+"""One part of a path, in which the gate takes no control character."""
+
+
 def _in_path(name: str, convertor: Convertor[Any]) -> Json:
-    schema: Json = {"type": "string", "minLength": 1}
+    schema: Json = {"type": "string", "minLength": 1, "pattern": _SEGMENT}
     if isinstance(convertor, IntegerConvertor):
         schema = {"type": "integer", "minimum": 0, "maximum": LARGEST_ID}
     elif isinstance(convertor, UUIDConvertor):
@@ -186,13 +190,18 @@ def _responses(place: Place, route: ApiRoute, schemas: _Schemas) -> Json:
     good: Json = {"description": route.summary, "headers": _ON_EVERY_ANSWER | _ends(route)}
     if route.answer is not None:
         good["content"] = {route.gives[0]: {"schema": schemas.of(route.answer)}}
-        good["content"] |= {media: {"schema": {"type": "string"}} for media in route.gives[1:]}
+        good["content"] |= {media: _file(media) for media in route.gives[1:]}
     elif route.gives != (JSON,):
-        good["content"] = {media: {"schema": {"type": "string"}} for media in route.gives}
+        good["content"] = {media: _file(media) for media in route.gives}
     responses = {str(route.status): good}
     for status in statuses_of(place, route):
         responses[str(status)] = {"$ref": f"#/components/responses/{_shape(route.path, status)}{status}"}
     return dict(sorted(responses.items()))
+
+
+def _file(media: str) -> Json:
+    """A text; of YAML a reader sees what it stands for, which may be anything."""
+    return {"schema": {} if media.endswith("yaml") else {"type": "string"}}
 
 
 def _ends(route: ApiRoute) -> Json:

@@ -6,7 +6,9 @@ import datetime as dt
 import re
 import uuid
 from collections.abc import Callable, Collection
+from typing import Annotated
 
+from msgspec import Meta
 from starlette.datastructures import QueryParams
 
 from api.problems import Fault, Invalid
@@ -15,6 +17,25 @@ _DIGITS = re.compile(r"[0-9]{1,100}")
 _UUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _TIME = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}(:\d{2}([.]\d{1,9})?)?([Zz]|[+-]\d{2}:?\d{2})?", re.ASCII)
+
+
+def text_up_to(longest: int) -> Meta:
+    """What `QueryReader.text` takes, for the type of a parameter: `Annotated[str, text_up_to(255)]`."""
+    return Meta(min_length=1, max_length=longest, pattern="^[^\\x00]*$")
+
+
+Instant = Annotated[
+    str, Meta(description="a time of RFC 3339, with its zone", extra_json_schema={"format": "date-time"})
+]
+"""What `QueryReader.instant` takes."""
+DayOrInstant = Annotated[
+    str,
+    Meta(
+        description="a date, or a time of RFC 3339; without zone it is UTC",
+        extra_json_schema={"anyOf": [{"format": "date"}, {"format": "date-time"}]},
+    ),
+]
+"""What `QueryReader.start` and `end` take."""
 
 
 class QueryReader:

@@ -8,13 +8,13 @@ from msgspec import Meta, Struct
 from starlette.requests import Request
 
 from api import bodies
-from api.queries import QueryReader
+from api.queries import QueryReader, text_up_to
 from api.routes import MOST_BODY, Parameter
 
 LONGEST_REASON = 1000
 
 Reason = Annotated[str, Meta(max_length=LONGEST_REASON, pattern="^[^\\x00]*$", description="Why, for the audit.")]
-WHY = Parameter("reason", "Why, for the audit.", Annotated[str, Meta(min_length=1, max_length=LONGEST_REASON)])
+WHY = Parameter("reason", "Why, for the audit.", Annotated[str, text_up_to(LONGEST_REASON)])
 
 
 class ReasonAlone(Struct, forbid_unknown_fields=True):

@@ -18,7 +18,7 @@ from api.pattern_guard import PatternGuard
 from api.preconditions import IF_MATCH, IF_NONE_MATCH
 from api.problem_types import ProblemType
 from api.problems import Fault, Invalid, Problem
-from api.queries import QueryReader
+from api.queries import QueryReader, text_up_to
 from api.reasons import WHY, Reason, reason_asked
 from api.routes import JSON, ApiRoute, Parameter
 from api.rule_bodies import (
@@ -42,7 +42,7 @@ ONE = PATH + "/{id:int}"
 LARGEST_ID = 2**31 - 1
 MERGE_PATCH = "application/merge-patch+json"
 
-Text = Annotated[str, Meta(min_length=1, max_length=MATCH_STRING_LIMIT)]
+Text = Annotated[str, text_up_to(MATCH_STRING_LIMIT)]
 
 RULES = Listing(
     item=ShownRule,

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Annotated
-
-from msgspec import Meta
 
 from api.lists import Asked
-from api.queries import QueryReader
+from api.queries import Instant, QueryReader
 from api.routes import Parameter
 from streams.core.searches import Stretch
-
-Instant = Annotated[str, Meta(description="a time of RFC 3339, with its zone")]
 
 TIMES = (
     Parameter("since", "Not before this.", Instant, example="2026-03-01T00:00:00Z"),

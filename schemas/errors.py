@@ -22,6 +22,7 @@ MuttError
     ├── RuleRefused            a rule or a rules file
     ├── ObjectivesRefused      the file of service level objectives
     ├── MaintenanceRefused     a maintenance window
+    │   └── MaintenanceOver        it has ended already
     ├── NotFound               there is no such thing, or it was retired
     ├── AlreadyThere           a thing of that name is there
     ├── KeyRefused             an API key: its client, scopes or times
@@ -153,7 +154,11 @@ class ObjectivesRefused(Refused):
 
 
 class MaintenanceRefused(Refused):
-    """A maintenance window is not valid, or is over."""
+    """A maintenance window is not valid."""
+
+
+class MaintenanceOver(MaintenanceRefused):
+    """A maintenance window has ended; what it left out stays left out."""
 
 
 class NotFound(Refused):

@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Iterator
 from enum import StrEnum
 
-from schemas.errors import MaintenanceRefused
+from schemas.errors import MaintenanceOver, MaintenanceRefused
 from schemas.slo import LONGEST_WINDOW, Component
 from streams.core.slo_reads import Draft
 from streams.core.slo_windows import Maintenance
@@ -52,7 +52,7 @@ def _problems(draft: Draft) -> Iterator[str]:
 
 
 def ending(window: Maintenance, now: dt.datetime) -> Ending:
-    """Raises MaintenanceRefused when it is over."""
+    """Raises MaintenanceOver."""
     if window.ends_at <= now:
-        raise MaintenanceRefused(f"maintenance {window.id} is over since {window.ends_at.isoformat()}")
+        raise MaintenanceOver(f"maintenance {window.id} is over since {window.ends_at.isoformat()}")
     return Ending.TAKEN_BACK if window.starts_at >= now else Ending.CUT

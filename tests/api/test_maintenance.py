@@ -38,7 +38,7 @@ def test_a_window_from_its_declaration_to_its_end() -> None:
     ended = client.delete(f"{PATH}/1", headers={"If-Match": '"1"'})
     assert (ended.status_code, ended.json()["ends_at"]) == (200, "2026-09-01T12:00:00Z")
     over = client.delete(f"{PATH}/1", headers={"If-Match": '"2"'})
-    assert (over.status_code, "is over since" in over.json()["detail"]) == (422, True)
+    assert (over.status_code, "is over since" in over.json()["detail"]) == (409, True)
 
 
 def test_what_has_not_begun_is_taken_back() -> None:

@@ -1,0 +1,1 @@
+"""A fuzz run of the API from its own documentation: `make fuzz`."""
