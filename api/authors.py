@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from starlette.requests import Request
 
+from schemas.scopes import Client
 from streams.core.authors import Author
 
 
 def author_of(request: Request, reason: str | None = None) -> Author:
     state = request.state
     return Author(
-        actor=f"api:{state.client.id}",
+        actor=_actor(state.client),
         reason=reason,
         client_id=state.client.id,
         correlation_id=state.correlation_id,
         request_id=state.request_id,
     )
+
+
+def _actor(client: Client) -> str:
+    """Id and name: ids are for programs, names for people."""
+    return f"api:{client.id}" if client.name in ("", client.id) else f"api:{client.id} ({client.name})"
