@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from starlette.datastructures import Headers
-from starlette.middleware.gzip import GZipMiddleware
+from starlette.middleware.gzip import GZipResponder
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 LARGE = 1024
@@ -15,8 +15,9 @@ class Compression:
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._packed = GZipMiddleware(app, minimum_size=LARGE, compresslevel=6)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        asked = "gzip" in Headers(scope=scope).get("accept-encoding", "")
-        await (self._packed if asked else self._app)(scope, receive, send)
+        app = self._app
+        if scope["type"] == "http" and "gzip" in Headers(scope=scope).get("accept-encoding", ""):
+            app = GZipResponder(app, LARGE, compresslevel=6, exclude_content_types=())  # nothing here is packed already
+        await app(scope, receive, send)

@@ -95,8 +95,12 @@ class Run:
     def calls(self) -> int:
         return sum(tally.calls for tally in self._tallies.values())
 
+    @property
+    def _failures(self) -> list[Finding]:
+        return [finding for finding in self._findings if finding.kind is not Kind.BEYOND_SCHEMA]
+
     def report(self) -> dict[str, Any]:
-        failures = [finding for finding in self._findings if finding.kind is not Kind.BEYOND_SCHEMA]
+        failures = self._failures
         alive = self._world.api.running
         return {
             "ok": alive and not failures,
@@ -120,7 +124,7 @@ class Run:
             self._judge(more, page)
         if time.monotonic() - self._told > TELL_S:
             self._told = time.monotonic()
-            say(f"{self.calls} calls as far as {role.name}, {len(list(self._findings))} findings")
+            say(f"{self.calls} calls as far as {role.name}, {len(self._failures)} kinds of failure")
 
     @property
     def _headers(self) -> dict[str, str]:
