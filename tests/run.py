@@ -5,11 +5,8 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import tempfile
-import threading
 import time
 from pathlib import Path
-from typing import BinaryIO
 
 from tests.programs import bare_environment
 
@@ -25,64 +22,34 @@ CHECKS = {
 }
 NO_HYPOTHESIS = ["-p", "no:hypothesispytest"]
 """Its plugin takes a second to import; these tests make nothing up."""
-UNITS = ["tests", "--ignore=tests/integration"]
-INTEGRATION = ["tests/integration", "-n", "2", "--dist", "loadfile", "--no-loadscope-reorder", *NO_HYPOTHESIS]
-"""Two processes, each with servers of its own."""
-GIVES_WAY = ["nice", "-n", "5"]
-"""What runs beside tests that look at the time."""
-
-
-class Steps:
-    """Runs programs one after the other and remembers how each went."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-        self.failed: list[str] = []
-
-    def run(self, steps: dict[str, list[str]], output: BinaryIO = sys.stdout.buffer) -> None:
-        """What is said goes to `output`."""
-        for name, command in steps.items():
-            _tell(f"== {name}", output)
-            began = time.monotonic()
-            done = subprocess.run(
-                command, cwd=ROOT, env=bare_environment(), stdout=output, stderr=subprocess.STDOUT, check=False
-            )
-            self.seconds[name] = round(time.monotonic() - began, 1)
-            if done.returncode:
-                self.failed.append(name)
-                _tell(f"== {name} failed with status {done.returncode}", output)
-
-
-def _tell(line: str, output: BinaryIO) -> None:
-    output.write(line.encode() + b"\n")
-    output.flush()
+TWO_PROCESSES = ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
+UNITS = ["tests", "--ignore=tests/integration", *TWO_PROCESSES]
+INTEGRATION = ["tests/integration", *TWO_PROCESSES, *NO_HYPOTHESIS]
+"""Each process has servers of its own. Nothing runs beside them: some of these tests look at the time."""
 
 
 def main(command: str, arguments: list[str]) -> int:
     as_json = "--json" in arguments
     arguments = [argument for argument in arguments if argument != "--json"]
-    steps = Steps()
-    checks = CHECKS if command == "check" else {}
-    if arguments:
-        steps.run(checks | {"tests": _pytest(arguments)})
-    else:
-        _run_all(steps, checks)
+    seconds: dict[str, float] = {}
+    failed: list[str] = []
+    steps = dict(CHECKS) if command == "check" else {}
+    tests = {"tests": arguments} if arguments else {"units": UNITS, "integration": INTEGRATION}
+    for name, step in (steps | {name: _pytest(given) for name, given in tests.items()}).items():
+        _step(name, step, seconds, failed)
     if as_json:
-        print(json.dumps({"ok": not steps.failed, "failed": steps.failed, "seconds": steps.seconds}))
-    return 1 if steps.failed else 0
+        print(json.dumps({"ok": not failed, "failed": failed, "seconds": seconds}))
+    return 1 if failed else 0
 
 
-def _run_all(steps: Steps, checks: dict[str, list[str]]) -> None:
-    """Checks and tests without servers run while those with servers wait; what they say is told at the end."""
-    with tempfile.TemporaryFile() as said:
-        quiet = {name: GIVES_WAY + command for name, command in (checks | {"units": _pytest(UNITS)}).items()}
-        beside = threading.Thread(target=steps.run, args=(quiet, said))
-        beside.start()
-        steps.run({"integration": _pytest(INTEGRATION)})
-        beside.join()
-        said.seek(0)
-        sys.stdout.buffer.write(said.read())
-        sys.stdout.flush()
+def _step(name: str, command: list[str], seconds: dict[str, float], failed: list[str]) -> None:
+    print(f"== {name}", flush=True)
+    began = time.monotonic()
+    status = subprocess.run(command, cwd=ROOT, env=bare_environment(), check=False).returncode
+    seconds[name] = round(time.monotonic() - began, 1)
+    if status:
+        failed.append(name)
+        print(f"== {name} failed with status {status}", flush=True)
 
 
 def _pytest(arguments: list[str]) -> list[str]:
