@@ -17,6 +17,7 @@ import structlog
 import uvicorn
 
 from api.app import Doors, Ports, create_app, resources, utc_now
+from api.beside import beside
 from api.circuit import Circuit
 from api.cursors import Cursors
 from api.envelope import Envelope
@@ -25,13 +26,13 @@ from api.guarded_reads import POLICY, POSTGRESQL, WAIT_S, WAITING, GuardedReads
 from api.guarded_transactions import GuardedTransactions
 from api.health import Check
 from api.hosts import Hosts
-from api.indicators import IndicatorWriter, written
+from api.indicators import IndicatorWriter
 from api.key_ring import KeyRing
 from api.metrics import ApiMetrics
 from api.pipeline import Pipeline
 from api.protocol import MOST_READ, Protocol
 from api.turns import Turns
-from api.upkeep import Upkeep, kept_up
+from api.upkeep import Upkeep
 from schemas.errors import SettingsRefused
 from schemas.secrets import Secret
 from schemas.settings import Settings
@@ -172,7 +173,11 @@ async def serve(settings: Settings, secrets: SecretSource, key: Secret | None, l
     host, port = listening.getsockname()[:2]
     log.info("listening", host=host, port=port, key_needed=not (key is None and pepper is None))
     try:
-        async with kept_up(upkeep), written(writer), pipeline.running():
+        async with (
+            beside("upkeep", upkeep.run, last=upkeep.write),
+            beside("indicators", writer.run, last=writer.write),
+            pipeline.running(),
+        ):
             await uvicorn.Server(served(create_app(resources(ports), doors, metrics))).serve(sockets=[listening])
     finally:
         pool.terminate()

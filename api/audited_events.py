@@ -90,11 +90,10 @@ class AuditedEvents:
     async def get(self, request: Request) -> Response:
         reader = QueryReader(request.query_params)
         times = read_times(reader)
-        disposition = reader.choice("disposition", tuple(Disposition))
         filters: dict[str, Any] = {
+            "disposition": reader.choice("disposition", tuple(Disposition)),
             "hostname": reader.text("hostname", longest=LONGEST_TEXT),
             "rule_id": reader.optional_whole("rule_id", high=LARGEST_RULE_ID),
-            "disposition": Disposition(disposition) if disposition else None,
             "alert_id": reader.id("alert_id"),
             "text": reader.text("q", longest=LONGEST_TEXT),
         }

@@ -224,12 +224,10 @@ class DeadLetters:
     async def list(self, request: Request) -> Response:
         reader = QueryReader(request.query_params)
         times = read_times(reader)
-        reason, stage = reader.choice("reason", tuple(Reason)), reader.choice("stage", tuple(Stage))
-        state = reader.choice("state", tuple(LetterState))
         filters: dict[str, Any] = {
-            "reason": Reason(reason) if reason else None,
-            "stage": Stage(stage) if stage else None,
-            "state": LetterState(state) if state else None,
+            "reason": reader.choice("reason", tuple(Reason)),
+            "stage": reader.choice("stage", tuple(Stage)),
+            "state": reader.choice("state", tuple(LetterState)),
             "hostname": reader.text("hostname", longest=LONGEST_TEXT),
             "topic": reader.text("topic", longest=LONGEST_TEXT),
         }

@@ -87,9 +87,8 @@ class Deliveries:
     async def get(self, request: Request) -> Response:
         reader = QueryReader(request.query_params)
         times = read_times(reader)
-        state = reader.choice("state", tuple(AlertState))
         filters: dict[str, Any] = {
-            "state": AlertState(state) if state else None,
+            "state": reader.choice("state", tuple(AlertState)),
             "hostname": reader.text("hostname", longest=LONGEST_TEXT),
             "rule_id": reader.optional_whole("rule_id", high=LARGEST_RULE_ID),
             "team": reader.text("team", longest=LONGEST_TEXT),

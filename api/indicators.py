@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Sequence
 from typing import Protocol
 
 import structlog
@@ -15,8 +14,6 @@ from streams.core.indicator_book import IndicatorBook, IndicatorRow
 log = structlog.get_logger()
 
 WRITE_S = 5.0
-LAST_WRITE_S = 2.0
-"""What a process that ends gives the last write."""
 
 
 class IndicatorStore(Protocol):
@@ -50,25 +47,3 @@ class IndicatorWriter:
                 await self.write()
             except Unavailable as fault:
                 log.warning("waiting", part="indicators", error=str(fault), dropped=self._book.dropped)
-
-
-@asynccontextmanager
-async def written(writer: IndicatorWriter) -> AsyncIterator[None]:
-    """Writes beside what is inside, and a last time in the end."""
-    task = asyncio.create_task(writer.run(), name="indicators")
-    task.add_done_callback(_tell)
-    try:
-        yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
-        with suppress(Unavailable, TimeoutError):
-            async with asyncio.timeout(LAST_WRITE_S):
-                await writer.write()
-
-
-def _tell(task: asyncio.Task[None]) -> None:
-    """Requests are answered without it; but somebody must know."""
-    if not task.cancelled() and (error := task.exception()):
-        log.error("defect", part="indicators", error=repr(error))

@@ -135,7 +135,7 @@ class ObjectiveLevels:
 
     async def get(self, request: Request) -> Response:
         reader = QueryReader(request.query_params)
-        source = Source(reader.choice("source", list(Source)) or Source.DATABASE)
+        source = reader.choice("source", tuple(Source)) or Source.DATABASE
         reader.finish()
         if source is Source.PROMETHEUS:
             told = await self._prometheus.told()

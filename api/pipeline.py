@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 
 import asyncpg
-import structlog
 
 from api.balance import Balance
+from api.beside import Task, beside
 from api.door import Depth, Door
 from api.guarded_transactions import GuardedTransactions
 from api.metrics import ApiMetrics
@@ -26,13 +25,8 @@ from streams.adapters.replay_runner import ReplayRunner
 from streams.adapters.secrets import SecretSource
 from streams.adapters.undecided import LogsAndProgress
 
-log = structlog.get_logger()
-
 CONNECTIONS = 8
 """Beside those that requests use: configuration, and jobs with their locks."""
-END_S = 8.0
-
-Task = Callable[[], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,24 +62,14 @@ class Pipeline:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Runs the tasks beside what is inside. A defect of one is told; requests are answered without it."""
-        tasks = [asyncio.ensure_future(task()) for task in self.tasks]
-        for task in tasks:
-            task.add_done_callback(_tell)
+        """Runs the tasks beside what is inside."""
         try:
-            yield
+            async with beside("pipeline", *self.tasks):
+                yield
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.wait(tasks, timeout=END_S)
             self.pool.terminate()
 
 
 async def _checked(pool: asyncpg.Pool, bootstrap: str) -> Books:
     with store_faults():
         return await checked_books(pool, bootstrap)
-
-
-def _tell(task: asyncio.Future[None]) -> None:
-    if not task.cancelled() and (error := task.exception()):
-        log.error("defect", part="pipeline", error=repr(error))

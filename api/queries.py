@@ -6,12 +6,14 @@ import datetime as dt
 import re
 import uuid
 from collections.abc import Callable, Collection
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from msgspec import Meta
 from starlette.datastructures import QueryParams
 
 from api.problems import Fault, Invalid
+
+Word = TypeVar("Word", bound=str)
 
 _DIGITS = re.compile(r"[0-9]{1,100}")
 _UUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
@@ -69,8 +71,8 @@ class QueryReader:
             return None
         return text
 
-    def choice(self, name: str, allowed: Collection[str], *, any_case: bool = False) -> str | None:
-        """One of a closed set."""
+    def choice(self, name: str, allowed: Collection[Word], *, any_case: bool = False) -> Word | None:
+        """One of a closed set: of the members of an enum the member."""
         text = self._once(name)
         if text is None:
             return None

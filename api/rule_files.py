@@ -79,7 +79,7 @@ class RuleFiles:
 
     async def export(self, request: Request) -> Response:
         reader = QueryReader(request.query_params)
-        chosen = RulesFormat(reader.choice("format", tuple(RulesFormat)) or RulesFormat.JSONL)
+        chosen = reader.choice("format", tuple(RulesFormat)) or RulesFormat.JSONL
         reader.finish()
         with self._metrics.timed("rules"):
             every = await self._rules.every()

@@ -251,14 +251,11 @@ def _rule_in(data: object, id: int) -> tuple[Rule, str | None]:
 
 
 def _filters(reader: QueryReader) -> dict[str, Any]:
-    match_type = reader.choice("match_type", tuple(MatchType))
-    mode = reader.choice("mode", tuple(Mode))
-    handling = reader.choice("handling", tuple(Handling))
     return {
-        "match_type": match_type and MatchType(match_type),
-        "mode": mode and Mode(mode),
+        "match_type": reader.choice("match_type", tuple(MatchType)),
+        "mode": reader.choice("mode", tuple(Mode)),
+        "handling": reader.choice("handling", tuple(Handling)),
         "is_active": reader.switch("is_active"),
-        "handling": handling and Handling(handling),
         "team_assignment": reader.text("team_assignment", longest=TEAM_LIMIT),
         "text": reader.text("q", longest=MATCH_STRING_LIMIT),
         "retired": reader.switch("retired") or False,

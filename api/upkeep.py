@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Protocol
 
 import structlog
@@ -21,8 +21,6 @@ FORGET_EVERY = 120
 """Writes between two deletions: ten minutes."""
 AT_ONCE = 1000
 """Rows one statement deletes."""
-LAST_WRITE_S = 2.0
-"""What a process that ends gives the last write."""
 
 
 class KeyNotes(Protocol):
@@ -77,23 +75,3 @@ class Upkeep:
         for forget in self._forgets:
             while await forget(AT_ONCE) == AT_ONCE:
                 pass
-
-
-@asynccontextmanager
-async def kept_up(upkeep: Upkeep) -> AsyncIterator[None]:
-    """Runs it beside what is inside, and writes a last time in the end."""
-    task = asyncio.create_task(upkeep.run(), name="upkeep")
-    task.add_done_callback(_tell)
-    try:
-        yield
-    finally:
-        task.cancel()
-        with suppress(Unavailable, TimeoutError):
-            async with asyncio.timeout(LAST_WRITE_S):
-                await upkeep.write()
-
-
-def _tell(task: asyncio.Task[None]) -> None:
-    """Requests are answered without it; but somebody must know."""
-    if not task.cancelled() and (error := task.exception()):
-        log.error("defect", part="upkeep", error=repr(error))

@@ -8,6 +8,7 @@ from functools import lru_cache
 from schemas.events import Event, Varbind
 
 VARBIND_LIMIT = 1_000
+CORRELATION_ID_LIMIT = 64
 INTEGER_MIN, INTEGER_MAX = -(2**63), 2**64 - 1
 """Of a varbind: Counter64 is the largest. jsonb and every reader behind it hold these exactly."""
 
@@ -32,7 +33,7 @@ def _is_oid(text: str) -> bool:
 
 def is_correlation_id(text: str) -> bool:
     """1 to 64 visible ASCII characters."""
-    return 0 < len(text) <= 64 and text.isascii() and text.isprintable() and " " not in text
+    return 0 < len(text) <= CORRELATION_ID_LIMIT and text.isascii() and text.isprintable() and " " not in text
 
 
 def within_bounds(event: Event) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from schemas.bounds import is_oid, nested_within_bounds
+from schemas.bounds import CORRELATION_ID_LIMIT, is_oid, nested_within_bounds
 from schemas.events import MESSAGE_LIMIT, Decoded, Event
 from schemas.json_checks import too_deep
 from schemas.topics import RecordFormat, Topic
@@ -66,7 +66,9 @@ def _texts_hold(events: Sequence[Event]) -> bool:
     if not ids:
         return True
     text = "".join(ids)
-    return min(map(len, ids)) > 0 and max(map(len, ids)) <= 64 and text.isprintable() and " " not in text
+    return (
+        min(map(len, ids)) > 0 and max(map(len, ids)) <= CORRELATION_ID_LIMIT and text.isprintable() and " " not in text
+    )
 
 
 def _nested_hold(values: Sequence[bytes], events: Sequence[Event]) -> bool:

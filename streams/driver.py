@@ -243,9 +243,10 @@ class BatchConsumer(drivers.Consumer):  # type: ignore[misc]
                     return
                 raise
             self.polls += 1
+            found = records or {}
             with self._handing_on:
-                await self._hand_on(records or {}, self.app.consumer_generation_id)
-            await asyncio.sleep(REST_S if sum(map(len, (records or {}).values())) < FEW else 0)
+                await self._hand_on(found, self.app.consumer_generation_id)
+            await asyncio.sleep(REST_S if sum(map(len, found.values())) < FEW else 0)
 
     async def _perform_wanted_seeks(self) -> None:
         """Only while records flow: after a rebalance Faust seeks once more by itself before it lets them."""

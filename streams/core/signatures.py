@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Mapping
+from functools import cached_property
 from hashlib import blake2b
 from itertools import chain, islice
 
@@ -90,7 +91,7 @@ class SignatureBook:
         for key, seen in draft.changed.items():
             self.entries.pop(key, None)
             self.entries[key] = seen
-        for key in draft.evicted():
+        for key in draft.evicted:
             del self.entries[key]
 
 
@@ -124,8 +125,12 @@ class SignatureDraft:
             return seen
         return None
 
+    @cached_property
     def evicted(self) -> list[int]:
-        """Signatures to forget so that the book keeps its limit: the longest unseen, this batch's last."""
+        """Signatures to forget so that the book keeps its limit: the longest unseen, this batch's last.
+
+        Asked for when the whole batch is observed, and before the draft is applied: it is worked out once.
+        """
         entries, changed = self._book.entries, self.changed
         surplus = len(entries) + len(changed) - len(changed.keys() & entries.keys()) - self._book.limit
         if surplus <= 0:
@@ -135,11 +140,9 @@ class SignatureDraft:
 
     def rows(self) -> dict[int, Seen]:
         """What to store: changed signatures seen more than once, or alerted, that stay."""
-        gone = set(self.evicted())
+        gone = set(self.evicted)
         return {key: seen for key, seen in self.changed.items() if (seen.stored or seen.alerted) and key not in gone}
 
     def deletions(self) -> list[int]:
         """Stored signatures to delete."""
-        return [
-            key for key in self.evicted() if (seen := self._book.entries.get(key)) and (seen.stored or seen.alerted)
-        ]
+        return [key for key in self.evicted if (seen := self._book.entries.get(key)) and (seen.stored or seen.alerted)]

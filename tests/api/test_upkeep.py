@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from api.upkeep import AT_ONCE, Upkeep, kept_up
+from api.beside import beside
+from api.upkeep import AT_ONCE, Upkeep
 from schemas.errors import StoreUnavailable
 from streams.core.api_keys import Failure
 from streams.core.auth_failures import FailureBook, FailureRow
@@ -78,6 +79,7 @@ async def test_what_is_past_its_time_goes_in_steps() -> None:
 
 async def test_a_process_that_ends_writes_a_last_time() -> None:
     notes, book = Notes(), FailureBook()
-    async with kept_up(Upkeep(notes, book, KeyUses(), (notes.forget,))):
+    upkeep = Upkeep(notes, book, KeyUses(), (notes.forget,))
+    async with beside("upkeep", upkeep.run, last=upkeep.write):
         book.add("192.0.2.7", None, Failure.WRONG, NOON)
     assert [row.reason for row in notes.failures] == [Failure.WRONG]
