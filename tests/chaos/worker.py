@@ -1,7 +1,7 @@
 """A program of mutt as it is run in production, which dies at a crash point, or in which a bug was planted.
 
-Run as `python -m tests.chaos.worker ROLE [--crash NAME[:NTH]] [--bug NAME] [ARGUMENT …]`, with settings from MUTT_*
-variables. ROLE is a worker (match, forward, dead-letters), `api`, or `mutt` followed by the arguments of a command.
+Run as `python -m tests.chaos.worker ROLE [--crash NAME[:NTH]] [--bug NAME] [-- ARGUMENT …]`, with settings from
+MUTT_* variables. ROLE is a worker (match, forward, dead-letters), `api`, or `mutt` with the arguments of a command.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ WORKERS = ("match", "forward", "dead-letters")
 
 
 def main(arguments: list[str]) -> None:
-    asked = _parser().parse_args(arguments)
+    split = arguments.index("--") if "--" in arguments else len(arguments)
+    asked = _parser().parse_args(arguments[:split])
     if asked.bug:
         from tests.planted.bugs import plant
 
@@ -25,7 +26,7 @@ def main(arguments: list[str]) -> None:
 
         name, _, nth = asked.crash.partition(":")
         arm(POINTS[name], int(nth or 1))
-    _run(asked.role, asked.arguments)
+    _run(asked.role, arguments[split + 1 :])
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -33,7 +34,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("role", choices=(*WORKERS, "api", "mutt"))
     parser.add_argument("--crash", metavar="NAME[:NTH]", help="die at this crash point, the nth time it is reached")
     parser.add_argument("--bug", metavar="NAME", help="plant this bug first")
-    parser.add_argument("arguments", nargs=argparse.REMAINDER)
     return parser
 
 

@@ -90,7 +90,7 @@ def _hold_sends(die: Die, *, after: int) -> None:
 
 def _asked(die: Die) -> None:
     async def start(self: aiohttp.ClientResponse, _: Any) -> None:
-        while (writer := self._ClientResponse__writer) is not None:
+        while (writer := self._writer) is not None:
             await writer
         die()
 
