@@ -12,6 +12,7 @@ import asyncpg
 from schemas.dead_letters import LetterState
 from schemas.errors import Fenced, RowRefused
 from schemas.rows import ALERTS, AUDIT, DEAD_LETTERS, Row, letter_row
+from streams import crash
 from streams.adapters.batch_statements import BOOKS, SIGNATURES, WHOLE, books, is_small, signatures, whole
 from streams.adapters.faults import store_faults
 from streams.adapters.letter_log import COME_BACK
@@ -28,6 +29,9 @@ SELECT p.next_offset, p.epoch, p.halted_reason, l.last_sha256, l.first_offset, l
         ORDER BY l.first_offset DESC LIMIT 1) l ON true
  WHERE p.topic = $1 AND p.partition = $2
 """
+
+
+_COPIED = {"audit": "audit_copied", "alerts": "alerts_copied", "dead_letters": "letters_copied"}
 
 
 class PostgresBatchStore:
@@ -104,6 +108,7 @@ class PostgresBatchStore:
     async def _write(self, decided: Decided, progress: Progress, minute: dt.datetime) -> int | None:
         """The first offset of the ledger row written to; None where the partition moved, and nothing is written."""
         if is_small(decided):
+            crash.here("writing_whole")
             try:
                 with store_faults("audit"):
                     first_offset: int | None = await self._pool.fetchval(WHOLE, *whole(decided, progress, minute))
@@ -165,15 +170,20 @@ def _copies(decided: Decided) -> dict[str, tuple[list[Row], Sequence[str]]]:
 
 async def _write(connection: Any, decided: Decided, progress: Progress, minute: dt.datetime) -> int | None:
     """The statements of the transaction, in their order: the compare-and-set first, so that a zombie writes nothing."""
+    crash.here("transaction_open")
     first_offset: int | None = await connection.fetchval(BOOKS, *books(decided, progress, minute))
     if first_offset is None:
         return None
+    crash.here("books_written")
     for table, (rows, columns) in _copies(decided).items():
         if rows:
             with store_faults(table):
                 await connection.copy_records_to_table(table, records=rows, columns=columns)
+        crash.here(_COPIED[table])
     await _keep_signatures(connection, decided)
+    crash.here("signatures_kept")
     await _end_replays(connection, decided)
+    crash.here("written")
     return first_offset
 
 
