@@ -333,9 +333,9 @@ class _Connection:
         while data:
             rate = self._link.rate(direction)
             part = data if rate is None else data[: max(1, int(rate * TICK_S))]
+            self._link.passed[direction] += len(part)
             writer.write(part)
             await writer.drain()
-            self._link.passed[direction] += len(part)
             data = data[len(part) :]
             if rate is not None:
                 await asyncio.sleep(len(part) / rate)
