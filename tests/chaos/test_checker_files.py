@@ -121,6 +121,7 @@ READ: list[tuple[str, bytes | None, bytes, Event | None]] = [
     ),
     ("mutt.ingest.snmp", b"k", b'{"hostname": "-", "message": "", "trap_oid": ".1.3"}', Event("k", "", None, "1.3")),
     ("mutt.ingest.snmp", None, b'{"hostname": "-", "message": ""}', None),
+    ("mutt.ingest.snmp", None, b'{"hostname": "h", "message": "", "x": ' + b"9" * 5000 + b"}", Event("h", "")),
     ("mutt.ingest.raw", None, LINE + b"- text here", Event("h1", "text here", 5)),
     ("mutt.ingest.raw", None, LINE + b'[a b="c\\]"][d] \xef\xbb\xbftext', Event("h1", "text", 5)),
     ("mutt.ingest.raw", None, LINE + b"-", Event("h1", "", 5)),
