@@ -21,7 +21,7 @@ from tests.chaos import traffic
 from tests.chaos.checker import Sources, checked
 from tests.chaos.checker.check import TOPICS
 from tests.chaos.checker.kafka import Broker, Kept
-from tests.chaos.checker.watch import Watch
+from tests.chaos.checker.watch import Sample, Watch
 from tests.chaos.journal import Sender
 from tests.integration.commands import mutt
 from tests.integration.conftest import System
@@ -180,7 +180,7 @@ async def files_are_judged(sources: Sources, topics: Kept, folder: Path) -> None
             "alert_lost", lambda: _with(sources, receiver_logs=[_write(folder, posts[1:])])
         ),
         "a place that fell": (
-            "progress", lambda: _with(sources, samples=[sources.samples[-1], *sources.samples[:1], sources.samples[-1]])
+            "progress", lambda: _with(sources, samples=[*sources.samples, _earlier(sources.samples[-1])])
         ),
         "a secret in a log": ("secret", lambda: _with(sources, logs=[folder / "worker.log"])),
     }  # fmt: skip
@@ -194,6 +194,10 @@ async def files_are_judged(sources: Sources, topics: Kept, folder: Path) -> None
 
 def _with(sources: Sources, **fields: Any) -> Sources:
     return dataclasses.replace(sources, **fields)
+
+
+def _earlier(sample: Sample) -> Sample:
+    return sample._replace(stands={place: (epoch, at - 1) for place, (epoch, at) in (sample.stands or {}).items()})
 
 
 def _intent(lines: list[dict[str, Any]]) -> dict[str, Any]:
