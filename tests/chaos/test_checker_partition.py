@@ -250,11 +250,12 @@ MOVED = [Move(0, 0, 0, 5, 700, 1)]
 MOVES: dict[str, tuple[list[Move], set[str]]] = {
     "nothing was recorded": ([], set()),
     "one move over all": (MOVED, set()),
-    "recorded from later on": ([Move(0, 0, 5, 6, 701, 1)], set()),
+    "recorded from later on": ([Move(0, 0, 2, 5, 701, 1)], set()),
     "moves of two owners": ([Move(0, 0, 0, 2, 700, 1), Move(0, 0, 2, 5, 701, 2)], set()),
-    "a reset": ([*MOVED, Move(0, 1, 5, 2, 702, 1), Move(1, 1, 2, 3, 703, 1)], set()),
+    "a reset": ([*MOVED, Move(0, 1, 5, 2, 702, 1), Move(1, 1, 2, 5, 703, 1)], set()),
+    "moved by nobody": ([Move(0, 0, 0, 4, 700, 1)], {"progress"}),
     "it fell": ([*MOVED, Move(0, 0, 5, 3, 701, 2)], {"progress"}),
-    "it jumped": ([*MOVED, Move(0, 0, 7, 8, 701, 2)], {"progress"}),
+    "it jumped": ([Move(0, 0, 0, 2, 700, 2), Move(0, 0, 3, 5, 701, 2)], {"progress"}),
     "written without a move": ([Move(0, 0, 0, 1, 700, 1), Move(0, 0, 1, 5, 701, 2)], {"zombie"}),
     "written by a stranger": ([Move(0, 0, 0, 5, 699, 1)], {"zombie"}),
 }

@@ -97,6 +97,9 @@ def check_moves(part: Partition, out: Findings) -> None:
         if move.epoch == move.old_epoch and move.new < move.old:
             out.wrong("progress", where, "fell", query)
         before = move
+    if before is not None and part.standing is not None and before.new != part.standing.next_offset:
+        detail = f"the last move ended at {before.new}, it stands at {part.standing.next_offset}"
+        out.wrong("progress", str(part.place), detail, query)
     _written_by_a_move(part, out, query)
 
 
