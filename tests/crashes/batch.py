@@ -1,0 +1,77 @@
+"""One batch of records for one partition, with a record of a given kind at its beginning, middle or end."""
+
+from __future__ import annotations
+
+import json
+from enum import Enum
+
+from confluent_kafka import Producer
+
+TOPIC = "mutt.ingest.syslog"
+RECORDS = 9
+
+
+class Kind(Enum):
+    """What becomes of a record."""
+
+    MATCHED = "an alert"
+    UNMATCHED = "a signature and an audit row"
+    REJECTED = "a letter"
+
+
+class Position(Enum):
+    FIRST = 0
+    MIDDLE = RECORDS // 2
+    LAST = RECORDS - 1
+
+
+KINDS = tuple(Kind)
+TEXT = {Kind.MATCHED: "link down on port", Kind.UNMATCHED: "nothing knows this", Kind.REJECTED: "cut off"}
+POISON = "poison"
+"""A record with this text is refused by the table of a database where `POISONED` was executed."""
+
+POISONED = """
+CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NEW.message LIKE '%poison%' THEN RAISE EXCEPTION 'no such value' USING ERRCODE = '22023'; END IF;
+    RETURN NEW;
+END $$;
+CREATE OR REPLACE TRIGGER refuse BEFORE INSERT ON audit FOR EACH ROW EXECUTE FUNCTION refuse();
+"""
+
+Record = tuple[bytes, bytes]
+"""Key and value."""
+
+
+def batch(kind: Kind, position: Position, run: int, *, poisoned: bool = False) -> list[Record]:
+    """Three records of each kind in turn, the one at the position of this kind.
+
+    Poisoned: that record is refused as a row, or the one beside it where it comes to no audit row.
+    """
+    kinds = [KINDS[(number - position.value + KINDS.index(kind)) % len(KINDS)] for number in range(RECORDS)]
+    records = [_record(each, number, run) for number, each in enumerate(kinds)]
+    if poisoned:
+        at = position.value if kind is not Kind.REJECTED else abs(position.value - 1)
+        records[at] = _record(kinds[at], at, run, POISON)
+    return records
+
+
+def _record(kind: Kind, number: int, run: int, more: str = "") -> Record:
+    host = f"host-{run}-{number}"
+    event = {"timestamp": "2026-03-01T12:00:00Z", "hostname": host, "message": f"{TEXT[kind]} {more}{number}"}
+    value = json.dumps(event).encode()
+    return host.encode(), value[:-9] if kind is Kind.REJECTED else value
+
+
+def publish(bootstrap: str, partition: int, records: list[Record]) -> int:
+    """Publishes them in order to the partition of `TOPIC`; returns the offset of the first."""
+    offsets: list[int] = []
+    producer = Producer({"bootstrap.servers": bootstrap, "acks": "all", "linger.ms": 5})
+    for key, value in records:
+        producer.produce(
+            TOPIC, value, key=key, partition=partition, on_delivery=lambda _, m: offsets.append(m.offset())
+        )
+    assert producer.flush(60) == 0
+    assert None not in offsets
+    assert sorted(offsets) == list(range(min(offsets), min(offsets) + len(records)))
+    return min(offsets)
