@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import Enum
 
 from confluent_kafka import Producer
@@ -43,22 +45,30 @@ Record = tuple[bytes, bytes]
 """Key and value."""
 
 
-def batch(kind: Kind, position: Position, run: int, *, poisoned: bool = False) -> list[Record]:
-    """Three records of each kind in turn, the one at the position of this kind.
+@dataclass(frozen=True)
+class Batch:
+    """Records of one partition. `unmatched` of them, of one host, come to one signature."""
 
-    Poisoned: that record is refused as a row, or the one beside it where it comes to no audit row.
+    records: list[Record]
+    unmatched: int
+
+
+def batch(kind: Kind, position: Position, run: int, *, kinds: Sequence[Kind] = KINDS, poison: bool = False) -> Batch:
+    """As many records of each of the kinds in turn, the one at the position of this kind.
+
+    Poison: that record is refused as a row, or the one beside it where it comes to no audit row.
     """
-    kinds = [KINDS[(number - position.value + KINDS.index(kind)) % len(KINDS)] for number in range(RECORDS)]
-    records = [_record(each, number, run) for number, each in enumerate(kinds)]
-    if poisoned:
-        at = position.value if kind is not Kind.REJECTED else abs(position.value - 1)
-        records[at] = _record(kinds[at], at, run, POISON)
-    return records
+    turn = [kinds[(number - position.value + kinds.index(kind)) % len(kinds)] for number in range(RECORDS)]
+    poisoned = position.value if kind is not Kind.REJECTED else abs(position.value - 1)
+    texts = [TEXT[each] + (f" {POISON}" if poison and at == poisoned else "") for at, each in enumerate(turn)]
+    pairs = list(zip(turn, texts, strict=True))
+    records = [_record(each, text, at, run) for at, (each, text) in enumerate(pairs)]
+    return Batch(records, sum(each is Kind.UNMATCHED and POISON not in text for each, text in pairs))
 
 
-def _record(kind: Kind, number: int, run: int, more: str = "") -> Record:
-    host = f"host-{run}-{number}"
-    event = {"timestamp": "2026-03-01T12:00:00Z", "hostname": host, "message": f"{TEXT[kind]} {more}{number}"}
+def _record(kind: Kind, text: str, number: int, run: int) -> Record:
+    host = f"host-{run}" if kind is Kind.UNMATCHED else f"host-{run}-{number}"
+    event = {"timestamp": "2026-03-01T12:00:00Z", "hostname": host, "message": f"{text} {number}"}
     value = json.dumps(event).encode()
     return host.encode(), value[:-9] if kind is Kind.REJECTED else value
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import pytest
 
 from tests.crashes.batch import Kind, Position
@@ -10,13 +12,37 @@ from tests.crashes.transaction import crash_with_a_batch, prepare
 from tests.integration.checker import anomalies
 from tests.integration.conftest import System
 
-OF_THE_TRANSACTION = [point for point in MATCH if 4 <= point.number <= 13]
-PLACES = dict(zip(Kind, Position, strict=True))
+TRANSACTION = [point for point in MATCH if 4 <= point.number <= 13]
+EVERYWHERE = [point for point in MATCH if point.number <= 20]
+IN_TURN = dict(zip(Kind, Position, strict=True))
+"""Where each kind is looked at when there is little time."""
 
 
-@pytest.mark.parametrize("point", OF_THE_TRANSACTION, ids=lambda point: f"{point.number}_{point.name}")
+def named(value: object) -> str:
+    return f"{value.number}_{value.name}" if isinstance(value, Point) else str(getattr(value, "name", value)).lower()
+
+
+def kinds_of(point: Point) -> list[Kind]:
+    return [kind for kind in Kind if kind is not Kind.REJECTED or not point.whole]
+
+
+async def assert_books_balance(system: System) -> None:
+    assert await anomalies(system.database.dsn, system.stack.kafka.bootstrap) == []
+
+
+@pytest.mark.parametrize("point", TRANSACTION, ids=named)
 async def test_I1_I2_I3_a_crash_within_the_transaction(system: System, point: Point) -> None:
     await prepare(system)
-    for partition, (kind, position) in enumerate(PLACES.items()):
-        await crash_with_a_batch(system, point, kind, position, partition)
-    assert await anomalies(system.database.dsn, system.stack.kafka.bootstrap) == []
+    for run, kind in enumerate(kinds_of(point)):
+        await crash_with_a_batch(system, point, kind, IN_TURN[kind], run)
+    await assert_books_balance(system)
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize("point", EVERYWHERE, ids=named)
+@pytest.mark.timeout(300)
+async def test_I1_I2_I3_a_crash_anywhere_with_any_record_anywhere(system: System, point: Point) -> None:
+    await prepare(system)
+    for run, (kind, position) in enumerate(product(kinds_of(point), Position)):
+        await crash_with_a_batch(system, point, kind, position, run)
+    await assert_books_balance(system)

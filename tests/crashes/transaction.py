@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from tests.crashes.batch import POISONED, TOPIC, Kind, Position, batch, publish
+from tests.crashes.batch import KINDS, POISONED, TOPIC, Batch, Kind, Position, batch, publish
 from tests.crashes.lives import die_at
 from tests.crashes.points import AGAIN, SENT_FIRST, SKIPPED, TOLD, Point
 from tests.integration.conftest import System
@@ -16,11 +16,15 @@ SELECT (SELECT next_offset FROM partition_progress WHERE topic = $1 AND partitio
        (SELECT count(*) FROM audit WHERE topic = $1 AND partition = $2 AND "offset" >= $3) AS audited,
        (SELECT count(*) FROM alerts WHERE topic = $1 AND partition = $2 AND "offset" >= $3) AS alerts,
        (SELECT count(*) FROM dead_letters WHERE topic = $1 AND partition = $2 AND "offset" >= $3) AS letters,
-       (SELECT count(*) FROM unhandled_signatures WHERE topic = $1 AND partition = $2) AS signatures,
+       (SELECT coalesce(sum(count), 0) FROM unhandled_signatures
+         WHERE topic = $1 AND partition = $2 AND hostname = $4) AS unmatched,
        (SELECT count(*) FROM (SELECT FROM alerts WHERE topic = $1 AND partition = $2 AND published_at IS NULL
                               UNION ALL SELECT FROM dead_letters WHERE topic = $1 AND partition = $2
                                            AND published_at IS NULL) waiting) AS unpublished
 """
+
+
+PARTITIONS = 8
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,7 @@ class Held:
     audited: int
     alerts: int
     letters: int
-    signatures: int
+    unmatched: int
     unpublished: int
 
 
@@ -42,35 +46,56 @@ async def prepare(system: System) -> None:
     await system.database.pool.execute(POISONED)
 
 
-async def crash_with_a_batch(system: System, point: Point, kind: Kind, position: Position, partition: int) -> None:
+async def crash_with_a_batch(system: System, point: Point, kind: Kind, position: Position, run: int) -> None:
     """Publishes a batch, lets a worker die at the point with it, and lets another finish it."""
-    records = batch(kind, position, partition, poisoned=point.name == "row_refused")
-    first = await asyncio.to_thread(publish, system.stack.kafka.bootstrap, partition, records)
-    after = first + len(records)
+    poison = point.name == "row_refused"
+    kinds = KINDS[:2] if point.whole or (poison and kind is not Kind.REJECTED) else KINDS
+    hand = batch(kind, position, run, kinds=kinds, poison=poison)
+    place = await Place.of(system, hand, run)
     await die_at(system, point)
-    _assert_as_told(point, await held(system, partition, first), first, after)
+    _assert_as_told(point, place, await place.held())
     worker = system.start("match-1")
 
     async def done() -> bool:
-        now = await held(system, partition, first)
-        return now.stands == after and not now.unpublished
+        now = await place.held()
+        return now.stands == place.after and not now.unpublished
 
     await until(done, "the batch is processed and published")
     assert await asyncio.to_thread(worker.stop) == 0, worker.tail()
+    assert (await place.held()).unmatched == hand.unmatched
 
 
-async def held(system: System, partition: int, first: int) -> Held:
-    return Held(*await system.database.pool.fetchrow(_HELD, TOPIC, partition, first))
+@dataclass(frozen=True)
+class Place:
+    """Where a batch lies."""
+
+    system: System
+    partition: int
+    first: int
+    after: int
+    host: str
+
+    @classmethod
+    async def of(cls, system: System, hand: Batch, run: int) -> Place:
+        """Publishes the batch: each run has the next partition."""
+        partition = run % PARTITIONS
+        first = await asyncio.to_thread(publish, system.stack.kafka.bootstrap, partition, hand.records)
+        return cls(system, partition, first, first + len(hand.records), f"host-{run}")
+
+    async def held(self) -> Held:
+        return Held(*await self.system.database.pool.fetchrow(_HELD, TOPIC, self.partition, self.first, self.host))
 
 
-def _assert_as_told(point: Point, now: Held, first: int, after: int) -> None:
+def _assert_as_told(point: Point, place: Place, now: Held) -> None:
     """What the point's line in RELIABILITY says."""
-    nothing = now.stands in (None, first) and not (now.audited or now.alerts or now.letters or now.unpublished)
-    there = now.stands == after and now.audited and now.alerts and now.letters and now.signatures
+    rows = now.audited + now.alerts + now.letters + now.unmatched + now.unpublished
+    nothing = now.stands in (None, place.first) and not rows
+    there = now.stands == place.after and now.audited and now.alerts and now.unmatched
+    waiting = there and now.unpublished
     expected = {
         AGAIN: nothing,
-        TOLD: nothing or (there and now.unpublished),
-        SENT_FIRST: there and now.unpublished == now.alerts + now.letters,
+        TOLD: nothing or waiting,
+        SENT_FIRST: waiting and now.unpublished == now.alerts + now.letters,
         SKIPPED: there and not now.unpublished,
     }
     assert expected[point.then], (point, now)
