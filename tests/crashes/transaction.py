@@ -75,6 +75,9 @@ async def crash_with_a_batch(system: System, point: Point, kind: Kind, position:
     await place.assert_as_told(point)
     if point.then in (SENT_FIRST, SKIPPED):
         await place.assert_sent(point, before)
+    if point.then == SKIPPED:  # nothing is left to do: what comes behind it shows that the next worker went past
+        behind = run + 100 * PARTITIONS
+        place = await Place.of(system, batch(kind, position, behind), behind)
     await place.finish()
 
 
