@@ -15,7 +15,7 @@ class When(Enum):
     """How far the process goes on behind the seam before it dies."""
 
     AT = "no step further"
-    SENT = "until what it asks the database next is on its way, not answered"
+    SENT = "until the next statement, or COMMIT, is on its way to the database, not answered"
     HALF = "until half of the rows of the next COPY are written"
     ONE_ARRIVED = "until the broker has the next batch of records it sends; it sends no second one"
     ARRIVED = "until the broker has what was sent before; it sends nothing more"
@@ -34,6 +34,11 @@ class Point:
     when: When = When.AT
 
     @property
+    def whole(self) -> bool:
+        """It lies where a batch is written in one statement, which takes no dead letters."""
+        return self.called == "writing_whole"
+
+    @property
     def called(self) -> str:
         return self.seam or self.name
 
@@ -42,7 +47,6 @@ AGAIN = "nothing is there, the range comes again"
 TOLD = "progress tells whether the transaction counts"
 SENT_FIRST = "the next owner sends first, under the same ids"
 SKIPPED = "the range is skipped"
-ONCE_MORE = "begun once more, with the same outcome"
 POSTED_AGAIN = "posted again under the same id, in the host's order"
 DROPPED = "dropped by its id"
 RESUMED = "a resume sends it; a second copy has no effect"
@@ -52,6 +56,7 @@ MATCH = (
     Point(2, "deciding", "match", AGAIN),  # decoding, matching and deciding are one call without effects
     Point(3, "decided", "match", AGAIN),
     Point(4, "transaction_open", "match", AGAIN),
+    Point(4, "writing_whole", "match", AGAIN),  # a small batch without letters is one statement, its own transaction
     Point(5, "progress_sent", "match", AGAIN, "transaction_open", When.SENT),  # progress, ledger, SLI: one statement
     Point(6, "audit_half_copied", "match", AGAIN, "books_written", When.HALF),
     Point(7, "audit_copied", "match", AGAIN),
@@ -69,8 +74,8 @@ MATCH = (
     Point(18, "marked", "match", SKIPPED),
     Point(19, "acknowledged", "match", SKIPPED),
     Point(20, "kafka_committed", "match", SKIPPED),
-    Point(21, "located", "match", ONCE_MORE),
-    Point(22, "hash_compared", "match", ONCE_MORE),
+    Point(21, "located", "match", AGAIN),
+    Point(22, "hash_compared", "match", AGAIN),
     Point(23, "some_left_over_sent", "match", SENT_FIRST, "publishing", When.ONE_ARRIVED),
 )
 IN_PARTS = frozenset(
@@ -101,6 +106,7 @@ LETTERS = (
     Point(33, "letter_edited", "mutt", "the letter is as it was"),
     Point(34, "edit_committed", "mutt", "original kept, difference recorded"),
     Point(35, "parking", "dead-letters", "mutt.dlq.parked is written at the next start"),
+    Point(35, "parked_sent", "dead-letters", "written at the next start, once more under the same id"),
     Point(36, "purge_archived", "mutt", "nothing is purged, the purge is repeated"),
     Point(37, "replay_recorded", "mutt", RESUMED),
     Point(38, "letters_claimed", "mutt", RESUMED),
@@ -116,7 +122,7 @@ CONFIG = (
     Point(46, "migration_applied", "mutt", "neither effect nor record is there"),
     Point(47, "migration_recorded", "mutt", "effect and record of the one, nothing of the next"),
 )
-KEYS = (Point(55, "key_made", "mutt", "the key made is not known to anybody, the older one works", "change_committed"),)
+KEYS = (Point(55, "key_made", "mutt", "the key made is not known to anybody, the older one works"),)
 PAUSES = (
     Point(56, "pause_wanted", "match", "the desired set is rebuilt; nothing is skipped"),
     Point(57, "pauses_untold", "match", "the desired set is rebuilt; nothing is skipped"),
