@@ -175,7 +175,7 @@ class MatchLane:
 
     async def _handle(self, batches: Sequence[PolledBatch]) -> None:
         while self._progress is not None:
-            todo = still_to_do(batches, self._progress.next_offset)
+            todo = still_to_do(batches, self._progress.next_offset, verify=self._verify)
             if isinstance(todo, Behind):
                 self._shared.log_position.seek(*self._id, todo.offset)
                 return
@@ -222,7 +222,9 @@ class MatchLane:
         """Compares the last record done with what the log has there now: a replaced log reuses offsets."""
         progress = self._progress
         assert progress is not None
-        if self._verify and todo.previous is not None and fingerprint(todo.previous) != progress.last_sha256:
+        if not self._verify or (todo.previous is None and todo.after == todo.first):
+            return  # nothing was read yet from where that record lies, or lay
+        if todo.previous is not None and fingerprint(todo.previous) != progress.last_sha256:
             raise PartitionHalted(
                 f"the record at offset {progress.next_offset - 1} is not the one processed before: the log was replaced"
             )
@@ -328,11 +330,14 @@ class MatchLane:
         self._book.apply(decided.signatures)
 
     async def _relocate(self) -> None:
-        """Reads the place again without moving the consumer: what was done meanwhile is skipped."""
+        """Reads the place again without moving the consumer: what was done meanwhile is skipped.
+
+        What is in hand must be what was done: else that was another log, replaced since.
+        """
         progress = await self._waiting.until_answered(lambda: self._shared.store.progress(*self._id))
         if progress is None or progress.halted is not None:
             raise PartitionHalted(progress.halted if progress and progress.halted else "its progress row is gone")
-        self._progress = progress
+        self._progress, self._verify = progress, progress.last_sha256 is not None
         self._book = SignatureBook(await self._waiting.until_answered(self._read_book))
         await self._publish_left_over()
 
