@@ -110,10 +110,10 @@ class Forwarder:
 
     async def submit(self, batch: PolledBatch) -> None:
         """Takes a polled batch of mutt.alerts; waits at the cap. It is acknowledged when all of it is settled."""
-        await self.hold.room()
-        if self._draining or batch.partition in self.halted:
-            return
         generation = self._generation
+        await self.hold.room()
+        if generation != self._generation or self._draining or batch.partition in self.halted:
+            return
         hand = self.hold.take(batch)
         alerts = self._intake.read(hand)
         standings = await self._intake.standings(alerts)
