@@ -30,6 +30,8 @@ log = structlog.get_logger()
 SLOW_COMMIT_S = 5.0
 """A commit that takes longer pauses its partition: else its queue would fill what all lanes may hold together."""
 HALT_RECHECK_S = 2.0
+FENCED_REST_S = 1.0
+"""Whom another owner fenced waits so long to be told that the partition is no longer his, before he writes again."""
 
 
 class RefusedOffset(Protocol):
@@ -54,6 +56,7 @@ class Matching:
         refused_offset: RefusedOffset,
         transactions: int,
         slow_commit_s: float = SLOW_COMMIT_S,
+        fenced_rest_s: float = FENCED_REST_S,
     ) -> None:
         self.store = store
         self.outbox = outbox
@@ -64,6 +67,7 @@ class Matching:
         self.clock = clock
         self.refused_offset = refused_offset
         self.slow_commit_s = slow_commit_s
+        self.fenced_rest_s = fenced_rest_s
         self.turn = asyncio.Semaphore(transactions)
 
     def lane(self, topic: str, partition: int) -> MatchLane:
@@ -249,6 +253,7 @@ class MatchLane:
             except Fenced:
                 metrics.BATCHES_FENCED.inc()
                 self._shared.pauses.release(self._id, PauseReason.SINK)
+                await self._waiting.rest(self._shared.fenced_rest_s)
                 await self._relocate()
                 return None
             except StoreUnavailable as fault:
@@ -257,6 +262,8 @@ class MatchLane:
                 after = await self._waiting.until_answered(lambda: self._shared.store.progress(*self._id))
                 if after is None or after.next_offset != todo.first:
                     self._log.info("the outcome of the last commit was unknown; the place was read again")
+                    if after is None or after.next_offset != todo.after:  # that was another owner's
+                        await self._waiting.rest(self._shared.fenced_rest_s)
                     await self._relocate()
                     return None
         self._shared.pauses.release(self._id, PauseReason.SINK)

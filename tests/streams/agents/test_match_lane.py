@@ -61,6 +61,7 @@ class World:
             clock=FixedClock(),
             refused_offset=_refused_offset,
             transactions=1,
+            fenced_rest_s=0.01,
         )
 
     def knowledge(self) -> Knowledge:
@@ -179,6 +180,21 @@ async def test_another_owner_moved_the_partition() -> None:
     await lane.handle([world.batch(0, record(0), record(1), record(2))])
     assert world.audited == [2]
     assert world.acked == [(0, 3)]
+
+
+@pytest.mark.parametrize("away", [False, True])
+async def test_a_zombie_that_was_fenced_writes_nothing_before_it_is_told(away: bool) -> None:
+    """Histories 94 and 336: it went on with what the new owner had not done yet."""
+    world = World()
+    world.matching.fenced_rest_s = 0.2
+    lane = await world.lane()
+    world.store.stands[HERE] = Progress(next_offset=2)
+    world.store.faults = [StoreUnavailable("the connection froze too")] * away
+    task = asyncio.ensure_future(lane.handle([world.batch(0, record(0), record(1), record(2))]))
+    await asyncio.sleep(0.1)
+    lane.revoke()
+    assert await task
+    assert (world.audited, world.acked) == ([], [])
 
 
 async def test_the_database_away_is_waited_for() -> None:
