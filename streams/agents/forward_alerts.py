@@ -87,12 +87,12 @@ class Forwarder:
         self.revoke_all()
         self.halted.clear()
         self.gate.share = share
-        for partition in partitions:
-            self._books.publish(partition)
+        self._books.assign(partitions)
 
     def revoke_all(self) -> None:
         """Nothing more is acknowledged. What waits is dropped; posts on their way are finished and written down."""
         self._generation += 1
+        self._books.assign(())
         self.hold.let_go()
         self._drop_waiting()
 

@@ -189,6 +189,16 @@ async def test_letters_are_published_when_the_broker_is_back() -> None:
         assert world.outbox.published == [refused.id]
 
 
+async def test_a_letter_that_a_former_owner_wrote_after_the_rebalance_is_published_too() -> None:
+    """History 316: the owner was killed, and PostgreSQL did what it had been asked once the next one had looked."""
+    async with running(World()) as world:
+        letter = uuid.uuid4()
+        await world.time.advance(1)
+        world.outbox.pending = [letter]
+        await world.time.advance(60)
+        assert world.outbox.published == [letter]
+
+
 async def test_Retry_After_holds_the_host_and_no_other() -> None:
     async with running(World()) as world:
         one, other = world.committed("h1"), world.committed("h2")
