@@ -184,7 +184,7 @@ async def test_another_owner_moved_the_partition() -> None:
 
 @pytest.mark.parametrize("away", [False, True])
 async def test_a_zombie_that_was_fenced_writes_nothing_before_it_is_told(away: bool) -> None:
-    """Histories 94 and 336: it went on with what the new owner had not done yet."""
+    """Found by a history: it went on with what the new owner had not done yet."""
     world = World()
     world.matching.fenced_rest_s = 0.2
     lane = await world.lane()
@@ -263,7 +263,7 @@ class _MovingStore(FakeBatchStore):
 
 
 async def test_what_another_owner_does_while_the_place_is_read_is_no_truncated_log() -> None:
-    """History 795: bounds read before, progress after; a healthy partition was halted for all workers."""
+    """Found by a history: bounds read before, progress after; a healthy partition was halted for all workers."""
     world = World()
     world.log.end = 100
     world.matching.store = store = _MovingStore(world.log)
