@@ -87,4 +87,4 @@ class PausesMachine(RuleBasedStateMachine):
 
 
 TestPauses = PausesMachine.TestCase
-TestPauses.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestPauses.settings = settings(max_examples=30, stateful_step_count=30, deadline=None)
