@@ -30,6 +30,8 @@ log = structlog.get_logger()
 SLOW_COMMIT_S = 5.0
 """A commit that takes longer pauses its partition: else its queue would fill what all lanes may hold together."""
 HALT_RECHECK_S = 2.0
+FENCED_REST_S = 1.0
+"""Whom another owner fenced waits so long to be told that the partition is no longer his, before he writes again."""
 
 
 class RefusedOffset(Protocol):
@@ -54,6 +56,7 @@ class Matching:
         refused_offset: RefusedOffset,
         transactions: int,
         slow_commit_s: float = SLOW_COMMIT_S,
+        fenced_rest_s: float = FENCED_REST_S,
     ) -> None:
         self.store = store
         self.outbox = outbox
@@ -64,6 +67,7 @@ class Matching:
         self.clock = clock
         self.refused_offset = refused_offset
         self.slow_commit_s = slow_commit_s
+        self.fenced_rest_s = fenced_rest_s
         self.turn = asyncio.Semaphore(transactions)
 
     def lane(self, topic: str, partition: int) -> MatchLane:
@@ -149,13 +153,15 @@ class MatchLane:
         return False
 
     async def _read_place(self) -> tuple[Progress, tuple[int, int]]:
-        bounds = await self._shared.log_position.bounds(*self._id)
-        progress = await self._shared.store.progress(*self._id)
+        """The log's bounds last: of a log read before, another owner may have done more since than it had."""
+        log_position, store = self._shared.log_position, self._shared.store
+        progress = await store.progress(*self._id)
         if progress is None:
-            await self._shared.store.begin(*self._id, bounds[0])
-            progress = await self._shared.store.progress(*self._id)
+            begin, _ = await log_position.bounds(*self._id)
+            await store.begin(*self._id, begin)
+            progress = await store.progress(*self._id)
             assert progress is not None
-        return progress, bounds
+        return progress, await log_position.bounds(*self._id)
 
     async def _read_book(self) -> dict[int, Any]:
         return dict(await self._shared.store.signatures(*self._id, self._book.limit))
@@ -166,7 +172,9 @@ class MatchLane:
             self._log.info("published what an earlier owner had committed", records=count)
 
     async def _halt(self, reason: str) -> None:
-        """Stops this partition, for all workers, until `mutt ledger reset`."""
+        """Stops this partition, for all workers, until `mutt ledger reset`; it must still be ours."""
+        if self._waiting.revoked:
+            raise RevokedError
         self._log.error("partition halts", reason=reason, hint="see: mutt ledger show, mutt ledger reset")
         self._progress = None
         self._shared.pauses.want(self._id, PauseReason.HALTED)
@@ -176,7 +184,7 @@ class MatchLane:
 
     async def _handle(self, batches: Sequence[PolledBatch]) -> None:
         while self._progress is not None:
-            todo = still_to_do(batches, self._progress.next_offset)
+            todo = still_to_do(batches, self._progress.next_offset, verify=self._verify)
             if isinstance(todo, Behind):
                 self._shared.log_position.seek(*self._id, todo.offset)
                 return
@@ -223,7 +231,9 @@ class MatchLane:
         """Compares the last record done with what the log has there now: a replaced log reuses offsets."""
         progress = self._progress
         assert progress is not None
-        if self._verify and todo.previous is not None and fingerprint(todo.previous) != progress.last_sha256:
+        if not self._verify or (todo.previous is None and todo.after == todo.first):
+            return  # nothing was read yet from where that record lies, or lay
+        if todo.previous is not None and fingerprint(todo.previous) != progress.last_sha256:
             raise PartitionHalted(
                 f"the record at offset {progress.next_offset - 1} is not the one processed before: the log was replaced"
             )
@@ -251,6 +261,7 @@ class MatchLane:
             except Fenced:
                 metrics.BATCHES_FENCED.inc()
                 self._shared.pauses.release(self._id, PauseReason.SINK)
+                await self._waiting.rest(self._shared.fenced_rest_s)
                 await self._relocate()
                 return None
             except StoreUnavailable as fault:
@@ -259,6 +270,8 @@ class MatchLane:
                 after = await self._waiting.until_answered(lambda: self._shared.store.progress(*self._id))
                 if after is None or after.next_offset != todo.first:
                     self._log.info("the outcome of the last commit was unknown; the place was read again")
+                    if after is None or after.next_offset != todo.after:  # that was another owner's
+                        await self._waiting.rest(self._shared.fenced_rest_s)
                     await self._relocate()
                     return None
         self._shared.pauses.release(self._id, PauseReason.SINK)
@@ -336,11 +349,18 @@ class MatchLane:
         self._book.apply(decided.signatures)
 
     async def _relocate(self) -> None:
-        """Reads the place again without moving the consumer: what was done meanwhile is skipped."""
+        """Reads the place again without moving the consumer: what was done meanwhile is skipped.
+
+        What is in hand must be what was done: else that was another log, replaced since.
+        """
         progress = await self._waiting.until_answered(lambda: self._shared.store.progress(*self._id))
         if progress is None or progress.halted is not None:
             raise PartitionHalted(progress.halted if progress and progress.halted else "its progress row is gone")
-        self._progress = progress
+        bounds = await self._waiting.until_answered(lambda: self._shared.log_position.bounds(*self._id))
+        start = start_position(progress, *bounds)
+        if isinstance(start, str):
+            raise PartitionHalted(start)
+        self._progress, self._verify = progress, start.verify
         self._book = SignatureBook(await self._waiting.until_answered(self._read_book))
         await self._publish_left_over()
 
