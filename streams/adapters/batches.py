@@ -13,6 +13,7 @@ from schemas.dead_letters import LetterState
 from schemas.errors import Fenced, RowRefused
 from schemas.events import Disposition
 from schemas.rows import ALERTS, AUDIT, DEAD_LETTERS, Row, letter_row
+from streams import crash
 from streams.adapters.faults import store_faults
 from streams.adapters.letter_log import COME_BACK
 from streams.core.letters import named_letter
@@ -68,6 +69,9 @@ SELECT p.next_offset, p.epoch, p.halted_reason, l.last_sha256, l.first_offset, l
         ORDER BY l.first_offset DESC LIMIT 1) l ON true
  WHERE p.topic = $1 AND p.partition = $2
 """
+
+
+_COPIED = {"audit": "audit_copied", "alerts": "alerts_copied", "dead_letters": "letters_copied"}
 
 
 class PostgresBatchStore:
@@ -183,15 +187,20 @@ async def _write(connection: Any, decided: Decided, progress: Progress) -> Progr
     """The statements of the transaction, in their order: the compare-and-set first, so that a zombie writes nothing."""
     work = decided.work
     minute = work.now.replace(second=0, microsecond=0)
+    crash.here("transaction_open")
     first_offset = await _keep_books(connection, decided, progress, minute)
     if first_offset is None:
         raise Fenced(f"{work.topic.name}:{work.partition} does not stand at {work.first} any more")
+    crash.here("books_written")
     for table, (rows, columns) in _copies(decided).items():
         if rows:
             with store_faults(table):
                 await connection.copy_records_to_table(table, records=rows, columns=columns)
+        crash.here(_COPIED[table])
     await _keep_signatures(connection, decided)
+    crash.here("signatures_kept")
     await _end_replays(connection, decided)
+    crash.here("written")
     return Progress(
         next_offset=work.after,
         epoch=progress.epoch,
