@@ -13,7 +13,8 @@ import asyncpg
 from aiokafka import AIOKafkaProducer
 
 from streams import crash
-from tests.crashes.points import Point, When
+from streams.adapters import batches
+from tests.crashes.points import IN_PARTS, Point, When
 
 LAST_WORDS = "dies at the crash point {name}"
 
@@ -30,6 +31,8 @@ def arm(point: Point, nth: int) -> None:
                 _WAYS[point.when](lambda: _die(point))
 
     crash.here = here
+    if point.called in IN_PARTS:
+        batches.is_small = lambda _: False
 
 
 def _die(point: Point) -> None:

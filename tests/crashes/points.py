@@ -61,6 +61,7 @@ MATCH = (
     Point(11, "signatures_kept", "match", AGAIN),
     Point(12, "row_refused", "match", AGAIN),
     Point(13, "commit_sent", "match", TOLD, "written", When.SENT),
+    Point(13, "whole_sent", "match", TOLD, "writing_whole", When.SENT),
     Point(14, "committed", "match", SENT_FIRST),
     Point(15, "some_alerts_sent", "match", SENT_FIRST, "publishing", When.ONE_ARRIVED),
     Point(16, "alerts_sent", "match", SENT_FIRST, "alerts_sent", When.ARRIVED),
@@ -72,6 +73,19 @@ MATCH = (
     Point(22, "hash_compared", "match", ONCE_MORE),
     Point(23, "some_left_over_sent", "match", SENT_FIRST, "publishing", When.ONE_ARRIVED),
 )
+IN_PARTS = frozenset(
+    (
+        "transaction_open",
+        "books_written",
+        "audit_copied",
+        "alerts_copied",
+        "letters_copied",
+        "signatures_kept",
+        "written",
+    )
+)
+"""Gaps that only a batch has which is not written in one statement (`streams/adapters/batch_statements.py`)."""
+
 FORWARD = (
     Point(24, "alerts_read", "forward", POSTED_AGAIN),
     Point(25, "token_taken", "forward", POSTED_AGAIN),
