@@ -6,19 +6,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tests.planted import delivery_bugs, lane_bugs, letter_bugs, operator_bugs, pressure_bugs, store_bugs
+from tests.planted.conditions import CONDITIONS
 from tests.planted.patches import Bug, Patches
 
 MODULES = (lane_bugs, store_bugs, letter_bugs, pressure_bugs, delivery_bugs, operator_bugs)
 BUGS: dict[str, Bug] = {
-    bug.name: bug
-    for bug in sorted((bug for module in MODULES for bug in module.BUGS.bugs), key=lambda bug: bug.number)
+    bug.name: bug for bug in sorted((bug for module in MODULES for bug in module.BUGS.bugs), key=lambda bug: bug.number)
 }
 
 
-def plant(name: str) -> Patches:
-    """Plants the bug in this process. KeyError where there is none of that name."""
+def plant(names: str) -> Patches:
+    """Plants in this process what is named, bugs and conditions, joined by `+`. KeyError where there is none such."""
     patches = Patches()
-    BUGS[name].plant(patches)
+    for name in names.split("+"):
+        (BUGS[name].plant if name in BUGS else CONDITIONS[name])(patches)
     return patches
 
 

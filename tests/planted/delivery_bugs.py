@@ -43,14 +43,14 @@ def next_alert_overtakes_a_retry(patches: Patches) -> None:
     patches.replace(Dispatch, "_deliver", _deliver)
 
 
-@BUGS.bug(21, "401 is taken for the alert's own fault", "blame", scenario="receiver_refuses_us", histories=True)
+@BUGS.bug(21, "401 is taken for the alert's own fault", "blame", scenario="receiver_fails", histories=True)
 def refused_login_is_a_letter(patches: Patches) -> None:
     retried = {status: reason for status, reason in delivery._RETRIED.items() if status != 401}
     patches.replace(delivery, "_RETRIED", retried)
 
 
 @BUGS.bug(31, "the forwarder acknowledges what it has only taken", "alert_lost", scenario="forwarder_killed",
-          histories=True)  # fmt: skip
+          stalls=True, histories=True)  # fmt: skip
 def taken_is_acknowledged(patches: Patches) -> None:
     take = Hold.take
 
@@ -84,5 +84,3 @@ def given_up_too_soon(patches: Patches) -> None:
         return Outcome(Kind.DEAD, DeliveryReason.HTTP) if tired else outcome
 
     patches.replace(Forwarder, "_post", _post)
-
-

@@ -89,7 +89,7 @@ def publish_before_commit(patches: Patches) -> None:
 
 
 @BUGS.bug(7, "what an earlier owner committed and did not publish is never sent", "alert_lost",
-          scenario="cut_after_commit", histories=True)  # fmt: skip
+          scenario="cut_after_commit", stalls=True, histories=True)  # fmt: skip
 def left_over_never_sent(patches: Patches) -> None:
     async def _publish_left_over(_: MatchLane) -> None:
         return
@@ -121,7 +121,7 @@ def redelivery_skips_one_too_many(patches: Patches) -> None:
 
 
 @BUGS.bug(15, "the exception of a lane is swallowed, the worker lives on", "stuck", "lost", scenario="defect",
-          histories=True)  # fmt: skip
+          stalls=True, histories=True)  # fmt: skip
 def lane_error_swallowed(patches: Patches) -> None:
     def _ended(self: lanes.Lanes, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

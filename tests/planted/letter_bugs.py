@@ -23,7 +23,9 @@ def left_over_under_new_ids(patches: Patches) -> None:
 
     async def _pending_alerts(self: KafkaOutbox, topic: str, partition: int) -> list[AlertRecord]:
         found = await pending(self, topic, partition)
-        return [(name, key, value.replace(str(name).encode(), str(uuid.uuid4()).encode())) for name, key, value in found]
+        return [
+            (name, key, value.replace(str(name).encode(), str(uuid.uuid4()).encode())) for name, key, value in found
+        ]
 
     patches.replace(KafkaOutbox, "_pending_alerts", _pending_alerts)
 
@@ -39,8 +41,8 @@ def repeated_header_dropped(patches: Patches) -> None:
     patches.replace(disposition, "header_names", header_names)
 
 
-@BUGS.bug(23, "the copy that a resumed replay sends again is judged again", "replay", "twice", scenario="replayed_twice",
-          histories=True)  # fmt: skip
+@BUGS.bug(23, "the copy that a resumed replay sends again is judged again", "replay", "twice",
+          scenario="replayed_twice", histories=True)  # fmt: skip
 def replay_judged_again(patches: Patches) -> None:
     def _judged_before(self: _Decision, letter: uuid.UUID) -> bool:
         return self.work.replays[letter] is LetterState.REPLAYED
@@ -58,7 +60,7 @@ def replay_not_named(patches: Patches) -> None:
     patches.replace(_Decision, "_audit", _audit)
 
 
-@BUGS.bug(29, "the meta-alert of a storm is raised without an audit row", "ghost", scenario="storm", histories=True)
+@BUGS.bug(29, "the meta-alert of a storm is raised without an audit row", "ghost", scenario="quiet", histories=True)
 def storm_without_audit_row(patches: Patches) -> None:
     audit = _Decision._audit
 

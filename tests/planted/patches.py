@@ -39,6 +39,8 @@ class Bug:
     scenario: str
     """On real servers."""
     plant: Plant = field(repr=False)
+    stalls: bool = False
+    """Nothing more gets done once it struck."""
     histories: bool = False
     """Simulated histories show it too, and cheaper."""
 
@@ -50,13 +52,13 @@ class Collection:
         self.bugs: list[Bug] = []
 
     def bug(
-        self, number: int, breaks: str, *detectors: str, scenario: str, histories: bool = False
+        self, number: int, breaks: str, *detectors: str, scenario: str, stalls: bool = False, histories: bool = False
     ) -> Callable[[Plant], Plant]:
         """Adds the bug that a function plants; it is called as the function is."""
 
         def add(plant: Plant) -> Plant:
             found = frozenset(detectors)
-            self.bugs.append(Bug(number, plant.__name__, breaks, found, scenario, plant, histories))
+            self.bugs.append(Bug(number, plant.__name__, breaks, found, scenario, plant, stalls, histories))
             return plant
 
         return add

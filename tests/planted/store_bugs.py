@@ -34,8 +34,8 @@ def _instead(text: str, old: str, new: str) -> str:
 
 @BUGS.bug(3, "progress is set without being compared", "ledger", "twice", "lost", scenario="two_owners")
 def no_compare_and_set(patches: Patches) -> None:
-    blind = _instead(batches._BOOKS, COMPARED, " AND halted_at IS NULL\n    RETURNING next_offset")
-    patches.replace(batches, "_BOOKS", blind)
+    blind = _instead(batches.BOOKS, COMPARED, " AND halted_at IS NULL\n    RETURNING next_offset")
+    patches.replace(batches, "BOOKS", blind)
 
 
 @BUGS.bug(4, "the compare-and-set is committed by itself, before the rows", "ledger", "lost", scenario="cut_in_commit")
@@ -58,7 +58,7 @@ def gap_not_recorded(patches: Patches) -> None:
         return decide(replace(work, first=work.records[0].offset) if work.records else work)
 
     patches.replace(match_lane, "decide", decide_what_is_there)
-    patches.replace(batches, "_BOOKS", _instead(batches._BOOKS, COMPARED, COMPARED.replace("= $4", "<= $4")))
+    patches.replace(batches, "BOOKS", _instead(batches.BOOKS, COMPARED, COMPARED.replace("= $4", "<= $4")))
 
 
 @BUGS.bug(12, "the counters are moved in a transaction of their own", "counters", scenario="cut_in_commit")
@@ -76,7 +76,7 @@ def counters_outside(patches: Patches) -> None:
                 await self._pool.execute(_COUNT, component, work.topic.name, work.partition, work.now, *count)
         return await commit(self, decided, progress)
 
-    patches.replace(batches, "_BOOKS", _instead(batches._BOOKS, EXISTS, EXISTS.replace("\n", " AND false\n")))
+    patches.replace(batches, "BOOKS", _instead(batches.BOOKS, EXISTS, EXISTS.replace("\n", " AND false\n")))
     patches.replace(PostgresBatchStore, "commit", count_and_commit)
 
 
