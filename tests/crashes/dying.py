@@ -41,6 +41,8 @@ def _die(point: Point) -> None:
 
 
 Die = Callable[[], None]
+ABOUT_TYPES = frozenset(text for text in vars(asyncpg.introspection).values() if isinstance(text, str))
+"""What the driver asks for itself before the first statement with a type that it does not know."""
 
 
 def _at(die: Die) -> None:
@@ -48,8 +50,24 @@ def _at(die: Die) -> None:
 
 
 def _sent(die: Die) -> None:
-    """The task goes on until it waits for the answer; this comes before anything that arrives."""
-    asyncio.get_running_loop().call_soon(die)
+    """What this task writes to the socket next is a statement; the end comes before anything that arrives."""
+    task, loop = asyncio.current_task(), asyncio.get_running_loop()
+    prepared, plain = asyncpg.Connection._do_execute, asyncpg.Connection.execute
+
+    async def do_execute(self: Any, query: str, executor: Any, *arguments: Any, **options: Any) -> Any:
+        async def executed(*given: Any) -> Any:
+            if asyncio.current_task() is task and query not in ABOUT_TYPES:
+                loop.call_soon(die)
+            return await executor(*given)
+
+        return await prepared(self, query, executed, *arguments, **options)
+
+    async def execute(self: Any, query: str, *arguments: Any, **options: Any) -> Any:
+        if asyncio.current_task() is task and not arguments:
+            loop.call_soon(die)
+        return await plain(self, query, *arguments, **options)
+
+    asyncpg.Connection._do_execute, asyncpg.Connection.execute = do_execute, execute
 
 
 def _half(die: Die) -> None:

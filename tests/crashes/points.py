@@ -15,7 +15,7 @@ class When(Enum):
     """How far the process goes on behind the seam before it dies."""
 
     AT = "no step further"
-    SENT = "until what it asks the database next is on its way, not answered"
+    SENT = "until the next statement, or COMMIT, is on its way to the database, not answered"
     HALF = "until half of the rows of the next COPY are written"
     ONE_ARRIVED = "until the broker has the next batch of records it sends; it sends no second one"
     ARRIVED = "until the broker has what was sent before; it sends nothing more"
@@ -32,6 +32,11 @@ class Point:
     then: str
     seam: str = ""
     when: When = When.AT
+
+    @property
+    def whole(self) -> bool:
+        """It lies where a batch is written in one statement, which takes no dead letters."""
+        return self.called == "writing_whole"
 
     @property
     def called(self) -> str:
@@ -52,6 +57,7 @@ MATCH = (
     Point(2, "deciding", "match", AGAIN),  # decoding, matching and deciding are one call without effects
     Point(3, "decided", "match", AGAIN),
     Point(4, "transaction_open", "match", AGAIN),
+    Point(4, "writing_whole", "match", AGAIN),  # a small batch without letters is one statement, its own transaction
     Point(5, "progress_sent", "match", AGAIN, "transaction_open", When.SENT),  # progress, ledger, SLI: one statement
     Point(6, "audit_half_copied", "match", AGAIN, "books_written", When.HALF),
     Point(7, "audit_copied", "match", AGAIN),

@@ -1,0 +1,101 @@
+"""One crash of a match worker with one batch in hand: what is there after it, and after the next start."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from tests.crashes.batch import KINDS, POISONED, TOPIC, Batch, Kind, Position, batch, publish
+from tests.crashes.lives import die_at
+from tests.crashes.points import AGAIN, SENT_FIRST, SKIPPED, TOLD, Point
+from tests.integration.conftest import System
+from tests.integration.pipeline import add_rule, configure, until
+
+_HELD = """
+SELECT (SELECT next_offset FROM partition_progress WHERE topic = $1 AND partition = $2) AS stands,
+       (SELECT count(*) FROM audit WHERE topic = $1 AND partition = $2 AND "offset" >= $3) AS audited,
+       (SELECT count(*) FROM alerts WHERE topic = $1 AND partition = $2 AND "offset" >= $3) AS alerts,
+       (SELECT count(*) FROM dead_letters WHERE topic = $1 AND partition = $2 AND "offset" >= $3) AS letters,
+       (SELECT coalesce(sum(count), 0) FROM unhandled_signatures
+         WHERE topic = $1 AND partition = $2 AND hostname = $4) AS unmatched,
+       (SELECT count(*) FROM (SELECT FROM alerts WHERE topic = $1 AND partition = $2 AND published_at IS NULL
+                              UNION ALL SELECT FROM dead_letters WHERE topic = $1 AND partition = $2
+                                           AND published_at IS NULL) waiting) AS unpublished
+"""
+
+
+PARTITIONS = 8
+
+
+@dataclass(frozen=True)
+class Held:
+    """What the tables hold of one batch."""
+
+    stands: int | None
+    audited: int
+    alerts: int
+    letters: int
+    unmatched: int
+    unpublished: int
+
+
+async def prepare(system: System) -> None:
+    """Rules for the batches. Unmatched events have an audit row each."""
+    await add_rule(system.database.pool, "link down")
+    await configure(system.database.pool, "audit_unhandled_events", "true")
+    await system.database.pool.execute(POISONED)
+
+
+async def crash_with_a_batch(system: System, point: Point, kind: Kind, position: Position, run: int) -> None:
+    """Publishes a batch, lets a worker die at the point with it, and lets another finish it."""
+    poison = point.name == "row_refused"
+    kinds = KINDS[:2] if point.whole or (poison and kind is not Kind.REJECTED) else KINDS
+    hand = batch(kind, position, run, kinds=kinds, poison=poison)
+    place = await Place.of(system, hand, run)
+    await die_at(system, point)
+    _assert_as_told(point, place, await place.held())
+    worker = system.start("match-1")
+
+    async def done() -> bool:
+        now = await place.held()
+        return now.stands == place.after and not now.unpublished
+
+    await until(done, "the batch is processed and published")
+    assert await asyncio.to_thread(worker.stop) == 0, worker.tail()
+    assert (await place.held()).unmatched == hand.unmatched
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a batch lies."""
+
+    system: System
+    partition: int
+    first: int
+    after: int
+    host: str
+
+    @classmethod
+    async def of(cls, system: System, hand: Batch, run: int) -> Place:
+        """Publishes the batch: each run has the next partition."""
+        partition = run % PARTITIONS
+        first = await asyncio.to_thread(publish, system.stack.kafka.bootstrap, partition, hand.records)
+        return cls(system, partition, first, first + len(hand.records), f"host-{run}")
+
+    async def held(self) -> Held:
+        return Held(*await self.system.database.pool.fetchrow(_HELD, TOPIC, self.partition, self.first, self.host))
+
+
+def _assert_as_told(point: Point, place: Place, now: Held) -> None:
+    """What the point's line in RELIABILITY says."""
+    rows = now.audited + now.alerts + now.letters + now.unmatched + now.unpublished
+    nothing = now.stands in (None, place.first) and not rows
+    there = now.stands == place.after and now.audited and now.alerts and now.unmatched
+    waiting = there and now.unpublished
+    expected = {
+        AGAIN: nothing,
+        TOLD: nothing or waiting,
+        SENT_FIRST: waiting and now.unpublished == now.alerts + now.letters,
+        SKIPPED: there and not now.unpublished,
+    }
+    assert expected[point.then], (point, now)
