@@ -35,7 +35,7 @@ def ack_before_commit(patches: Patches) -> None:
 
 
 @BUGS.bug(2, "reading begins where Kafka says, and what lies between is taken for gone", "lost", "ledger",
-          scenario="offsets", histories=True)  # fmt: skip
+          scenario="meddled", histories=True)  # fmt: skip
 def start_at_kafkas_offset(patches: Patches) -> None:
     look = match_lane.still_to_do
 

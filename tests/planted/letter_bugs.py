@@ -30,7 +30,7 @@ def left_over_under_new_ids(patches: Patches) -> None:
     patches.replace(KafkaOutbox, "_pending_alerts", _pending_alerts)
 
 
-@BUGS.bug(14, "a letter's headers are kept as a mapping: of a name that repeats one is left", "bytes", scenario="quiet",
+@BUGS.bug(14, "a letter's headers are kept as a mapping: of a name that repeats one is left", "bytes", scenario="bumpy",
           histories=True)  # fmt: skip
 def repeated_header_dropped(patches: Patches) -> None:
     names = disposition.header_names
@@ -60,7 +60,7 @@ def replay_not_named(patches: Patches) -> None:
     patches.replace(_Decision, "_audit", _audit)
 
 
-@BUGS.bug(29, "the meta-alert of a storm is raised without an audit row", "ghost", scenario="quiet", histories=True)
+@BUGS.bug(29, "the meta-alert of a storm is raised without an audit row", "ghost", scenario="bumpy", histories=True)
 def storm_without_audit_row(patches: Patches) -> None:
     audit = _Decision._audit
 

@@ -28,13 +28,25 @@ async def rules(world: World) -> None:
     await add_rule(world.pool, "heartbeat", "Ignore")
 
 
-async def quiet(world: World) -> None:
-    """Nothing happens to anybody."""
+async def bumpy(world: World) -> None:
+    """PostgreSQL ends one transaction that writes letters; no more happens to anybody."""
     await rules(world)
+    await world.pool.execute(REFUSED_ONCE)
     await world.publish(mixed(200))
     worker = world.start("match")
     await world.settle()
     await world.stop(worker)
+
+
+REFUSED_ONCE = """
+CREATE SEQUENCE refusals;
+CREATE FUNCTION refuse_once() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF nextval('refusals') <= 1 THEN RAISE EXCEPTION 'deadlock' USING ERRCODE = '40P01'; END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER refuse_once BEFORE INSERT ON dead_letters FOR EACH STATEMENT EXECUTE FUNCTION refuse_once();
+"""
 
 
 async def cut_after_commit(world: World) -> None:
@@ -89,19 +101,22 @@ async def _committed(world: World, ends: dict[tuple[str, int], int]) -> bool:
     return all(now.get(at, 0) >= end for at, end in ends.items())
 
 
-async def offsets(world: World) -> None:
-    """Another tool moves the group's offsets, to before and beyond what was not read yet."""
+async def meddled(world: World) -> None:
+    """While no worker runs another tool commits offsets for its group, and records go from the log unread."""
     await rules(world)
     await world.publish(mixed(40))
     worker = world.start("match")
     await world.settle()
     await world.stop(worker)
+    gone = TopicPartition(SYSLOG, 1, max(world.acked[SYSLOG, 1]) + 4)
     await world.publish(mixed(200, first=40))
-    ends = {at: max(offsets) for at, offsets in world.acked.items()}
+    world.acked[SYSLOG, 1] = [offset for offset in world.acked[SYSLOG, 1] if offset >= gone.offset]
+    ends = [TopicPartition(*at, max(offsets) - 2) for at, offsets in world.acked.items()]
     admin = AdminClient({"bootstrap.servers": world.bootstrap})
-    wanted = [TopicPartition(*at, end - 3) for at, end in ends.items()]
-    (answer,) = admin.alter_consumer_group_offsets([ConsumerGroupTopicPartitions("mutt-match", wanted)]).values()
-    answer.result()
+    (moved,) = admin.alter_consumer_group_offsets([ConsumerGroupTopicPartitions("mutt-match", ends)]).values()
+    (trimmed,) = admin.delete_records([gone]).values()
+    moved.result()
+    trimmed.result()
     worker = world.start("match")
     await world.settle()
     await world.stop(worker)
@@ -116,24 +131,6 @@ async def two_owners(world: World) -> None:
     await world.settle()
     for worker in workers:
         await world.stop(worker)
-
-
-async def trimmed_log(world: World) -> None:
-    """Records are gone from the log before anybody read them."""
-    await rules(world)
-    await world.publish(mixed(40))
-    worker = world.start("match")
-    await world.settle()
-    await world.stop(worker)
-    after = max(world.acked[SYSLOG, 1]) + 4
-    await world.publish(mixed(80, first=40))
-    admin = AdminClient({"bootstrap.servers": world.bootstrap})
-    (answer,) = admin.delete_records([TopicPartition(SYSLOG, 1, after)]).values()
-    answer.result()
-    world.acked[SYSLOG, 1] = [offset for offset in world.acked[SYSLOG, 1] if offset >= after]
-    worker = world.start("match")
-    await world.settle()
-    await world.stop(worker)
 
 
 async def replaced_log(world: World) -> None:
@@ -167,27 +164,6 @@ def _made_anew(world: World) -> bool:
         answer.exception()
     (made,) = admin.create_topics([NewTopic(SYSLOG, topic.partitions, 1, config=topic.config)]).values()
     return made.exception() is None
-
-
-async def letters_refused(world: World) -> None:
-    """PostgreSQL ends a transaction that writes letters, once."""
-    await rules(world)
-    await world.pool.execute(REFUSED_ONCE)
-    await world.publish(mixed(200))
-    worker = world.start("match")
-    await world.settle()
-    await world.stop(worker)
-
-
-REFUSED_ONCE = """
-CREATE SEQUENCE refusals;
-CREATE FUNCTION refuse_once() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    IF nextval('refusals') <= 1 THEN RAISE EXCEPTION 'deadlock' USING ERRCODE = '40P01'; END IF;
-    RETURN NULL;
-END $$;
-CREATE TRIGGER refuse_once BEFORE INSERT ON dead_letters FOR EACH STATEMENT EXECUTE FUNCTION refuse_once();
-"""
 
 
 async def defect(world: World) -> None:

@@ -12,16 +12,14 @@ Scenario = Callable[[World], Awaitable[None]]
 SCENARIOS: dict[str, Scenario] = {
     each.__name__: each
     for each in (
-        match_scenarios.quiet,
+        match_scenarios.bumpy,
         match_scenarios.cut_after_commit,
         match_scenarios.cut_in_commit,
         match_scenarios.cut_before_commit,
         match_scenarios.locked,
-        match_scenarios.offsets,
+        match_scenarios.meddled,
         match_scenarios.two_owners,
-        match_scenarios.trimmed_log,
         match_scenarios.replaced_log,
-        match_scenarios.letters_refused,
         match_scenarios.defect,
         match_scenarios.rules_changed,
         pressure_scenarios.shed,

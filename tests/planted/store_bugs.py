@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from contextlib import suppress
 from typing import Any
 
@@ -23,34 +22,53 @@ from tests.planted.patches import Collection, Patches
 BUGS = Collection()
 
 COMPARED = " AND next_offset = $4 AND halted_at IS NULL\n    RETURNING next_offset"
-EXISTS = "WHERE EXISTS (SELECT FROM advanced)\n    ON CONFLICT"
+COUNTED = "WHERE EXISTS (SELECT FROM advanced)\n    ON CONFLICT (component"
 
 
-def _instead(text: str, old: str, new: str) -> str:
-    """The text with one part replaced. AssertionError where the product is not as the bug supposes."""
-    assert text.count(old) == 1, f"not once in the statement: {old}"
-    return text.replace(old, new)
+def _instead(patches: Patches, old: str, new: str) -> None:
+    """Replaces a part of the statements that keep the books. AssertionError where they are not as the bug supposes."""
+    for name in ("BOOKS", "WHOLE"):
+        text: str = getattr(batches, name)
+        assert text.count(old) == 1, f"not once in {name}: {old}"
+        patches.replace(batches, name, text.replace(old, new))
+
+
+def _by_parts(patches: Patches) -> None:
+    """Every batch is written table by table, however small it is."""
+    patches.replace(batches, "is_small", lambda _: False)
 
 
 @BUGS.bug(3, "progress is set without being compared", "ledger", "twice", "lost", scenario="two_owners")
 def no_compare_and_set(patches: Patches) -> None:
-    blind = _instead(batches.BOOKS, COMPARED, " AND halted_at IS NULL\n    RETURNING next_offset")
-    patches.replace(batches, "BOOKS", blind)
+    _instead(patches, COMPARED, COMPARED.replace(" AND next_offset = $4", ""))
 
 
 @BUGS.bug(4, "the compare-and-set is committed by itself, before the rows", "ledger", "lost", scenario="cut_in_commit")
 def compare_and_set_alone(patches: Patches) -> None:
-    keep_books = batches._keep_books
+    write = batches._write
 
-    async def _keep_books(connection: Any, decided: Decided, progress: Progress, minute: dt.datetime) -> int | None:
-        first_offset = await keep_books(connection, decided, progress, minute)
-        await connection.execute("COMMIT; BEGIN")
-        return first_offset
+    class Alone:
+        """The connection, on which the books have a transaction of their own."""
 
-    patches.replace(batches, "_keep_books", _keep_books)
+        def __init__(self, connection: Any) -> None:
+            self._connection = connection
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._connection, name)
+
+        async def fetchval(self, *arguments: Any) -> Any:
+            answer = await self._connection.fetchval(*arguments)
+            await self._connection.execute("COMMIT; BEGIN")
+            return answer
+
+    async def _write(connection: Any, *arguments: Any) -> int | None:
+        return await write(Alone(connection), *arguments)
+
+    _by_parts(patches)
+    patches.replace(batches, "_write", _write)
 
 
-@BUGS.bug(9, "a gap in the log is passed over, and recorded nowhere", "ledger", scenario="trimmed_log")
+@BUGS.bug(9, "a gap in the log is passed over, and recorded nowhere", "ledger", scenario="meddled")
 def gap_not_recorded(patches: Patches) -> None:
     decide = match_lane.decide
 
@@ -58,7 +76,7 @@ def gap_not_recorded(patches: Patches) -> None:
         return decide(replace(work, first=work.records[0].offset) if work.records else work)
 
     patches.replace(match_lane, "decide", decide_what_is_there)
-    patches.replace(batches, "BOOKS", _instead(batches.BOOKS, COMPARED, COMPARED.replace("= $4", "<= $4")))
+    _instead(patches, COMPARED, COMPARED.replace("= $4", "<= $4"))
 
 
 @BUGS.bug(12, "the counters are moved in a transaction of their own", "counters", scenario="cut_in_commit")
@@ -76,7 +94,7 @@ def counters_outside(patches: Patches) -> None:
                 await self._pool.execute(_COUNT, component, work.topic.name, work.partition, work.now, *count)
         return await commit(self, decided, progress)
 
-    patches.replace(batches, "BOOKS", _instead(batches.BOOKS, EXISTS, EXISTS.replace("\n", " AND false\n")))
+    _instead(patches, COUNTED, COUNTED.replace("\n", " AND false\n", 1))
     patches.replace(PostgresBatchStore, "commit", count_and_commit)
 
 
@@ -88,14 +106,14 @@ DO UPDATE SET good = sli.good + excluded.good, total = sli.total + excluded.tota
 """
 
 
-@BUGS.bug(13, "a dead letter that cannot be written is passed over", "ledger", scenario="letters_refused")
+@BUGS.bug(13, "a dead letter that cannot be written is passed over", "ledger", scenario="bumpy")
 def letter_error_swallowed(patches: Patches) -> None:
     write = batches._write
 
-    async def _write(connection: Any, decided: Decided, progress: Progress) -> Progress:
+    async def _write(connection: Any, decided: Decided, *arguments: Any) -> int | None:
         letters, decided.letters = decided.letters, []
         try:
-            done = await write(connection, decided, progress)
+            done = await write(connection, decided, *arguments)
         finally:
             decided.letters = letters
         with suppress(asyncpg.PostgresError):
@@ -112,24 +130,27 @@ def letter_error_swallowed(patches: Patches) -> None:
 def commit_per_record(patches: Patches) -> None:
     write = batches._write
 
-    async def _write(connection: Any, decided: Decided, progress: Progress) -> Progress:
+    async def _write(connection: Any, decided: Decided, *arguments: Any) -> int | None:
         rows, decided.audit = decided.audit, []
         for row in rows:
             await connection.copy_records_to_table("audit", records=[row], columns=AUDIT)
             await connection.execute("COMMIT; BEGIN")
         crash.here("audit_copied")
-        done = await write(connection, decided, progress)
-        await connection.execute(_AUDITED, decided.work.topic.name, decided.work.partition, done.next_offset, len(rows))
+        done = await write(connection, decided, *arguments)
+        await connection.execute(
+            _AUDITED, decided.work.topic.name, decided.work.partition, decided.work.after, len(rows)
+        )
         decided.audit = rows
         return done
 
+    _by_parts(patches)
     patches.replace(batches, "_write", _write)
 
 
 _AUDITED = "UPDATE ledger SET audited = audited + $4 WHERE topic = $1 AND partition = $2 AND next_offset = $3"
 
 
-@BUGS.bug(27, "what the producer's fault is counts as our failure", "counters", scenario="quiet", histories=False)
+@BUGS.bug(27, "what the producer's fault is counts as our failure", "counters", scenario="bumpy", histories=False)
 def producers_faults_counted(patches: Patches) -> None:
     def our_failures(self: Decided) -> int:
         return len(self.letters) + self.counts[Disposition.SHED] + self.missing
