@@ -47,7 +47,6 @@ AGAIN = "nothing is there, the range comes again"
 TOLD = "progress tells whether the transaction counts"
 SENT_FIRST = "the next owner sends first, under the same ids"
 SKIPPED = "the range is skipped"
-ONCE_MORE = "begun once more, with the same outcome"
 POSTED_AGAIN = "posted again under the same id, in the host's order"
 DROPPED = "dropped by its id"
 RESUMED = "a resume sends it; a second copy has no effect"
@@ -75,8 +74,8 @@ MATCH = (
     Point(18, "marked", "match", SKIPPED),
     Point(19, "acknowledged", "match", SKIPPED),
     Point(20, "kafka_committed", "match", SKIPPED),
-    Point(21, "located", "match", ONCE_MORE),
-    Point(22, "hash_compared", "match", ONCE_MORE),
+    Point(21, "located", "match", AGAIN),
+    Point(22, "hash_compared", "match", AGAIN),
     Point(23, "some_left_over_sent", "match", SENT_FIRST, "publishing", When.ONE_ARRIVED),
 )
 IN_PARTS = frozenset(
@@ -107,6 +106,7 @@ LETTERS = (
     Point(33, "letter_edited", "mutt", "the letter is as it was"),
     Point(34, "edit_committed", "mutt", "original kept, difference recorded"),
     Point(35, "parking", "dead-letters", "mutt.dlq.parked is written at the next start"),
+    Point(35, "parked_sent", "dead-letters", "written at the next start, once more under the same id"),
     Point(36, "purge_archived", "mutt", "nothing is purged, the purge is repeated"),
     Point(37, "replay_recorded", "mutt", RESUMED),
     Point(38, "letters_claimed", "mutt", RESUMED),

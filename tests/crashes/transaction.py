@@ -50,52 +50,55 @@ async def crash_with_a_batch(system: System, point: Point, kind: Kind, position:
     """Publishes a batch, lets a worker die at the point with it, and lets another finish it."""
     poison = point.name == "row_refused"
     kinds = KINDS[:2] if point.whole or (poison and kind is not Kind.REJECTED) else KINDS
-    hand = batch(kind, position, run, kinds=kinds, poison=poison)
-    place = await Place.of(system, hand, run)
+    place = await Place.of(system, batch(kind, position, run, kinds=kinds, poison=poison), run)
     await die_at(system, point)
-    _assert_as_told(point, place, await place.held())
-    worker = system.start("match-1")
-
-    async def done() -> bool:
-        now = await place.held()
-        return now.stands == place.after and not now.unpublished
-
-    await until(done, "the batch is processed and published")
-    assert await asyncio.to_thread(worker.stop) == 0, worker.tail()
-    assert (await place.held()).unmatched == hand.unmatched
+    await place.assert_as_told(point)
+    await place.finish()
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a batch lies."""
+    """Where a batch lies, and what becomes of it."""
 
     system: System
     partition: int
     first: int
     after: int
     host: str
+    unmatched: int
 
     @classmethod
     async def of(cls, system: System, hand: Batch, run: int) -> Place:
         """Publishes the batch: each run has the next partition."""
         partition = run % PARTITIONS
         first = await asyncio.to_thread(publish, system.stack.kafka.bootstrap, partition, hand.records)
-        return cls(system, partition, first, first + len(hand.records), f"host-{run}")
+        return cls(system, partition, first, first + len(hand.records), f"host-{run}", hand.unmatched)
 
     async def held(self) -> Held:
         return Held(*await self.system.database.pool.fetchrow(_HELD, TOPIC, self.partition, self.first, self.host))
 
+    async def done(self) -> bool:
+        now = await self.held()
+        return now.stands == self.after and not now.unpublished
 
-def _assert_as_told(point: Point, place: Place, now: Held) -> None:
-    """What the point's line in RELIABILITY says."""
-    rows = now.audited + now.alerts + now.letters + now.unmatched + now.unpublished
-    nothing = now.stands in (None, place.first) and not rows
-    there = now.stands == place.after and now.audited and now.alerts and now.unmatched
-    waiting = there and now.unpublished
-    expected = {
-        AGAIN: nothing,
-        TOLD: nothing or waiting,
-        SENT_FIRST: waiting and now.unpublished == now.alerts + now.letters,
-        SKIPPED: there and not now.unpublished,
-    }
-    assert expected[point.then], (point, now)
+    async def finish(self) -> None:
+        """A worker that nothing befalls processes the batch, publishes what is left of it, and stops."""
+        worker = self.system.start("match-1")
+        await until(self.done, "the batch is processed and published")
+        assert await asyncio.to_thread(worker.stop) == 0, worker.tail()
+        assert (await self.held()).unmatched == self.unmatched
+
+    async def assert_as_told(self, point: Point) -> None:
+        """What the point's line in RELIABILITY says of the moment after the crash."""
+        now = await self.held()
+        rows = now.audited + now.alerts + now.letters + now.unmatched + now.unpublished
+        nothing = now.stands in (None, self.first) and not rows
+        there = now.stands == self.after and now.audited and now.alerts and now.unmatched
+        waiting = there and now.unpublished
+        expected = {
+            AGAIN: nothing,
+            TOLD: nothing or waiting,
+            SENT_FIRST: waiting and now.unpublished == now.alerts + now.letters,
+            SKIPPED: there and not now.unpublished,
+        }
+        assert expected[point.then], (point, now)
