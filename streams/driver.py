@@ -282,8 +282,8 @@ class BatchConsumer(drivers.Consumer):  # type: ignore[misc]
         message.records = records
         message.first = first
         message.rewound = expected is not None and start < expected
-        if tp not in self._marks or message.rewound:
-            self._marks[tp] = Watermark(first)
+        if tp not in self._marks or message.rewound:  # nobody set this position: it is no progress of ours
+            self._marks[tp] = Watermark(first, committed=first)
         return message
 
     # -- acknowledging and committing -------------------------------------------------------------------------

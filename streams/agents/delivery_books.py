@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import structlog
 
@@ -23,6 +23,9 @@ log = structlog.get_logger()
 
 AT_ONCE = 500
 """Settlements of one transaction."""
+
+LOOK_AGAIN_S = 30.0
+"""So often letters are looked for that nobody published: one that was written for an owner who is gone since."""
 
 Written = Callable[[], None]
 
@@ -53,6 +56,7 @@ class DeliveryBooks:
         self._empty = asyncio.Event()
         self._empty.set()
         self._unpublished: set[int] = set()
+        self._partitions: frozenset[int] = frozenset()
         self._publish = asyncio.Event()
         self.writing = Chore("writing deliveries")
         self.publishing = Chore("publishing letters")
@@ -73,6 +77,12 @@ class DeliveryBooks:
         self._unpublished.add(partition)
         self._publish.set()
 
+    def assign(self, partitions: Iterable[int]) -> None:
+        """Those of mutt.alerts whose letters it publishes: what an earlier owner left, and from then on."""
+        self._partitions = frozenset(partitions)
+        for partition in self._partitions:
+            self.publish(partition)
+
     async def written(self) -> None:
         """Waits until nothing noted is unwritten."""
         await self._empty.wait()
@@ -82,6 +92,7 @@ class DeliveryBooks:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._write_forever(), name="deliveries-write")
             tasks.create_task(self._publish_forever(), name="deliveries-publish")
+            tasks.create_task(self._look_again_forever(), name="deliveries-look")
 
     def _noted(self) -> None:
         self._empty.clear()
@@ -133,6 +144,12 @@ class DeliveryBooks:
                 attempt += 1
             if not self._unpublished:
                 self._publish.clear()
+
+    async def _look_again_forever(self) -> None:
+        while True:
+            await self._sleep(LOOK_AGAIN_S)
+            for partition in self._partitions:
+                self.publish(partition)
 
     async def _wait(self, fault: Unavailable, attempt: int) -> None:
         service = "kafka" if isinstance(fault, BrokerUnavailable) else "postgresql"

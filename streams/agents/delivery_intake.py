@@ -71,23 +71,27 @@ class Intake:
                 self._foreign(hand, record, rejected.detail)
         return alerts
 
-    async def standings(self, alerts: Reading) -> Mapping[uuid.UUID, Standing]:
-        """What the table says of those that are not in hand yet; waits for it as long as it must."""
-        wanted = self._hold.unknown(alert.id for _, alert in alerts)
+    async def standings(self, alerts: Reading) -> Mapping[uuid.UUID, Standing | None]:
+        """What the table says of those that are not in hand; waits for it as long as it must.
+
+        One in hand when this begins may be settled before the table answers: then it is looked up too.
+        """
+        names = dict.fromkeys(alert.id for _, alert in alerts)
+        standings: dict[uuid.UUID, Standing | None] = {}
         attempt = 0
-        while wanted:
+        while wanted := [name for name in self._hold.unknown(names) if name not in standings]:
             try:
                 with self.looking_up:
-                    standings = await self._store.load(wanted)
+                    found = await self._store.load(wanted)
                 self.unread = None
-                return standings
+                standings |= {name: found.get(name) for name in wanted}
             except StoreUnavailable as fault:
                 self.unread = str(fault)
                 metrics.count_retry("postgresql")
                 log.warning("waiting", service="postgresql", error=str(fault), attempt=attempt + 1)
                 await self._sleep(backoff(OUTSIDE, attempt, self._draw()))
                 attempt += 1
-        return {}
+        return standings
 
     def take(self, hand: Hand, record: Record, alert: Alert, standing: Standing | None) -> Held | None:
         """The alert where it is to be delivered from now on, None where there is nothing to do for it."""

@@ -87,12 +87,12 @@ class Forwarder:
         self.revoke_all()
         self.halted.clear()
         self.gate.share = share
-        for partition in partitions:
-            self._books.publish(partition)
+        self._books.assign(partitions)
 
     def revoke_all(self) -> None:
         """Nothing more is acknowledged. What waits is dropped; posts on their way are finished and written down."""
         self._generation += 1
+        self._books.assign(())
         self.hold.let_go()
         self._drop_waiting()
 
@@ -110,10 +110,10 @@ class Forwarder:
 
     async def submit(self, batch: PolledBatch) -> None:
         """Takes a polled batch of mutt.alerts; waits at the cap. It is acknowledged when all of it is settled."""
-        await self.hold.room()
-        if self._draining or batch.partition in self.halted:
-            return
         generation = self._generation
+        await self.hold.room()
+        if generation != self._generation or self._draining or batch.partition in self.halted:
+            return
         hand = self.hold.take(batch)
         crash.here("alerts_read")
         alerts = self._intake.read(hand)

@@ -30,6 +30,8 @@ log = structlog.get_logger()
 SLOW_COMMIT_S = 5.0
 """A commit that takes longer pauses its partition: else its queue would fill what all lanes may hold together."""
 HALT_RECHECK_S = 2.0
+FENCED_REST_S = 1.0
+"""Whom another owner fenced waits so long to be told that the partition is no longer his, before he writes again."""
 
 
 class RefusedOffset(Protocol):
@@ -54,6 +56,7 @@ class Matching:
         refused_offset: RefusedOffset,
         transactions: int,
         slow_commit_s: float = SLOW_COMMIT_S,
+        fenced_rest_s: float = FENCED_REST_S,
     ) -> None:
         self.store = store
         self.outbox = outbox
@@ -64,6 +67,7 @@ class Matching:
         self.clock = clock
         self.refused_offset = refused_offset
         self.slow_commit_s = slow_commit_s
+        self.fenced_rest_s = fenced_rest_s
         self.turn = asyncio.Semaphore(transactions)
 
     def lane(self, topic: str, partition: int) -> MatchLane:
@@ -176,7 +180,7 @@ class MatchLane:
 
     async def _handle(self, batches: Sequence[PolledBatch]) -> None:
         while self._progress is not None:
-            todo = still_to_do(batches, self._progress.next_offset)
+            todo = still_to_do(batches, self._progress.next_offset, verify=self._verify)
             if isinstance(todo, Behind):
                 self._shared.log_position.seek(*self._id, todo.offset)
                 return
@@ -223,7 +227,9 @@ class MatchLane:
         """Compares the last record done with what the log has there now: a replaced log reuses offsets."""
         progress = self._progress
         assert progress is not None
-        if self._verify and todo.previous is not None and fingerprint(todo.previous) != progress.last_sha256:
+        if not self._verify or (todo.previous is None and todo.after == todo.first):
+            return  # nothing was read yet from where that record lies, or lay
+        if todo.previous is not None and fingerprint(todo.previous) != progress.last_sha256:
             raise PartitionHalted(
                 f"the record at offset {progress.next_offset - 1} is not the one processed before: the log was replaced"
             )
@@ -251,6 +257,7 @@ class MatchLane:
             except Fenced:
                 metrics.BATCHES_FENCED.inc()
                 self._shared.pauses.release(self._id, PauseReason.SINK)
+                await self._waiting.rest(self._shared.fenced_rest_s)
                 await self._relocate()
                 return None
             except StoreUnavailable as fault:
@@ -259,6 +266,8 @@ class MatchLane:
                 after = await self._waiting.until_answered(lambda: self._shared.store.progress(*self._id))
                 if after is None or after.next_offset != todo.first:
                     self._log.info("the outcome of the last commit was unknown; the place was read again")
+                    if after is None or after.next_offset != todo.after:  # that was another owner's
+                        await self._waiting.rest(self._shared.fenced_rest_s)
                     await self._relocate()
                     return None
         self._shared.pauses.release(self._id, PauseReason.SINK)
@@ -336,11 +345,14 @@ class MatchLane:
         self._book.apply(decided.signatures)
 
     async def _relocate(self) -> None:
-        """Reads the place again without moving the consumer: what was done meanwhile is skipped."""
+        """Reads the place again without moving the consumer: what was done meanwhile is skipped.
+
+        What is in hand must be what was done: else that was another log, replaced since.
+        """
         progress = await self._waiting.until_answered(lambda: self._shared.store.progress(*self._id))
         if progress is None or progress.halted is not None:
             raise PartitionHalted(progress.halted if progress and progress.halted else "its progress row is gone")
-        self._progress = progress
+        self._progress, self._verify = progress, progress.last_sha256 is not None
         self._book = SignatureBook(await self._waiting.until_answered(self._read_book))
         await self._publish_left_over()
 

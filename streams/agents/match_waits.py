@@ -54,3 +54,9 @@ class LaneWaits:
         metrics.count_retry(service)
         self._log.warning("waiting", service=service, error=str(fault), attempt=attempt + 1)
         await asyncio.sleep(backoff(OUTSIDE, attempt, random.random()))  # noqa: S311 - jitter, no secret
+
+    async def rest(self, seconds: float) -> None:
+        """Raises RevokedError when the lane is revoked meanwhile."""
+        await asyncio.sleep(seconds)
+        if self.revoked:
+            raise RevokedError

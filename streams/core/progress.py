@@ -79,12 +79,15 @@ class Behind(Struct, frozen=True):
     offset: int
 
 
-def still_to_do(batches: Sequence[PolledBatch], expected: int) -> Todo | Behind | str:
+def still_to_do(batches: Sequence[PolledBatch], expected: int, *, verify: bool = False) -> Todo | Behind | str:
     """The part of consecutive batches at or above `expected`; a string says why the partition must halt.
 
     Offsets below `expected` are redeliveries and have no effect (I2). A batch that was read from above `expected`
-    is no gap: those records were never read, so they are not missing.
+    is no gap: those records were never read, so they are not missing. With `verify` the record before `expected` must
+    have been read too, for it is to be compared: a consumer reads on from what is committed until it seeks.
     """
+    if verify and batches[0].first >= expected:
+        return Behind(expected - 1)
     records: list[Record] = []
     position, previous, halt = expected, None, None
     for batch in batches:

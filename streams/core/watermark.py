@@ -11,10 +11,10 @@ class Watermark:
 
     __slots__ = ("_mark", "_waiting", "committed")
 
-    def __init__(self, start: int) -> None:
+    def __init__(self, start: int, *, committed: int | None = None) -> None:
         self._mark = start
         self._waiting: dict[int, int] = {}
-        self.committed: int | None = None
+        self.committed = committed
 
     def ack(self, first: int, after: int) -> None:
         """Marks `[first, after)` done. A range that overlaps what is done already counts for its new part."""

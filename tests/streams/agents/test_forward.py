@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -21,7 +21,7 @@ from streams.agents.delivery_hold import HeldCaps
 from streams.agents.forward_alerts import Forwarder
 from streams.core.batches import CorruptBatch, OversizedBatch, PlainRecord, PolledBatch, Record
 from streams.core.breaker import BreakerState
-from streams.core.delivery import Fault
+from streams.core.delivery import Fault, Standing
 from streams.core.receivers.moogsoft import MOOGSOFT
 from streams.core.receivers.receiver import Receiver
 from tests.builders import alert
@@ -189,6 +189,16 @@ async def test_letters_are_published_when_the_broker_is_back() -> None:
         assert world.outbox.published == [refused.id]
 
 
+async def test_a_letter_that_a_former_owner_wrote_after_the_rebalance_is_published_too() -> None:
+    """History 316: the owner was killed, and PostgreSQL did what it had been asked once the next one had looked."""
+    async with running(World()) as world:
+        letter = uuid.uuid4()
+        await world.time.advance(1)
+        world.outbox.pending = [letter]
+        await world.time.advance(60)
+        assert world.outbox.published == [letter]
+
+
 async def test_Retry_After_holds_the_host_and_no_other() -> None:
     async with running(World()) as world:
         one, other = world.committed("h1"), world.committed("h2")
@@ -351,6 +361,42 @@ async def test_a_second_copy_in_flight_is_posted_once_and_both_batches_are_ackno
         assert world.acked == copies
 
 
+class _SlowDeliveries(FakeDeliveries):
+    """Rows are looked up as they stand when `answer` is set."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.answer = asyncio.Event()
+        self.answer.set()
+
+    async def load(self, alerts: Sequence[uuid.UUID]) -> Mapping[uuid.UUID, Standing]:
+        found = await super().load(alerts)
+        await self.answer.wait()
+        return found
+
+
+async def test_a_second_copy_of_an_alert_settled_while_its_batch_is_looked_up_is_no_foreign_letter() -> None:
+    world = World()
+    world.store = store = _SlowDeliveries()
+    world.forwarder = world.worker()
+    async with running(world):
+        one, other = world.committed("h1"), world.committed("h2")
+        world.sink.gate.clear()
+        await world.send(one)
+        store.answer.clear()
+        second = asyncio.ensure_future(world.send(one, other))
+        await settle_loop()
+        world.sink.let_out(one.id)
+        await world.time.advance(1)
+        assert world.state(one) is AlertState.DELIVERED
+        world.sink.gate.set()
+        store.answer.set()
+        await world.time.advance(1)
+        first = await second
+        assert (world.sink.posted, store.letters) == ([one.id, other.id], {})
+        assert first in world.acked
+
+
 async def test_a_record_that_no_row_explains_is_a_foreign_letter_and_never_delivered() -> None:
     async with running(World()) as world:
         first = await world.send(alert())
@@ -510,6 +556,24 @@ async def test_the_next_batch_waits_at_the_cap() -> None:
         world.sink.gate.set()
         await asyncio.wait_for(third, 5)
         assert len(world.acked) == 2
+
+
+async def test_a_batch_that_waited_at_the_cap_through_a_rebalance_is_not_taken() -> None:
+    world = World()
+    world.forwarder = world.worker(HeldCaps(records=1))
+    async with running(world):
+        one, other = world.committed("h1"), world.committed("h1")
+        world.sink.gate.clear()
+        await world.send(one)
+        waiting = asyncio.ensure_future(world.send(other))
+        await settle_loop()
+        world.forwarder.assign([0], share=1.0)
+        await world.time.advance(1)
+        await waiting
+        world.sink.gate.set()
+        await world.time.advance(1)
+        assert world.sink.posted == [one.id]
+        assert world.acked == []
 
 
 async def test_revoked_alerts_are_not_acknowledged_but_a_post_on_its_way_is_written_down() -> None:

@@ -61,6 +61,7 @@ class World:
             clock=FixedClock(),
             refused_offset=_refused_offset,
             transactions=1,
+            fenced_rest_s=0.01,
         )
 
     def knowledge(self) -> Knowledge:
@@ -181,6 +182,21 @@ async def test_another_owner_moved_the_partition() -> None:
     assert world.acked == [(0, 3)]
 
 
+@pytest.mark.parametrize("away", [False, True])
+async def test_a_zombie_that_was_fenced_writes_nothing_before_it_is_told(away: bool) -> None:
+    """Histories 94 and 336: it went on with what the new owner had not done yet."""
+    world = World()
+    world.matching.fenced_rest_s = 0.2
+    lane = await world.lane()
+    world.store.stands[HERE] = Progress(next_offset=2)
+    world.store.faults = [StoreUnavailable("the connection froze too")] * away
+    task = asyncio.ensure_future(lane.handle([world.batch(0, record(0), record(1), record(2))]))
+    await asyncio.sleep(0.1)
+    lane.revoke()
+    assert await task
+    assert (world.audited, world.acked) == ([], [])
+
+
 async def test_the_database_away_is_waited_for() -> None:
     world = World()
     lane = await world.lane()
@@ -248,6 +264,45 @@ async def test_the_same_log_goes_on() -> None:
     lane = await world.lane(Progress(next_offset=2, last_sha256=fingerprint(record(1))))
     await lane.handle([world.batch(1, record(1), record(2))])
     assert world.audited == [2]
+
+
+async def test_a_replaced_log_is_noticed_though_older_records_were_read_before_the_seek() -> None:
+    world = World()
+    lane = await world.lane(Progress(next_offset=3, last_sha256=fingerprint(record(2, "another"))))
+    assert await lane.handle([world.batch(0, record(0), record(1))])
+    task = await until_halted(world, lane, world.batch(2, record(2), record(3)))
+    assert "replaced" in (world.halted or "")
+    assert world.audited == []
+    await end(task)
+
+
+async def test_a_replaced_log_is_noticed_though_newer_records_were_read_before_the_seek() -> None:
+    world = World()
+    lane = await world.lane(Progress(next_offset=2, last_sha256=fingerprint(record(1, "another"))))
+    world.log.seeks.clear()
+    assert await lane.handle([world.batch(2, record(2))])
+    assert (world.audited, world.acked, world.log.seeks) == ([], [], [1])
+    task = await until_halted(world, lane, world.batch(1, record(1), record(2)))
+    assert "replaced" in (world.halted or "")
+    await end(task)
+
+
+async def test_a_log_whose_last_record_done_is_gone_goes_on() -> None:
+    world = World()
+    lane = await world.lane(Progress(next_offset=2, last_sha256=fingerprint(record(1))))
+    await lane.handle([world.batch(1, record(2))])
+    await lane.handle([world.batch(3, record(3))])
+    assert world.audited == [2, 3]
+
+
+async def test_an_owner_from_before_the_log_was_replaced_commits_last_and_the_partition_halts() -> None:
+    world = World()
+    lane = await world.lane()
+    world.store.stands[HERE] = Progress(next_offset=2, last_sha256=fingerprint(record(1, "another")))
+    task = await until_halted(world, lane, world.batch(0, record(0), record(1), record(2)))
+    assert "replaced" in (world.halted or "")
+    assert world.audited == []
+    await end(task)
 
 
 @pytest.mark.parametrize("good", [0, 2])

@@ -53,3 +53,10 @@ def test_any_order_of_acks_gives_the_first_hole(sizes: list[int], shuffle: objec
         done.update(range(first, after))
         hole = next(offset for offset in range(at + 1) if offset not in done)
         assert mark.position == hole
+
+
+def test_a_position_that_nobody_set_is_not_committed_before_something_is_acknowledged() -> None:
+    mark = Watermark(7, committed=7)
+    assert mark.to_commit() is None
+    mark.ack(7, 9)
+    assert mark.to_commit() == 9
