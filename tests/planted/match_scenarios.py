@@ -136,6 +136,7 @@ async def two_owners(world: World) -> None:
 async def replaced_log(world: World) -> None:
     """The topic is deleted and made anew, and gets more records than it had; an operator resets what halts."""
     await rules(world)
+    await until(lambda: asyncio.to_thread(_made_anew, world), "the topic begins at 0")
     await world.publish(alerting(20, hosts=1))
     [(topic, partition)] = world.acked
     worker = world.start("match")
