@@ -58,7 +58,7 @@ def start_at_kafkas_offset(patches: Patches) -> None:
 
 
 @BUGS.bug(5, "a fenced owner reads next_offset afresh and writes what it has in hand there", "zombie", "ledger", "lost",
-          "twice", "progress", scenario="two_owners", histories=True)  # fmt: skip
+          "twice", "progress", "stuck", scenario="two_owners", histories=True)  # fmt: skip
 def fenced_owner_writes(patches: Patches) -> None:
     commit = MatchLane._commit
 
@@ -76,7 +76,8 @@ def fenced_owner_writes(patches: Patches) -> None:
     patches.replace(MatchLane, "_commit", _commit)
 
 
-@BUGS.bug(6, "alerts are published before their batch is committed", "ghost", scenario="cut_before_commit",
+@BUGS.bug(6, "alerts are published before their batch is committed", "ghost", "blame",
+          scenario="cut_before_commit",
           histories=True)  # fmt: skip
 def publish_before_commit(patches: Patches) -> None:
     commit = MatchLane._commit

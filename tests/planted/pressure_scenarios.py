@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.integration.pipeline import add_rule, until
 from tests.planted.events import alerting, mixed
-from tests.planted.match_scenarios import rules
+from tests.planted.match_scenarios import ROOMY, rules
 from tests.planted.world import World
 
 EACH_SEVERITY = tuple(range(8))
@@ -49,7 +49,7 @@ async def rebalance(world: World) -> None:
     workers.append(world.start("match", number=2))
     await until(lambda: _held(world, 2), "both are held back, or intake goes on beyond the cap")
     world.sample(pending=await world.pool.fetchval(PENDING))
-    await world.set(alerter_queue_hard_limit=10**8, alerter_queue_shed_threshold=10**7)
+    await world.set(**ROOMY, alerter_queue_warn_threshold=10**6)
     await world.settle()
     for worker in workers:
         await world.stop(worker)

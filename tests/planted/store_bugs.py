@@ -38,7 +38,7 @@ def _by_parts(patches: Patches) -> None:
     patches.replace(batches, "is_small", lambda _: False)
 
 
-@BUGS.bug(3, "progress is set without being compared", "ledger", "twice", "lost", scenario="two_owners")
+@BUGS.bug(3, "progress is set without being compared", "ledger", "twice", "lost", "stuck", scenario="two_owners")
 def no_compare_and_set(patches: Patches) -> None:
     _instead(patches, COMPARED, COMPARED.replace(" AND next_offset = $4", ""))
 
@@ -125,8 +125,8 @@ def letter_error_swallowed(patches: Patches) -> None:
     patches.replace(batches, "_write", _write)
 
 
-@BUGS.bug(26, "each record is committed by itself, the books at the end", "ledger", "lost", "twice",
-          scenario="cut_in_commit")  # fmt: skip
+@BUGS.bug(26, "each record is committed by itself, the books at the end", "ledger", "stuck", "lost", "twice",
+          scenario="cut_in_commit", stalls=True)  # fmt: skip
 def commit_per_record(patches: Patches) -> None:
     write = batches._write
 
