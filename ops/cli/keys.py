@@ -15,6 +15,7 @@ from ops.cli.config import Actor, Json, Reason
 from ops.cli.durations import METAVAR, duration
 from ops.cli.exits import Exit, fail, printable
 from schemas.scopes import Scope
+from streams import crash
 
 if TYPE_CHECKING:
     from streams.adapters.api_keys import KeyStore
@@ -90,6 +91,7 @@ def rotate(
     made = asyncio.run(make())
     if made is None:
         fail(Exit.CHECK_FAILED, f"client {client} has no live key; make one with: mutt keys create")
+    crash.here("key_made")
     _show_made(made, as_json=as_json)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from schemas.config import checked_change
 from schemas.errors import Outdated
+from streams import crash
 from streams.adapters.transactions import Transactions
 from streams.core.authors import Author
 from streams.core.config_keys import StoredKey
@@ -54,6 +55,8 @@ class ConfigStore:
             gone = [name for name, text in changed.items() if text is None]
             await connection.execute("DELETE FROM dynamic_config WHERE key = ANY($1)", gone)
             await connection.executemany(_SET, [pair for pair in changed.items() if pair[1] is not None])
+            crash.here("change_written")
+        crash.here("change_committed")
         return {name: (before.get(name), text) for name, text in changed.items()}
 
 

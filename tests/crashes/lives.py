@@ -33,7 +33,7 @@ async def die_at(
 def start(system: System, point: Point, nth: int = 1, arguments: tuple[str, ...] = (), **settings: object) -> Child:
     """Starts the program that will die at the point."""
     argv = [sys.executable, "-m", "tests.chaos.worker", point.role, "--crash", f"{point.name}:{nth}"]
-    settings["database_url"] = system.settings.database_url
+    settings = {"database_url": system.settings.database_url} | settings
     return system.stack.spawn("doomed", [*argv, *(("--", *arguments) if arguments else ())], **settings)
 
 

@@ -122,7 +122,7 @@ CONFIG = (
     Point(46, "migration_applied", "mutt", "neither effect nor record is there"),
     Point(47, "migration_recorded", "mutt", "effect and record of the one, nothing of the next"),
 )
-KEYS = (Point(55, "key_made", "mutt", "the key made is not known to anybody, the older one works", "change_committed"),)
+KEYS = (Point(55, "key_made", "mutt", "the key made is not known to anybody, the older one works"),)
 PAUSES = (
     Point(56, "pause_wanted", "match", "the desired set is rebuilt; nothing is skipped"),
     Point(57, "pauses_untold", "match", "the desired set is rebuilt; nothing is skipped"),

@@ -1,4 +1,4 @@
-"""Who changes configuration dies, and who follows it: a change is there with its audit row, whole, or not at all (I8)."""
+"""Who changes configuration dies, and who follows it: a change is there whole, with its audit row, or not (I8)."""
 
 from __future__ import annotations
 
