@@ -21,6 +21,16 @@ def own_group(patches: Patches) -> None:
     patches.replace(app, "WorkerApp", Alone)
 
 
+def small_buffer(patches: Patches) -> None:
+    """Two batches that nobody takes are enough to stop the consumer in the middle of what it polled."""
+
+    class Small(app.WorkerApp):
+        def __init__(self, name: str, **options: Any) -> None:
+            super().__init__(name, **options | {"stream_buffer_maxsize": 1})
+
+    patches.replace(app, "WorkerApp", Small)
+
+
 def defect_once(patches: Patches) -> None:
     """Our own code fails on the first batch that comes to a lane."""
     handle = MatchLane._handle
@@ -32,4 +42,6 @@ def defect_once(patches: Patches) -> None:
     patches.replace(MatchLane, "_handle", _handle)
 
 
-CONDITIONS: dict[str, Callable[[Patches], None]] = {each.__name__: each for each in (own_group, defect_once)}
+CONDITIONS: dict[str, Callable[[Patches], None]] = {
+    each.__name__: each for each in (own_group, small_buffer, defect_once)
+}

@@ -89,7 +89,7 @@ def publish_before_commit(patches: Patches) -> None:
     patches.replace(MatchLane, "_commit", _commit)
 
 
-@BUGS.bug(7, "what an earlier owner committed and did not publish is never sent", "alert_lost",
+@BUGS.bug(7, "what an earlier owner committed and did not publish is never sent", "alert_lost", "stuck",
           scenario="cut_after_commit", stalls=True, histories=True)  # fmt: skip
 def left_over_never_sent(patches: Patches) -> None:
     async def _publish_left_over(_: MatchLane) -> None:

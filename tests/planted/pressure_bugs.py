@@ -39,7 +39,7 @@ def fausts_own_pause(patches: Patches) -> None:
 
 
 @BUGS.bug(17, "a rebalance ends the pause for the backlog, and only a change of its level brings it back", "cap",
-          scenario="rebalance")  # fmt: skip
+          scenario="rebalance", stalls=True)  # fmt: skip
 def pause_forgotten_at_a_rebalance(patches: Patches) -> None:
     apply = Intake.apply
 

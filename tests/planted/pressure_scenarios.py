@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from tests.integration.pipeline import add_rule, until
+import asyncio
+
+from ops.devstack.layout import free_port
+from tests.integration.pipeline import add_rule, gauge, until
 from tests.planted.events import alerting, mixed
 from tests.planted.match_scenarios import ROOMY, rules
 from tests.planted.world import World
@@ -24,17 +27,35 @@ async def shed(world: World) -> None:
 
 
 async def pauses(world: World) -> None:
-    """The operator stops intake and lets it go on, again and again, while events come."""
+    """The operator stops intake while the worker holds all it may, and has more in the middle of a poll."""
     await rules(world)
     worker = world.start("match")
     await world.publish(mixed(40))
     await world.settle()
-    for number in range(1, 13):
-        await world.set(ingest_paused="true" if number % 2 else "false")
-        for part in range(4):
-            await world.publish(mixed(20, first=80 * number + 20 * part))
+    await world.stop(worker)
+    await world.publish(mixed(920, first=40))
+    port = free_port()
+    async with world.pool.acquire() as connection, connection.transaction():
+        await connection.execute("SELECT FROM partition_progress FOR UPDATE")
+        worker = world.start("match", condition="small_buffer", match_port=port, held_records=HELD)
+        await until(lambda: _shows(port, "mutt_records_held", 900), "what there is, is in hand")
+        await world.publish(mixed(1500, first=960))
+        await until(lambda: _shows(port, "mutt_records_held", HELD), "the worker holds all it may")
+        await world.set(ingest_paused="true")
+        await until(lambda: _shows(port, 'mutt_partitions_paused{reason="operator"}', 24), "all is paused")
+    await until(lambda: world.pool.fetchval(DONE, 900), "what was in hand is committed")
+    await world.set(ingest_paused="false")
     await world.settle()
     await world.stop(worker)
+
+
+HELD = 1000
+"""The least that settings allow."""
+DONE = "SELECT sum(audited) > 0 AND sum(next_offset - first_offset) >= $1 FROM ledger"
+
+
+async def _shows(port: int, name: str, least: float) -> bool:
+    return await asyncio.to_thread(gauge, port, name) >= least
 
 
 async def rebalance(world: World) -> None:

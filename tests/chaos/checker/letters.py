@@ -9,8 +9,10 @@ from uuid import UUID
 from tests.chaos.checker.books import BATCH, offsets_of
 from tests.chaos.checker.evidence import (
     INGEST,
+    AuditRow,
     Findings,
     Headers,
+    Letter,
     Partition,
     Place,
     Record,
