@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from streams import app
+from streams import app, driver
 from streams.agents.match_lane import MatchLane
 from streams.core.batches import PolledBatch
 from tests.planted.patches import Patches
@@ -21,14 +21,15 @@ def own_group(patches: Patches) -> None:
     patches.replace(app, "WorkerApp", Alone)
 
 
-def small_buffer(patches: Patches) -> None:
-    """Two batches that nobody takes are enough to stop the consumer in the middle of what it polled."""
+def large_polls(patches: Patches) -> None:
+    """A poll finds every partition, and two batches that nobody takes stop the consumer in the middle of it."""
 
     class Small(app.WorkerApp):
         def __init__(self, name: str, **options: Any) -> None:
             super().__init__(name, **options | {"stream_buffer_maxsize": 1})
 
     patches.replace(app, "WorkerApp", Small)
+    patches.replace(driver, "REST_S", 1.0)
 
 
 def defect_once(patches: Patches) -> None:
@@ -43,5 +44,5 @@ def defect_once(patches: Patches) -> None:
 
 
 CONDITIONS: dict[str, Callable[[Patches], None]] = {
-    each.__name__: each for each in (own_group, small_buffer, defect_once)
+    each.__name__: each for each in (own_group, large_polls, defect_once)
 }

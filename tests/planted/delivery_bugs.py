@@ -50,7 +50,7 @@ def refused_login_is_a_letter(patches: Patches) -> None:
 
 
 @BUGS.bug(31, "the forwarder acknowledges what it has only taken", "alert_lost", scenario="forwarder_killed",
-          stalls=True, histories=True)  # fmt: skip
+          stalls=True)  # fmt: skip
 def taken_is_acknowledged(patches: Patches) -> None:
     take = Hold.take
 

@@ -6,7 +6,7 @@ import json
 
 from tests.planted.world import Record
 
-PARTITIONS = 4
+PARTITIONS = 8
 TEXTS = ("link down on port", "config saved as", "heartbeat", "nothing knows this")
 HEADERS = (("trace", b"1"), ("trace", b"2"), ("other", b"\xff"))
 

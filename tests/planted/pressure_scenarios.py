@@ -37,7 +37,7 @@ async def pauses(world: World) -> None:
     port = free_port()
     async with world.pool.acquire() as connection, connection.transaction():
         await connection.execute("SELECT FROM partition_progress FOR UPDATE")
-        worker = world.start("match", condition="small_buffer", match_port=port, held_records=HELD)
+        worker = world.start("match", condition="large_polls", match_port=port, held_records=HELD)
         await until(lambda: _shows(port, "mutt_records_held", 900), "what there is, is in hand")
         await world.publish(mixed(1500, first=960))
         await until(lambda: _shows(port, "mutt_records_held", HELD), "the worker holds all it may")
@@ -63,7 +63,7 @@ async def rebalance(world: World) -> None:
     await world.set(alerter_queue_hard_limit=100, alerter_queue_shed_threshold=40, alerter_queue_warn_threshold=20,
                     alerter_shed_mode="defer")  # fmt: skip
     await add_rule(world.pool, "link down")
-    await world.publish(alerting(4000))
+    await world.publish(alerting(4000, hosts=4))
     world.caps["pending"] = MOST_PENDING
     workers = [world.start("match")]
     await until(lambda: _held(world, 1), "the worker is held back")
