@@ -153,13 +153,15 @@ class MatchLane:
         return False
 
     async def _read_place(self) -> tuple[Progress, tuple[int, int]]:
-        bounds = await self._shared.log_position.bounds(*self._id)
-        progress = await self._shared.store.progress(*self._id)
+        """The log's bounds last: of a log read before, another owner may have done more since than it had."""
+        log_position, store = self._shared.log_position, self._shared.store
+        progress = await store.progress(*self._id)
         if progress is None:
-            await self._shared.store.begin(*self._id, bounds[0])
-            progress = await self._shared.store.progress(*self._id)
+            begin, _ = await log_position.bounds(*self._id)
+            await store.begin(*self._id, begin)
+            progress = await store.progress(*self._id)
             assert progress is not None
-        return progress, bounds
+        return progress, await log_position.bounds(*self._id)
 
     async def _read_book(self) -> dict[int, Any]:
         return dict(await self._shared.store.signatures(*self._id, self._book.limit))
@@ -170,7 +172,9 @@ class MatchLane:
             self._log.info("published what an earlier owner had committed", records=count)
 
     async def _halt(self, reason: str) -> None:
-        """Stops this partition, for all workers, until `mutt ledger reset`."""
+        """Stops this partition, for all workers, until `mutt ledger reset`; it must still be ours."""
+        if self._waiting.revoked:
+            raise RevokedError
         self._log.error("partition halts", reason=reason, hint="see: mutt ledger show, mutt ledger reset")
         self._progress = None
         self._shared.pauses.want(self._id, PauseReason.HALTED)

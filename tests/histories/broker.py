@@ -45,7 +45,7 @@ class Broker:
         self.logs: dict[Place, Log] = {
             (topic, number): Log() for topic, count in partitions.items() for number in range(count)
         }
-        self.changed: list[Callable[[], None]] = []
+        self.changed: list[Callable[[Place], None]] = []
 
     def home(self, topic: str, key: bytes | None) -> int:
         return crc32(key or b"") % self.partitions[topic]
@@ -59,7 +59,7 @@ class Broker:
         log.records[log.end] = record
         log.end += 1
         for tell in self.changed:
-            tell()
+            tell(place)
         return record
 
     def retain(self, place: Place, begin: int) -> list[int]:

@@ -18,7 +18,7 @@ from schemas.dead_letters import Reason
 from schemas.rows import ALERTS, AUDIT, EPOCH
 from schemas.topics import ALERTS as ALERTS_TOPIC
 from tests.histories.records import Sent, Sort, expected, is_audited
-from tests.histories.tables import Commit, Line
+from tests.histories.tables import ALERT_PAYLOAD, Commit, Line
 from tests.histories.world import TOPIC, World
 
 OFFSET, TIME, HOST = AUDIT.index("offset"), AUDIT.index("broker_time"), AUDIT.index("hostname")
@@ -153,7 +153,11 @@ def _ghost(world: World) -> Found:
 def _alert_lost(world: World) -> Found:
     taken = {name for _, name, _, status in world.servers.receiver.log if status is not None and status < 300}
     dead = {line.letter.alert_id for line in world.tables.letters.values()}
+    logs = (log for (topic, _), log in world.broker.logs.items() if topic == ALERTS_TOPIC.name)
+    there = {record.value for log in logs for record in log.records.values()}
     for name, line in world.tables.alerts.items():
+        if line.row[ALERT_PAYLOAD].encode() not in there:
+            yield "alert_lost", str(name), "it is not on mutt.alerts"
         if line.state is AlertState.DELIVERED and name not in taken:
             yield "alert_lost", str(name), "delivered, says its row; the receiver knows nothing of it"
         if line.state is AlertState.DEAD and name not in dead:

@@ -111,9 +111,10 @@ class SimConsumer:
 
     # -- reading ------------------------------------------------------------------------------------------------
 
-    def look(self) -> None:
-        """There may be something to read."""
-        self._wake.set()
+    def look(self, place: Place) -> None:
+        """There is something to read."""
+        if place in self._positions and place not in self._paused:
+            self._wake.set()
 
     async def run(self) -> None:
         while True:

@@ -32,7 +32,7 @@ T = TypeVar("T")
 FAIL, LOST, LATE, SLOW = "fail", "lost", "late", "slow"
 """Nothing is done; done, and the answer is lost; done after the caller was told that it failed; done after a while."""
 
-LATE_S, SLOW_S = 1.5, 2.0
+LATE_S, SLOW_S = 0.8, 1.0
 
 
 class Servers:
@@ -226,7 +226,7 @@ class Receiver:
         if kind == "away":
             return await self._servers._after(self._servers.delay(), lambda: Answer(fault=Fault.CONNECTION))
         if kind == "deaf":  # it never reads the request
-            return await self._servers._after(1.0, lambda: Answer(fault=Fault.TIMEOUT))
+            return await self._servers._after(0.5, lambda: Answer(fault=Fault.TIMEOUT))
         status = 200 if kind == "lost" else int(kind)
         answer = Answer(fault=Fault.TIMEOUT) if kind == "lost" else Answer(status=status, retry_after=_after(status))
 

@@ -58,15 +58,19 @@ def plan(seed: int) -> Plan:
     random = Random(seed)
     steps = [_step("produce", random) for _ in range(2)]
     names, weights = list(WEIGHTS), list(WEIGHTS.values())
-    steps += [_step(name, random) for name in random.choices(names, weights, k=random.randint(6, 22))]
+    steps += [_step(name, random) for name in random.choices(names, weights, k=random.randint(4, 14))]
     return Plan(
-        seed, random.choice((1, 2, 2, 3)), random.choice((1, 2)), random.random() < 0.35, random.randrange(CONFIGS),
-        tuple(steps),
-    )  # fmt: skip
+        seed,
+        matchers=random.choice((1, 2, 2, 3)),
+        forwarders=random.choice((0, 0, 1, 1, 2)),
+        presses=random.random() < 0.35,
+        variant=random.randrange(CONFIGS),
+        steps=tuple(steps),
+    )
 
 
 def _step(name: str, random: Random) -> Step:
-    wait = random.choice((0.0, 0.0, 0.01, 0.05, 0.2, 0.6))
+    wait = random.choice((0.0, 0.0, 0.01, 0.05, 0.1, 0.3))
     return Step(name, _GIVE[name](random), wait)
 
 
@@ -101,14 +105,14 @@ _GIVE: dict[str, Any] = {
     "answers": _answers,
     "rebalance": lambda random: (_role(random),),
     "crash": lambda random: (_role(random), random.randrange(3), random.randrange(120)),
-    "freeze": lambda random: (_role(random), random.randrange(3), random.choice((0.2, 1.0))),
-    "gap": lambda random: (random.randrange(3), random.random()),
-    "retain": lambda random: (random.randrange(3), random.random()),
-    "truncate": lambda random: (random.randrange(3), random.random()),
-    "replace": lambda random: (random.randrange(3),),
+    "freeze": lambda random: (_role(random), random.randrange(3), random.choice((0.1, 0.6))),
+    "gap": lambda random: (random.randrange(2), random.random()),
+    "retain": lambda random: (random.randrange(2), random.random()),
+    "truncate": lambda random: (random.randrange(2), random.random()),
+    "replace": lambda random: (random.randrange(2),),
     "config": lambda random: (random.randrange(CONFIGS), random.randrange(2)),
     "clock": lambda random: (random.choice((-86400.0, -3600.0, -61.0, 61.0, 3600.0, 86400.0)),),
     "stop": lambda random: (random.choice(("match", "forward")), random.randrange(3)),
-    "pause": lambda random: (random.choice((0.3, 1.0)),),
+    "pause": lambda random: (random.choice((0.2, 0.5)),),
     "replay": lambda random: (random.choice(("shed", "delivery")),),
 }  # fmt: skip

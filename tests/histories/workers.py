@@ -113,6 +113,11 @@ class SimWorker:
 
     async def opened(self) -> None: ...
 
+    def knows(self, knowledge: Knowledge) -> None:
+        """Rules and configuration changed; of two versions it keeps the newer."""
+        if knowledge.rule_set.version > self.knowledge.rule_set.version:
+            self.knowledge = knowledge
+
     def told_revoked(self) -> None:
         """As the driver and `_follow_assignment` do it."""
         self.batch_consumer.revoke()
@@ -166,7 +171,8 @@ class SimMatch(SimWorker, MatchRole):
             clock=site.clock,
             refused_offset=refused_offset,
             transactions=1 if site.random.random() < 0.5 else 2,
-            slow_commit_s=0.5,
+            slow_commit_s=0.3,
+            fenced_rest_s=0.5,
         )
         self._lanes = Lanes(matching.lane, caps=CAPS, on_death=lambda error: site.died(self, error))
 
@@ -178,7 +184,7 @@ class SimMatch(SimWorker, MatchRole):
             self._intake.apply()
 
     def knows(self, knowledge: Knowledge) -> None:
-        self.knowledge = knowledge
+        super().knows(knowledge)
         if not self._presses:
             self._intake.apply()
             self.look()
@@ -245,6 +251,3 @@ class SimForward(SimWorker, ForwardRole):
 
     async def opened(self) -> None:
         self._tasks.spawn(self._forwarder.run(), "deliveries")
-
-    def knows(self, knowledge: Knowledge) -> None:
-        self.knowledge = knowledge

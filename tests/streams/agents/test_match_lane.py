@@ -184,7 +184,7 @@ async def test_another_owner_moved_the_partition() -> None:
 
 @pytest.mark.parametrize("away", [False, True])
 async def test_a_zombie_that_was_fenced_writes_nothing_before_it_is_told(away: bool) -> None:
-    """Histories 94 and 336: it went on with what the new owner had not done yet."""
+    """Found by a history: it went on with what the new owner had not done yet."""
     world = World()
     world.matching.fenced_rest_s = 0.2
     lane = await world.lane()
@@ -247,6 +247,37 @@ async def test_a_log_that_ends_below_our_position_halts_and_goes_on_after_a_rese
     await asyncio.wait_for(opening, 5)
     assert world.log.seeks == [0]
     assert world.pauses.wanted == frozenset()
+
+
+class _MovingStore(FakeBatchStore):
+    """While the place is asked for, another owner does what was written since."""
+
+    def __init__(self, log: FakeLog) -> None:
+        super().__init__()
+        self._log = log
+
+    async def progress(self, topic: str, partition: int) -> Progress | None:
+        self._log.end = 120
+        self.stands[topic, partition] = Progress(next_offset=120)
+        return await super().progress(topic, partition)
+
+
+async def test_what_another_owner_does_while_the_place_is_read_is_no_truncated_log() -> None:
+    """Found by a history: bounds read before, progress after; a healthy partition was halted for all workers."""
+    world = World()
+    world.log.end = 100
+    world.matching.store = store = _MovingStore(world.log)
+    await world.matching.lane(*HERE).open()
+    assert store.stands[HERE].halted is None
+    assert world.log.seeks == [120]
+
+
+async def test_a_revoked_lane_halts_nothing() -> None:
+    world = World()
+    lane = await world.lane(Progress(next_offset=2, last_sha256=fingerprint(record(1, "another"))))
+    lane.revoke()
+    assert await lane.handle([world.batch(1, record(1), record(2))])
+    assert world.halted is None
 
 
 async def test_a_replaced_log_halts() -> None:
