@@ -90,7 +90,7 @@ class _Check:
         decisions.finish()
         await self._whole(world, journal)
         books.kafka_behind(committed, stands, out)
-        check_configuration(configuration.Books(changes, objects, versions, refused, version, {}), out)
+        check_configuration(configuration.Books(changes, objects, versions, refused), out)
         watch.check_samples(sources.samples, out, stuck_s=sources.stuck_s)
         pressure.check_backlog(world, sources.caps.get("backlog"), out)
         watch.check_caps(sources.memory, sources.caps, out)

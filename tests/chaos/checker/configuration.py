@@ -51,9 +51,7 @@ class Books(NamedTuple):
     objects: list[Object]
     versions: list[Version]
     refused: Mapping[str, str]
-    """By "verb table": the error that the server answers, empty where it obeys."""
-    ruleset_version: int
-    bumps: Mapping[int, int]
+    """By statement: the error that the server answers, empty where it obeys."""
 
 
 async def read_configuration(database: Database) -> tuple[list[Change], list[Object], list[Version], int]:
