@@ -16,12 +16,12 @@ from ops.devstack.provision import create_database
 from streams.adapters.database import connect
 from streams.adapters.migrations import packaged
 from streams.adapters.secrets import API_KEY
+from tests.chaos.checker import anomalies
 from tests.crashes.batch import Kind, Position, batch
 from tests.crashes.lives import dead_at, die_at, start
 from tests.crashes.points import POINTS
 from tests.crashes.transaction import Place, prepare
 from tests.integration.api_process import answers, get, process
-from tests.integration.checker import anomalies
 from tests.integration.commands import mutt
 from tests.integration.conftest import Database, System
 from tests.integration.pipeline import add_rule, configure, until

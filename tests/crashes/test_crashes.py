@@ -6,10 +6,10 @@ from itertools import product
 
 import pytest
 
+from tests.chaos.checker import anomalies
 from tests.crashes.batch import Kind, Position
-from tests.crashes.points import MATCH, Point
-from tests.crashes.transaction import crash_with_a_batch, prepare
-from tests.integration.checker import anomalies
+from tests.crashes.points import AGAIN, MATCH, TOLD, Point
+from tests.crashes.transaction import crash_in_a_row, crash_with_a_batch, prepare
 from tests.integration.conftest import System
 
 TRANSACTION = [point for point in MATCH if 4 <= point.number <= 13]
@@ -33,16 +33,19 @@ async def assert_books_balance(system: System) -> None:
 @pytest.mark.parametrize("point", TRANSACTION, ids=named)
 async def test_I1_I2_I3_a_crash_within_the_transaction(system: System, point: Point) -> None:
     await prepare(system)
-    for run, kind in enumerate(kinds_of(point)):
-        await crash_with_a_batch(system, point, kind, IN_TURN[kind], run)
+    await crash_in_a_row(system, point, [(kind, IN_TURN[kind]) for kind in kinds_of(point)])
     await assert_books_balance(system)
 
 
 @pytest.mark.campaign
 @pytest.mark.parametrize("point", EVERYWHERE, ids=named)
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 async def test_I1_I2_I3_a_crash_anywhere_with_any_record_anywhere(system: System, point: Point) -> None:
     await prepare(system)
-    for run, (kind, position) in enumerate(product(kinds_of(point), Position)):
-        await crash_with_a_batch(system, point, kind, position, run)
+    hands = list(product(kinds_of(point), Position))
+    if point.then in (AGAIN, TOLD) and point.name != "polled":
+        await crash_in_a_row(system, point, hands)
+    else:
+        for run, (kind, position) in enumerate(hands):
+            await crash_with_a_batch(system, point, kind, position, run)
     await assert_books_balance(system)

@@ -7,11 +7,11 @@ import asyncio
 import pytest
 
 from ops.devstack.layout import free_port
+from tests.chaos.checker import anomalies
 from tests.crashes.batch import Kind, Position, batch
 from tests.crashes.lives import die_at
 from tests.crashes.points import POINTS
 from tests.crashes.transaction import Place, prepare
-from tests.integration.checker import anomalies
 from tests.integration.conftest import System
 from tests.integration.pipeline import configure, gauge, until
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from tests.chaos.checker import anomalies
 from tests.crashes.batch import Kind, Position, batch
 from tests.crashes.lives import die_at
 from tests.crashes.points import POINTS
 from tests.crashes.transaction import PARTITIONS, Place, crash_with_a_batch, prepare
-from tests.integration.checker import anomalies
 from tests.integration.conftest import System
 
 
