@@ -30,8 +30,8 @@ def left_over_under_new_ids(patches: Patches) -> None:
     patches.replace(KafkaOutbox, "_pending_alerts", _pending_alerts)
 
 
-@BUGS.bug(14, "a letter's headers are kept as a mapping: of a name that repeats one is left", "bytes", scenario="bumpy",
-          histories=True)  # fmt: skip
+@BUGS.bug(14, "a letter's headers are kept as a mapping: of a name that repeats one is left", "bytes",
+          scenario="bumpy")  # fmt: skip
 def repeated_header_dropped(patches: Patches) -> None:
     names = disposition.header_names
 
@@ -42,7 +42,7 @@ def repeated_header_dropped(patches: Patches) -> None:
 
 
 @BUGS.bug(23, "the copy that a resumed replay sends again is judged again", "replay", "twice",
-          scenario="replayed_twice", histories=True)  # fmt: skip
+          scenario="replayed_twice")  # fmt: skip
 def replay_judged_again(patches: Patches) -> None:
     def _judged_before(self: _Decision, letter: uuid.UUID) -> bool:
         return self.work.replays[letter] is LetterState.REPLAYED

@@ -67,6 +67,13 @@ async def on_servers(stack: Stack, bug: Bug, greens: dict[str, list[Anomaly]]) -
     return _result(bug, f"scenario {bug.scenario}", red, began, first, not greens[bug.scenario], until=seconds)
 
 
+async def assert_found(stack: Stack, name: str, greens: dict[str, list[Anomaly]]) -> None:
+    """The bug is found on the servers, and its scenario is green without it."""
+    result = await on_servers(stack, BUGS[name], greens)
+    assert greens[BUGS[name].scenario] == []
+    assert result.ok, result
+
+
 async def run(stack: Stack, scenario: str, bug: str | None) -> list[Anomaly]:
     """What was wrong in the end, or while the scenario ran."""
     stalls = bug is not None and BUGS[bug].stalls
