@@ -37,7 +37,7 @@ async def pauses(world: World) -> None:
     port = free_port()
     async with world.pool.acquire() as connection, connection.transaction():
         await connection.execute("SELECT FROM partition_progress FOR UPDATE")
-        worker = world.start("match", condition="large_polls", match_port=port, held_records=HELD)
+        worker = world.start("match", condition="large_polls", match_port=port, held_records=HELD, transactions=8)
         await until(lambda: _shows(port, "mutt_records_held", 900), "what there is, is in hand")
         await world.publish(mixed(1500, first=960))
         await until(lambda: _shows(port, "mutt_records_held", HELD), "the worker holds all it may")

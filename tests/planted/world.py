@@ -9,7 +9,7 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ SYSLOG = "mutt.ingest.syslog"
 GROUPS = {"match": "mutt-match", "forward": "mutt-forward", "dead-letters": "mutt-dead-letters"}
 ENDS_WITHIN_S = 60.0
 STALLS_FOR_S = 4.0
-"""How long a run with a bug that stalls it is waited for: nothing will come."""
+"""Where a bug stalls a run, nothing moves for so long before that is believed."""
 
 
 @dataclass(frozen=True)
@@ -179,15 +179,24 @@ class World:
             await self.pool.execute(_UPDATE if there else _INSERT, key, str(value))
 
     async def settle(self) -> None:
-        """Waits until everything is processed and published; not for long where a bug is known to prevent that."""
-        within = STALLS_FOR_S if self.stalls else ENDS_WITHIN_S
-        with suppress(*([AssertionError] if self.stalls else [])):
-            await settled(self.pool, self.bootstrap, within=within)
+        """Waits until everything is processed and published; where a bug prevents that, until nothing moves."""
+        await self._wait(lambda within: settled(self.pool, self.bootstrap, within=within))
 
     async def wait(self, condition: Callable[[], Awaitable[object]], what: str) -> None:
         """The same for a condition."""
-        with suppress(*([AssertionError] if self.stalls else [])):
-            await until(condition, what, within=STALLS_FOR_S if self.stalls else ENDS_WITHIN_S)
+        await self._wait(lambda within: until(condition, what, within=within))
+
+    async def _wait(self, wait: Callable[[float], Awaitable[None]]) -> None:
+        if not self.stalls:
+            return await wait(ENDS_WITHIN_S)
+        stood: object = None
+        while (stands := await self.pool.fetchrow(_STANDS)) != stood:
+            stood = stands
+            try:
+                return await wait(STALLS_FOR_S)
+            except AssertionError:
+                continue
+        return None
 
     @asynccontextmanager
     async def watched(self) -> AsyncIterator[None]:
@@ -234,6 +243,12 @@ class World:
                 child.process.wait()
 
 
+_STANDS = """
+SELECT (SELECT sum(next_offset) FROM partition_progress), (SELECT count(published_at) FROM alerts),
+       (SELECT count(published_at) FROM dead_letters), (SELECT sum(attempts) FROM alerts),
+       (SELECT count(settled_at) FROM alerts)
+"""
+"""All of it only grows while something is done."""
 _INSERT = "INSERT INTO dynamic_config (key, value) VALUES ($1, $2)"
 _UPDATE = "UPDATE dynamic_config SET value = $2 WHERE key = $1"
 
