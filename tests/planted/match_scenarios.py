@@ -13,6 +13,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from ops.devstack.processes import Child
 from schemas.topics import BY_NAME
 from tests.chaos.checker import committed_offsets
+from tests.chaos.checker.watch import Watch
 from tests.integration.pipeline import add_rule, until
 from tests.planted.events import alerting, mixed
 from tests.planted.world import SYSLOG, World
@@ -87,11 +88,13 @@ async def locked(world: World) -> None:
     await world.publish(mixed(200))
     worker = world.start("match")
     await world.settle()
-    async with world.pool.acquire() as connection, connection.transaction(), world.watched():
+    async with world.pool.acquire() as connection, connection.transaction(), world.watched() as watch:
         await connection.execute("SELECT FROM partition_progress WHERE topic = $1 AND partition = 1 FOR UPDATE", SYSLOG)
         await world.publish(mixed(200, first=200))
         ends = {at: max(offsets) + 1 for at, offsets in world.acked.items() if at[1] != 1}
         await until(lambda: _committed(world, ends), "the other partitions are committed to Kafka")
+        looks = len(watch.seen.samples)
+        await until(lambda: _looked(watch, looks + 2), "somebody has looked since")
     await world.settle()
     await world.stop(worker)
 
@@ -99,6 +102,10 @@ async def locked(world: World) -> None:
 async def _committed(world: World, ends: dict[tuple[str, int], int]) -> bool:
     now = await asyncio.to_thread(committed_offsets, world.bootstrap)
     return all(now.get(at, 0) >= end for at, end in ends.items())
+
+
+async def _looked(watch: Watch, times: int) -> bool:
+    return len(watch.seen.samples) >= times
 
 
 async def meddled(world: World) -> None:

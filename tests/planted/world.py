@@ -199,11 +199,11 @@ class World:
         return None
 
     @asynccontextmanager
-    async def watched(self) -> AsyncIterator[None]:
+    async def watched(self) -> AsyncIterator[Watch]:
         """What is wrong with progress within is seen."""
         watch = Watch(self.database.dsn, self.bootstrap, every_s=0.2).start()
         try:
-            yield
+            yield watch
         finally:
             seen = await asyncio.to_thread(watch.stop)
             self.looks += seen.samples
