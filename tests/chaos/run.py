@@ -9,14 +9,14 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.chaos import faults_desk, faults_process, faults_wire
+from tests.chaos import faults_desk, faults_machine, faults_process, faults_wire
 from tests.chaos.checker import Report, Sources, checked
 from tests.chaos.checker.watch import Watch
 from tests.chaos.desk import Operator
 from tests.chaos.hit import Hit, Scene
 from tests.chaos.memory import CAPS, Memory
 from tests.chaos.plan import Plan, Step
-from tests.chaos.world import OUTAGE, WORKERS, ChaosStack, World, servers, world
+from tests.chaos.world import MISSING, OUTAGE, WORKERS, ChaosStack, World, servers, world
 from tests.integration.pipeline import settled, until
 
 STRIKES: Mapping[str, Callable[[Scene], Awaitable[None]]] = {
@@ -36,6 +36,8 @@ STRIKES: Mapping[str, Callable[[Scene], Awaitable[None]]] = {
     "rules": faults_desk.rules,
     "config": faults_desk.config,
     "replay": faults_desk.replay,
+    "disk": faults_machine.disk,
+    "clock": faults_machine.clock,
 }
 ATTEMPTS = 3
 """A step that met no work in flight is played again."""
@@ -66,7 +68,7 @@ def play(plan: Plan, home: Path) -> Played:
     """Blocks until the books are balanced. Raises StackFailed when a server does not come up at all."""
     played = Played(plan)
     began = time.monotonic()
-    with servers(home) as stack:
+    with servers(home, plan) as stack:
         played.seconds["servers"] = round(time.monotonic() - began, 1)
         asyncio.run(_play(played, stack))
     played.seconds["all"] = round(time.monotonic() - began, 1)
@@ -123,8 +125,8 @@ async def _steps(played: Played, made: World) -> None:
     operator = Operator(made.stack)
     steps = played.plan.steps
     for step in steps:
-        if step.do not in STRIKES:
-            played.not_run.append(f"{step.name}: {why_not(step)}")
+        if missing := MISSING.get(step.do):
+            played.not_run.append(f"{step.name}: {missing}")
             continue
         left = max(0, played.plan.events - made.sender.sent)
         made.sender.allow(left // (len(steps) - step.number + 1) * 3 // 4)
@@ -132,10 +134,6 @@ async def _steps(played: Played, made: World) -> None:
         played.hits.append(hit)
         say(f"{step.number}/{len(steps)} {_told(hit)}; {made.sender.sent} sent")
     made.sender.allow(max(0, played.plan.events - made.sender.sent))
-
-
-def why_not(step: Step) -> str:
-    return f"{step.do} is not possible on this machine"
 
 
 async def _strike(made: World, operator: Operator, step: Step) -> Hit:

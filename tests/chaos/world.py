@@ -7,14 +7,18 @@ import os
 import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 
-from ops.devstack.layout import free_port
-from ops.devstack.processes import Child
+from ops.devstack.layout import Layout, free_port
+from ops.devstack.postgres import Postgres
+from ops.devstack.processes import Child, spawn
+from streams.adapters.secrets import DB_PASSWORD
+from tests.chaos.clock import NO_CLOCK, Clock
+from tests.chaos.disk import NO_DISK, SmallDisk, small_disk
 from tests.chaos.frames import KafkaFramer, PostgresFramer
 from tests.chaos.journal import Place, Sender
 from tests.chaos.plan import MATCHERS, Plan
@@ -39,14 +43,23 @@ CONFIG = {
 }
 """Nothing is shed, and nothing waits for long: what is measured is what faults do."""
 OUTAGE = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
-PARTITIONS = 24
+AT_CLOCK = "match-3"
+"""The library that shows another time is taken in when a program starts, so this one is never forked."""
 
 
 class ChaosStack(ForkedStack):
     """A stack whose programs reach its servers through links."""
 
-    def __init__(self, home: Path, proxy: Proxy) -> None:
+    def __init__(self, home: Path, proxy: Proxy, disk: SmallDisk | None = None) -> None:
         super().__init__(home, fsync=False)
+        self.disk = disk
+        """Where PostgreSQL has its data, if it can be filled."""
+        self.clock: Clock | None = None
+        """What `AT_CLOCK` looks at, if it can be set."""
+        if disk is not None:
+            layout = Layout(disk.path / "home")
+            layout.create()
+            self.postgres = Postgres(layout, self.layout.secret(DB_PASSWORD), fsync=False)
         inside = free_port()
         self.links: dict[str, Link] = {
             "kafka": proxy.link("kafka", inside, KafkaFramer),
@@ -100,7 +113,12 @@ class World:
         role = name.rpartition("-")[0].replace("-", "_")
         port = self.ports.setdefault(name, free_port())
         self.wanted.add(name)
-        return self.stack.start_worker(name, **{f"{role}_port": port})
+        if name != AT_CLOCK or self.stack.clock is None:
+            return self.stack.start_worker(name, **{f"{role}_port": port})
+        environment = self.stack.environment(match_port=port) | self.stack.clock.environment
+        log = self.stack.layout.logs / f"{name}.log"
+        self.stack.children[name] = spawn(name, self.stack.mutt("worker", role), log=log, environment=environment)
+        return self.stack.children[name]
 
     def child(self, name: str) -> Child:
         return self.stack.children[{"receiver": "sink"}.get(name, name)]
@@ -178,9 +196,13 @@ async def poll(condition: Callable[[], Awaitable[Any]], within: float, every: fl
 
 
 @contextmanager
-def servers(home: Path) -> Iterator[ChaosStack]:
-    with Proxy() as proxy:
-        stack = ChaosStack(home, proxy)
+def servers(home: Path, plan: Plan) -> Iterator[ChaosStack]:
+    """What the plan needs and this machine has."""
+    wanted = {step.do for step in plan.steps}
+    with ExitStack() as parts:
+        disk = parts.enter_context(small_disk(768 + plan.events // 150)) if _possible("disk", wanted) else None
+        stack = ChaosStack(home, parts.enter_context(Proxy()), disk)
+        stack.clock = Clock(stack.layout.home) if _possible("clock", wanted) else None
         try:
             stack.start_servers()
             yield stack
@@ -188,6 +210,14 @@ def servers(home: Path) -> Iterator[ChaosStack]:
             for link in stack.links.values():
                 link.heal()
             _end(stack)
+
+
+MISSING = {"disk": NO_DISK, "clock": NO_CLOCK}
+"""Why a fault is not possible on this machine, by its name; None where it is."""
+
+
+def _possible(do: str, wanted: set[str]) -> bool:
+    return do in wanted and MISSING[do] is None
 
 
 def _end(stack: ChaosStack) -> None:
