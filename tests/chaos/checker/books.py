@@ -6,6 +6,7 @@ import re
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from hashlib import sha256
 
 from tests.chaos.checker.evidence import (
     GOOD,
@@ -19,6 +20,7 @@ from tests.chaos.checker.evidence import (
     Partition,
     Place,
     Record,
+    Sent,
     digest,
 )
 
@@ -55,6 +57,7 @@ def lost(part: Partition, out: Findings) -> None:
     if part.log is not None:
         _acked_lie_there(part, part.log, out)
         _missing_are_missing(part, part.log, out)
+        _same_log(part, part.log, out)
 
 
 def _covered(offset: int, lines: list[tuple[int, int]]) -> bool:
@@ -64,14 +67,33 @@ def _covered(offset: int, lines: list[tuple[int, int]]) -> bool:
 
 def _acked_lie_there(part: Partition, log: Log, out: Findings) -> None:
     there = {record.offset: record for record in log.records}
-    for sent in part.sent:
+    for sent in _newest(part.sent) if len(part.epochs) > 1 else part.sent:
         if sent.offset < log.begin:
             continue
         record = there.get(sent.offset)
-        if record is None:
-            out.wrong("lost", part.at(sent.offset), f"journal {sent.number}: acknowledged, not on the topic")
-        elif digest(record.key, record.value, record.headers) != sent.digest:
+        if record is not None and digest(record.key, record.value, record.headers) != sent.digest:
             out.wrong("lost", part.at(sent.offset), f"journal {sent.number}: other bytes lie where it was acknowledged")
+        elif record is None and len(part.epochs) == 1:
+            out.wrong("lost", part.at(sent.offset), f"journal {sent.number}: acknowledged, not on the topic")
+
+
+def _newest(sent: Iterable[Sent]) -> Iterable[Sent]:
+    """Of records acknowledged at one offset the last: the log was replaced, and the plan knows."""
+    return {one.offset: one for one in sorted(sent, key=lambda one: one.number)}.values()
+
+
+def _same_log(part: Partition, log: Log, out: Findings) -> None:
+    """The last record of each ledger row is the one that was there then: else the log was replaced, and nobody saw."""
+    offsets = [record.offset for record in log.records]
+    packed = {o for letter in part.letters if BATCH.match(letter.detail) for o in offsets_of(letter)[-1:]}
+    for row in _current(part):
+        at = bisect_left(offsets, row.after) - 1
+        if row.sha256 is None or at < 0 or offsets[at] < row.first or offsets[at] in packed:
+            continue  # nothing to compare with, or a batch that was never unpacked
+        record = log.records[at]
+        if sha256((record.key or b"") + b"\0" + (record.value or b"")).digest() != row.sha256:
+            detail = "another record lies there than was decided over: the log was replaced"
+            out.wrong("lost", part.at(record.offset), detail, _lines(part))
 
 
 def _missing_are_missing(part: Partition, log: Log, out: Findings) -> None:
@@ -88,7 +110,7 @@ def _missing_are_missing(part: Partition, log: Log, out: Findings) -> None:
 
 def _current(part: Partition) -> list[LedgerRow]:
     """The ledger of the log that lies there now."""
-    newest = max((row.epoch for row in part.ledger), default=0)
+    newest = part.standing.epoch if part.standing else max((row.epoch for row in part.ledger), default=0)
     return [row for row in part.ledger if row.epoch == newest]
 
 

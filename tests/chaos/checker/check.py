@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.chaos.checker import books, configuration, delivery, letters, watch
+from tests.chaos.checker import books, configuration, delivery, letters, pressure, watch
 from tests.chaos.checker.canaries import Canaries
 from tests.chaos.checker.configuration import check_configuration, read_configuration, try_to_change
 from tests.chaos.checker.database import Database, snapshot
@@ -36,7 +36,7 @@ class Sources:
     journals: Sequence[Path] = ()
     memory: Sequence[Path] = ()
     caps: Mapping[str, float] = field(default_factory=dict)
-    """By figure of the memory samples: the most it may be."""
+    """By figure of the memory samples: the most it may be. `backlog` is worked out from the alerts as well."""
     canaries: Sequence[str] = field(default=(), repr=False)
     samples: Sequence[watch.Sample] = ()
     stuck_s: float = watch.STUCK_S
@@ -78,6 +78,7 @@ class _Check:
         journal = await asyncio.to_thread(read_journals, sources.journals)
         world = await database.world()
         world.unknown = {record: (n, journal.expected[record]) for record, n in journal.unknown.items()}
+        world.topics_read = self._logs is not None
         changes, objects, versions, version = await read_configuration(database)
         decisions = Decisions(History(changes, version), out)
         stands: dict[Place, int] = {}
@@ -91,6 +92,7 @@ class _Check:
         books.kafka_behind(committed, stands, out)
         check_configuration(configuration.Books(changes, objects, versions, refused, version, {}), out)
         watch.check_samples(sources.samples, out, stuck_s=sources.stuck_s)
+        pressure.check_backlog(world, sources.caps.get("backlog"), out)
         watch.check_caps(sources.memory, sources.caps, out)
         if self._canaries:
             await self._secrets()
@@ -123,6 +125,7 @@ class _Check:
         books.check_books(part, out)
         delivery.check_alerts(part, world, out)
         letters.check_letters(part, world, out)
+        pressure.shed(part, world, out)
         if part.log is None:
             return
         if self._canaries:
@@ -138,14 +141,13 @@ class _Check:
         world.forwarded = bool(sources.receiver_logs)
         out.saw("journal_records", journal.records)
         if self._logs is not None:
-            alerts, dead = delivery.AlertsTopic(world, out), letters.LettersTopic(world, out)
-            for place in await asyncio.to_thread(self._logs.places, (delivery.ALERTS, letters.DLQ)):
-                log = await asyncio.to_thread(self._logs.log, place)
-                (alerts if place[0] == delivery.ALERTS else dead).take(place, log.records)
-                if self._canaries:
-                    self._canaries.search_log(place, log)
-            alerts.finish()
-            dead.finish()
+            for reader in (delivery.AlertsTopic(world, out), letters.LettersTopic(world, out)):
+                for place in await asyncio.to_thread(self._logs.places, (reader.topic,)):
+                    log = await asyncio.to_thread(self._logs.log, place)
+                    reader.take(place, log.records)
+                    if self._canaries:
+                        self._canaries.search_log(place, log)
+                reader.finish()
             acknowledged = Counter(sent.digest for line in journal.ok.values() for sent in line)
             books.failed_are_not_there(journal.failed, acknowledged, self._there, journal.unknown, out)
         delivery.check_posts(world, out)

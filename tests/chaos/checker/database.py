@@ -50,7 +50,7 @@ SELECT id, stage, reason, detail, topic, partition, "offset", {_MS} AS at, key, 
 _LETTERS = _LETTER + ' WHERE topic = $1 AND partition = $2 AND stage = ANY($3) ORDER BY "offset", id'
 _OTHERS = _LETTER + " WHERE NOT (stage = ANY($1) AND topic = ANY($2)) ORDER BY id"
 _LEDGER = f"""
-SELECT epoch, first_offset, next_offset, ruleset_version, {", ".join(KINDS)}, audited, alerts
+SELECT epoch, first_offset, next_offset, ruleset_version, {", ".join(KINDS)}, audited, alerts, last_sha256
   FROM ledger WHERE topic = $1 AND partition = $2 ORDER BY epoch, first_offset
 """
 _SLI = """
@@ -156,7 +156,7 @@ def _ledger_row(row: Any) -> LedgerRow:
     counts = {kind: row[kind] for kind in KINDS}
     return LedgerRow(
         row["epoch"], row["first_offset"], row["next_offset"], row["ruleset_version"], counts, row["audited"],
-        row["alerts"],
+        row["alerts"], row["last_sha256"],
     )  # fmt: skip
 
 

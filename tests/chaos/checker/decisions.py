@@ -8,17 +8,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from tests.chaos.checker.books import offsets_of
-from tests.chaos.checker.evidence import AuditRow, Findings, LedgerRow, Partition, Record
+from tests.chaos.checker.evidence import AuditRow, Findings, LedgerRow, Letter, Partition, Record
 from tests.chaos.checker.letters import named_letter
+from tests.chaos.checker.pressure import wrongly_shed
 from tests.chaos.checker.reading import Event, UnreadableError, read, visible
 from tests.chaos.checker.rules import SEVERITIES, Book, History, Judged
 
 MESSAGE_LIMIT = 64 * 1024
-CHEAP = 2_000_000
-"""Rules times records of one partition that are worked out; beyond it every so many-th record is."""
+CHEAP = 20_000_000
+"""Rules times records of one partition up to which events without a row are worked out; rows always are."""
 UNSURE = "unsure"
-Wrong = tuple[str, str, str]
-"""Where, what, and how to see it again."""
+Wrong = tuple[str, str, str, str]
+"""Which detector, where, what, and how to see it again."""
 
 
 @dataclass(slots=True)
@@ -58,8 +59,8 @@ class Decisions:
     def finish(self) -> None:
         for trials in self._trials.values():
             if trials:
-                for where, detail, query in min(trials.values(), key=lambda trial: trial.count).wrong:
-                    self._out.wrong("decision", where, detail, query)
+                for wrong in min(trials.values(), key=lambda trial: trial.count).wrong:
+                    self._out.wrong(*wrong)
 
 
 class _Events:
@@ -98,23 +99,35 @@ def _one_version_a_batch(part: Partition, out: Findings) -> None:
 def _try(part: Partition, version: int, book: Book, events: _Events, trial: Trial) -> None:
     audit = {row.offset: row for row in part.audit if row.ruleset_version == version}
     alerts = {alert.offset: alert.severity for alert in part.alerts}
+    letters = {o: letter for letter in part.letters for o in offsets_of(letter)}
     records = {record.offset: record for record in part.log.records} if part.log and len(part.epochs) == 1 else {}
     for row in audit.values():
         record = records.get(row.offset)
         event = events.of(row.offset, record.key if record else None, row.raw)
-        if isinstance(event, UnreadableError):
-            trial.note((part.at(row.offset), f"decided over, but no event: {event}", part.query("audit", row.offset)))
-        elif event is not None:
-            for fault in _faults(row, event, book, alerts.get(row.offset)):
-                trial.note((part.at(row.offset), fault, part.query("audit", row.offset)))
-    letters = {o: letter.reason for letter in part.letters for o in offsets_of(letter)}
-    step = max(1, len(book.rules) * len(records) // CHEAP)
-    for line in part.ledger:
-        if line.version == version and step == 1 and records:
+        for detector, fault in _all_faults(row, event, book, alerts.get(row.offset), letters.get(row.offset)):
+            trial.note((detector, part.at(row.offset), fault, part.query("audit", row.offset)))
+    cheap = len(book.rules) * len(records) <= CHEAP
+    for line in part.ledger if cheap and records else ():
+        if line.version == version:
             _unaudited(part, line, book, events, (audit, letters, records), trial)
 
 
-def _faults(row: AuditRow, event: Event, book: Book, alert_severity: int | None) -> Iterator[str]:
+def _all_faults(
+    row: AuditRow, event: Event | UnreadableError | None, book: Book, severity: int | None, letter: Letter | None
+) -> Iterator[tuple[str, str]]:
+    """By which detector, and what is wrong with an audit row."""
+    if isinstance(event, UnreadableError):
+        yield "decision", f"decided over, but no event: {event}"
+    elif event is not None:
+        judged = book.judge(event)
+        for fault in _faults(row, event, judged, severity):
+            yield "decision", fault
+        if row.disposition == "shed" and judged is not None:
+            for fault in wrongly_shed(row, letter, judged, book):
+                yield "shed", fault
+
+
+def _faults(row: AuditRow, event: Event, judged: Judged | None, alert_severity: int | None) -> Iterator[str]:
     """In what an audit row differs from what the rules say of its event."""
     if visible(event.hostname) != row.hostname:
         yield f"host {row.hostname!r}, its bytes say {event.hostname!r}"
@@ -122,7 +135,6 @@ def _faults(row: AuditRow, event: Event, book: Book, alert_severity: int | None)
         yield f"message {row.message[:80]!r}, its bytes say {event.message[:80]!r}"
     if (event.severity, event.trap_oid) != (row.severity, row.trap_oid):
         yield f"severity {row.severity}, OID {row.trap_oid}; its bytes say {event.severity}, {event.trap_oid}"
-    judged = book.judge(event)
     if judged is None:
         return
     wanted = (judged.disposition, judged.rule and judged.rule.id, judged.rule and judged.rule.version, judged.handling)
@@ -136,27 +148,11 @@ def _faults(row: AuditRow, event: Event, book: Book, alert_severity: int | None)
         yield f"team {row.team!r}, the rules say {judged.team!r}"
     if row.disposition == "alerted" and alert_severity not in (None, SEVERITIES.index(judged.severity)):
         yield f"alert severity {alert_severity}, the rules say {judged.severity}"
-    yield from _shed_wrongly(row, judged, book)
-
-
-AS_SYSLOG = {"critical": 2, "major": 3, "warning": 4, "minor": 5, "info": 7, "clear": 7}
-
-
-def _shed_wrongly(row: AuditRow, judged: Judged, book: Book) -> Iterator[str]:
-    """Nothing at the floor or worse is ever shed, by its own severity or by its rule's."""
-    if row.disposition == "shed":
-        ruled = AS_SYSLOG[judged.severity]
-        severity = ruled if row.severity is None else min(ruled, row.severity)
-        floor = book.number("alerter_shed_severity_floor", 2)
-        if severity <= floor:
-            yield f"shed at severity {severity}, the floor is {floor}"
-        if book.config.get("alerter_shed_mode", "dlq").strip() == "defer":
-            yield "shed, though the mode is to defer"
 
 
 def _unaudited(
     part: Partition, line: LedgerRow, book: Book, events: _Events,
-    there: tuple[Mapping[int, AuditRow], Mapping[int, str], Mapping[int, Record]], trial: Trial,
+    there: tuple[Mapping[int, AuditRow], Mapping[int, Letter], Mapping[int, Record]], trial: Trial,
 ) -> None:  # fmt: skip
     """The counts of a ledger row, worked out again from the records of its range."""
     audit, letters, records = there
@@ -177,7 +173,7 @@ def _unaudited(
         return  # the log was cut since: what it had cannot be worked out
     for detail, offsets in wrong.items():
         for offset in offsets[:3]:
-            trial.note((part.at(offset), detail, part.query("audit", offset)))
+            trial.note(("decision", part.at(offset), detail, part.query("audit", offset)))
     _compare(part, line, expected, trial)
 
 
@@ -193,12 +189,12 @@ def _compare(part: Partition, line: LedgerRow, expected: Counter[str], trial: Tr
                 f"SELECT * FROM ledger WHERE topic = '{part.topic}' AND partition = {part.partition}"
                 f" AND first_offset = {line.first}"
             )
-            trial.note((where, detail, query))
+            trial.note(("decision", where, detail, query))
 
 
 def _fate(
     offset: int, record: Record | None, book: Book, events: _Events, audit: Mapping[int, AuditRow],
-    letters: Mapping[int, str],
+    letters: Mapping[int, Letter],
 ) -> str:  # fmt: skip
     """What must have become of an offset, by KINDS (alerted also where it was shed)."""
     row = audit.get(offset)

@@ -107,6 +107,8 @@ def _whole_batches(part: Partition, out: Findings) -> None:
 class AlertsTopic:
     """Reads mutt.alerts partition by partition: every alert is there, byte for byte; nothing else is."""
 
+    topic = ALERTS
+
     def __init__(self, world: World, out: Findings) -> None:
         self._world, self._out = world, out
         self._places = {fact.place: alert for alert, fact in world.alerts.items()}

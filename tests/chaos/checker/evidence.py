@@ -129,6 +129,8 @@ class LedgerRow(NamedTuple):
     """By KINDS."""
     audited: int
     alerts: int
+    sha256: bytes | None = None
+    """Of the last record of the range: key, NUL, value."""
 
 
 class Standing(NamedTuple):
@@ -247,15 +249,17 @@ class World:
     """The match group's offsets in Kafka."""
     replays: list[tuple[UUID, UUID]] = field(default_factory=list)
     """(letter, replay) of every time a replay took a letter."""
+    topics_read: bool = False
     copies: dict[UUID, list[tuple[str, int]]] = field(default_factory=lambda: defaultdict(list))
     """Records on ingest topics that name a letter: where, and the broker's time in ms."""
     effects: Counter[UUID] = field(default_factory=Counter)
     """Audit rows and letters that say which letter they were replayed from."""
+    waited: list[tuple[int, int | None, UUID]] = field(default_factory=list)
+    """From when to when alerts waited, µs."""
+    sheds: list[tuple[int, int, str]] = field(default_factory=list)
+    """When (µs), how many alerts waited by the letter, and where."""
     retry_max_age: bool = False
     """Whether an operator ever let deliveries expire."""
-    journal_lines: Counter[bytes] = field(default_factory=Counter)
-    failed: Mapping[bytes, int] = field(default_factory=dict)
-    """Digests of what the journal says failed, and how often."""
     unknown: Mapping[bytes, tuple[int, str | None]] = field(default_factory=dict)
     """Digests of what has no answer in the journal: how often, and what was expected of it."""
 

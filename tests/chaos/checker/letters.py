@@ -1,19 +1,16 @@
-"""Dead letters: detectors bytes, replay, blame and shed."""
+"""Dead letters: detectors bytes, replay and blame."""
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from uuid import UUID
 
 from tests.chaos.checker.books import BATCH, offsets_of
 from tests.chaos.checker.evidence import (
     INGEST,
-    AuditRow,
     Findings,
     Headers,
-    Letter,
     Partition,
     Place,
     Record,
@@ -38,7 +35,6 @@ def check_letters(part: Partition, world: World, out: Findings) -> None:
     kept_bytes(part, world, out)
     note_replays(part, world)
     blame(part, world, out)
-    shed(part, out)
 
 
 def kept_bytes(part: Partition, world: World, out: Findings) -> None:
@@ -123,42 +119,13 @@ def _expected(part: Partition, world: World) -> dict[int, str | None]:
     return expected
 
 
-# -- shedding ---------------------------------------------------------------------------------------------------
-
-SHED_WHY = re.compile(r"(\d+) alerts waited: severity (\d) to 7 is shed, this is (\d)")
-DEFAULT_FLOOR = 2
-
-
-def shed(part: Partition, out: Findings) -> None:
-    """What is shed has an audit row and a letter, and its letter says why in numbers that hold."""
-    rows = {row.offset: row for row in part.audit if row.disposition == "shed"}
-    letters = {letter.offset: letter for letter in part.letters if letter.reason == "shed"}
-    out.saw("shed", len(rows.keys() | letters.keys()))
-    for offset in sorted(rows.keys() ^ letters.keys()):
-        out.wrong("shed", part.at(offset), "not both an audit row and a letter", part.query("audit", offset))
-    for offset in sorted(rows.keys() & letters.keys()):
-        _shed_for_cause(part, rows[offset], letters[offset], out)
-
-
-def _shed_for_cause(part: Partition, row: AuditRow, letter: Letter, out: Findings) -> None:
-    why = SHED_WHY.match(letter.detail)
-    query = part.query("dead_letters", letter.offset)
-    if why is None:
-        out.wrong("shed", part.at(letter.offset), f"its letter does not say why: {letter.detail[:100]}", query)
-        return
-    cut, severity = int(why[2]), int(why[3])
-    if severity < cut:
-        out.wrong("shed", part.at(letter.offset), f"severity {severity} shed, where only {cut} and above may be", query)
-    if row.severity is not None and severity > row.severity:
-        detail = f"shed as severity {severity}, though the event says {row.severity}"
-        out.wrong("shed", part.at(letter.offset), detail, query)
-
-
 # -- mutt.dlq ---------------------------------------------------------------------------------------------------
 
 
 class LettersTopic:
     """Reads mutt.dlq: each letter is there with the bytes of its record; nothing is that no row explains."""
+
+    topic = DLQ
 
     def __init__(self, world: World, out: Findings) -> None:
         self._world, self._out = world, out
@@ -166,9 +133,9 @@ class LettersTopic:
         self._foreign = {(letter.topic, letter.partition, letter.offset) for letter in world.others}
         self._places = {fact.place: letter for letter, fact in world.letters.items()}
 
-    def take(self, place: Place, records: Iterable[Record]) -> None:
+    def take(self, place: Place, records: tuple[Record, ...]) -> None:
+        self._out.saw("records on mutt.dlq", len(records))
         for record in records:
-            self._out.saw("records on mutt.dlq")
             where = f"{place[0]}:{place[1]}:{record.offset}"
             ours = {name: value for name, value in record.headers if name.startswith(PREFIX)}
             letter = named_letter(tuple(pair for pair in record.headers if pair[0] == NAMES_LETTER))
@@ -239,7 +206,8 @@ def check_replays(world: World, out: Findings) -> None:
                 detail = f"sent again {at - fact.replayed // 1000} ms after its replay was judged"
                 out.wrong("replay", f"letter {letter} at {where}", detail, _history(letter))
     for letter, fact in world.letters.items():
-        if fact.place[0] in INGEST and fact.state == "replayed" and letter not in world.copies and world.copies:
+        sent = world.copies.get(letter)
+        if fact.place[0] in INGEST and fact.state == "replayed" and not sent and world.topics_read:
             out.wrong("replay", f"letter {letter}", "replayed by its row, but on no topic", _history(letter))
 
 

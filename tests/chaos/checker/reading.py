@@ -46,7 +46,7 @@ def visible(text: str) -> str:
 
 def _document(value: bytes, key: bytes | None) -> Event | None:
     try:
-        fields = json.loads(value.removeprefix(b"\xef\xbb\xbf").decode("utf-8"))
+        fields = json.loads(value.removeprefix(b"\xef\xbb\xbf").decode("utf-8"), parse_int=_integer)
     except RecursionError:
         return None
     except ValueError as error:
@@ -65,6 +65,11 @@ def _document(value: bytes, key: bytes | None) -> Event | None:
     if severity is not None and (type(severity) is not int or not 0 <= severity <= 7):
         raise UnreadableError(f"severity {severity!r}")
     return Event(hostname, message, severity, _oid(fields.get("trap_oid")))
+
+
+def _integer(digits: str) -> int | float:
+    """Beyond 20 digits the exact number plays no part."""
+    return int(digits) if len(digits) <= 20 else float(digits)
 
 
 def _oid(oid: Any) -> str | None:
