@@ -1,11 +1,13 @@
-"""The servers are those of the integration tests."""
+"""The servers are those of the integration tests. Tells how many programs died where they were to."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.crashes.lives import met
 from tests.integration.conftest import broker, database, kafka, postgres, stack, system
 
 __all__ = ["broker", "database", "kafka", "postgres", "stack", "system"]
@@ -16,3 +18,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.integration)
+
+
+@pytest.fixture(autouse=True)
+def _met(record_property: Callable[[str, object], None]) -> Iterator[None]:
+    before = len(met)
+    yield
+    record_property("crashes", len(met) - before)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    ends = [dict(report.user_properties) for report in terminalreporter.stats.get("", []) if report.when == "teardown"]
+    crashes = sum(int(end.get("crashes", 0)) for end in ends)
+    red = len(terminalreporter.stats.get("failed", [])) + len(terminalreporter.stats.get("error", []))
+    terminalreporter.write_line(f"crash points: {crashes} programs died where they were to; red tests: {red}")

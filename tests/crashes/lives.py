@@ -37,11 +37,16 @@ def start(system: System, point: Point, nth: int = 1, arguments: tuple[str, ...]
     return system.stack.spawn("doomed", [*argv, *(("--", *arguments) if arguments else ())], **settings)
 
 
+met: list[str] = []
+"""The points at which programs have died in this process, in order."""
+
+
 async def dead_at(system: System, child: Child, point: Point) -> None:
     """It died by SIGKILL at this very point; what it had begun in PostgreSQL has ended; its group forgets it."""
     status = await asyncio.to_thread(child.process.wait, DIES_WITHIN_S)
     lines = child.tail().splitlines()
     assert (status, lines[-1:]) == (-signal.SIGKILL, [LAST_WORDS.format(name=point.name)]), child.tail()
+    met.append(point.name)
     await until(lambda: quiet(system.database), "PostgreSQL has ended what the dead one began")
     if point.role in GROUPS:
         await bury(system.stack.kafka.bootstrap, GROUPS[point.role])

@@ -26,6 +26,8 @@ from tests.integration.commands import mutt
 from tests.integration.conftest import Database, System
 from tests.integration.pipeline import add_rule, configure, until
 
+pytestmark = pytest.mark.campaign
+
 KEY = "alerter_defer_sleep_ms"
 SCHEMA = "SELECT table_name, column_name, data_type FROM information_schema.columns WHERE table_schema = 'public'"
 

@@ -17,6 +17,8 @@ from tests.integration.forwarding import Receiver, alerts_of, listening, raise_a
 from tests.integration.pipeline import configure, until
 from tests.integration.topics import read_all
 
+pytestmark = pytest.mark.campaign
+
 HOSTS, COUNT = 2, 6
 
 

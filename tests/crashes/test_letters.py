@@ -22,6 +22,8 @@ from tests.integration.conftest import System
 from tests.integration.pipeline import until
 from tests.integration.topics import produce_one, read_all
 
+pytestmark = pytest.mark.campaign
+
 NOW = dt.datetime(2026, 3, 2, tzinfo=dt.UTC)
 BAD = event_json(message="link down", syslog_severity="3")
 

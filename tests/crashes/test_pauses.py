@@ -15,6 +15,8 @@ from tests.crashes.transaction import Place, prepare
 from tests.integration.conftest import System
 from tests.integration.pipeline import configure, gauge, until
 
+pytestmark = pytest.mark.campaign
+
 PAUSED = 'mutt_partitions_paused{reason="operator"}'
 PARTITIONS = 24
 

@@ -16,6 +16,8 @@ from tests.integration.commands import mutt
 from tests.integration.conftest import System
 from tests.integration.pipeline import add_rule, settled, until
 
+pytestmark = pytest.mark.campaign
+
 NOW = dt.datetime(2026, 3, 2, tzinfo=dt.UTC)
 LETTERS = 5
 REPLAY = ("dlq", "replay", "--topic", "mutt.ingest.syslog", "--yes")

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from tests.crashes.batch import KINDS, POISONED, TOPIC, Batch, Kind, Position, batch, publish
 from tests.crashes.lives import dead_at, die_at, start
 from tests.crashes.points import AGAIN, SENT_FIRST, SKIPPED, TOLD, Point
 from tests.integration.conftest import System
 from tests.integration.pipeline import add_rule, configure, until
+from tests.integration.topics import end_offsets
 
 _HELD = """
 SELECT (SELECT next_offset FROM partition_progress WHERE topic = $1 AND partition = $2) AS stands,
@@ -43,6 +45,21 @@ class Held:
     unpublished: int
 
 
+class Sent(NamedTuple):
+    """Records on the topics, all partitions together."""
+
+    alerts: int
+    letters: int
+
+
+async def sent(system: System) -> Sent:
+    ends = [
+        await asyncio.to_thread(end_offsets, system.stack.kafka.bootstrap, topic)
+        for topic in ("mutt.alerts", "mutt.dlq")
+    ]
+    return Sent(*(sum(end.values()) for end in ends))
+
+
 async def prepare(system: System) -> None:
     """Rules for the batches. Unmatched events have an audit row each."""
     await add_rule(system.database.pool, "link down")
@@ -53,8 +70,14 @@ async def prepare(system: System) -> None:
 async def crash_with_a_batch(system: System, point: Point, kind: Kind, position: Position, run: int) -> None:
     """Publishes a batch, lets a worker die at the point with it, and lets another finish it."""
     place = await Place.of(system, batch_for(point, kind, position, run), run)
+    before = await sent(system)
     await die_at(system, point)
     await place.assert_as_told(point)
+    if point.then in (SENT_FIRST, SKIPPED):
+        await place.assert_sent(point, before)
+    if point.then == SKIPPED:  # nothing is left to do: what comes behind it shows that the next worker went past
+        behind = run + 100 * PARTITIONS
+        place = await Place.of(system, batch(kind, position, behind), behind)
     await place.finish()
 
 
@@ -134,3 +157,17 @@ class Place:
         }
         assert expected[point.then], (point, now)
         return nothing
+
+    async def assert_sent(self, point: Point, before: Sent) -> None:
+        """How much of the batch the topics hold since then: each crash between two sends is one of its own."""
+        now, after = await self.held(), await sent(self.system)
+        alerts, letters = after.alerts - before.alerts, after.letters - before.letters
+        match point.name:
+            case "committed":
+                assert (alerts, letters) == (0, 0)
+            case "some_alerts_sent" | "some_left_over_sent":
+                assert (0 < alerts <= now.alerts, letters) == (True, 0)
+            case "alerts_sent":
+                assert (alerts, letters) == (now.alerts, 0)
+            case _:
+                assert (alerts, letters) == (now.alerts, now.letters)
