@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID
@@ -9,8 +10,8 @@ from uuid import UUID
 import pytest
 
 from tests.chaos import doctored
-from tests.chaos.checker.delivery import ALERTS
-from tests.chaos.checker.evidence import Partition, Post, Record, World
+from tests.chaos.checker.delivery import ALERTS, AlertsTopic, check_posts
+from tests.chaos.checker.evidence import AlertFact, Findings, Partition, Post, Record, World, digest
 from tests.chaos.checker.letters import DLQ, check_replays, final
 from tests.chaos.doctored import ALERT, COMMITTED, LETTER, PLACE, found, partition, post, published, spoiled, world
 
@@ -213,6 +214,24 @@ def test_alerts_of_one_host_out_of_order_on_the_topic_are_noticed() -> None:
     assert set(out.found) == {"order"}
 
 
+@pytest.mark.parametrize(("epoch", "wrong"), [(0, {"order"}), (1, set())])
+def test_offsets_of_another_log_begin_anew(epoch: int, wrong: set[str]) -> None:
+    """What comes after a reset has lower offsets than what came before it."""
+    known, out = world(), Findings()
+    for alert, offset, of in ((ALERT, 5, 0), (SECOND, 0, epoch)):
+        known.alerts[alert] = AlertFact((*PLACE, offset), "event", "h1", "delivered", b"", None, True, 1, of)
+        known.alerts[alert] = known.alerts[alert]._replace(payload=digest(None, _named(alert)))
+    topic = AlertsTopic(known, out)
+    topic.take((ALERTS, 0), tuple(Record(at, 0, b"h1", _named(alert)) for at, alert in enumerate((ALERT, SECOND))))
+    known.posts = [post(), second()]
+    check_posts(known, out)
+    assert set(out.found) == wrong
+
+
+def _named(alert: UUID) -> bytes:
+    return json.dumps({"id": str(alert)}).encode()
+
+
 # -- replays ----------------------------------------------------------------------------------------------------
 
 REPLAY = UUID(int=51)
@@ -229,7 +248,19 @@ def replayed_world(copies: list[tuple[str, int]], *, state: str = "replayed", ef
 
 
 ONCE = [("a:0:5", JUDGED_MS - 100)]
+
+
+def unnamed_world(*, effects: int, state: str = "replayed") -> World:
+    """A copy of the letter has a row that does not name it."""
+    known = replayed_world(ONCE, state=state, effects=effects)
+    known.unnamed[LETTER] = ["a:0:5"]
+    return known
+
+
 REPLAYS: dict[str, tuple[World, set[str]]] = {
+    "judged, and named by no row": (unnamed_world(effects=0), {"replay"}),
+    "a forged copy beside the one that was judged": (unnamed_world(effects=1), set()),
+    "a forged copy before it was judged": (unnamed_world(effects=0, state="replaying"), set()),
     "once": (replayed_world(ONCE), set()),
     "ignored by its rule": (replayed_world(ONCE, effects=0), set()),
     "sent twice before it was judged": (replayed_world([*ONCE, ("a:0:6", JUDGED_MS - 50)]), set()),

@@ -41,7 +41,7 @@ def check_alerts(part: Partition, world: World, out: Findings) -> None:
             out.wrong("ghost", part.at(alert.offset), f"alert {alert.id} without its audit row", query)
         world.alerts[alert.id] = AlertFact(
             (*part.place, alert.offset), alert.kind, alert.hostname, alert.state, digest(None, alert.payload),
-            row.committed if row is not None else None, explained, alert.attempts,
+            row.committed if row is not None else None, explained, alert.attempts, part.epoch(alert.at),
         )  # fmt: skip
     for row in part.audit:
         if row.alert_id is not None and row.alert_id not in there:
@@ -113,7 +113,7 @@ class AlertsTopic:
         self._world, self._out = world, out
         self._places = {fact.place: alert for alert, fact in world.alerts.items()}
         self._seen: set[UUID] = set()
-        self._last: dict[tuple[str, str, int], int] = {}
+        self._last: dict[tuple[str, str, int, int], int] = {}
         self._foreign = {(letter.topic, letter.partition, letter.offset) for letter in world.others}
 
     def take(self, place: Place, records: tuple[Record, ...]) -> None:
@@ -148,7 +148,7 @@ class AlertsTopic:
 
     def _in_order(self, where: str, alert: UUID, fact: AlertFact) -> None:
         topic, partition, offset = fact.place
-        host = (fact.hostname, topic, partition)
+        host = (fact.hostname, topic, partition, fact.epoch)
         if alert not in self._seen and offset < self._last.get(host, -1):
             self._out.wrong("order", where, f"{host}: offset {offset} came after {self._last[host]}")
         self._last[host] = max(offset, self._last.get(host, -1))
@@ -214,19 +214,20 @@ def _settled(world: World, first: Mapping[UUID, Post], out: Findings) -> None:
 def _delivery_order(world: World, first: Mapping[UUID, Post], out: Findings) -> None:
     """Per host, first deliveries follow the offsets; an alert that was dead and sent again by a replay need not."""
     again = {letter.alert_id for letter in world.others if letter.alert_id and (letter.replays or letter.replay_id)}
-    last: dict[tuple[str, str, int], tuple[int, UUID]] = {}
+    last: dict[tuple[str, str, int, int], tuple[int, UUID]] = {}
     out.saw("order", len(first))
     for alert, post in sorted(first.items(), key=lambda item: item[1].at):
         fact = world.alerts.get(alert)
         if fact is None or alert in again:
             continue
         topic, partition, offset = fact.place
-        before, other = last.setdefault((fact.hostname, topic, partition), (offset, alert))
+        line = (fact.hostname, topic, partition, fact.epoch)
+        before, other = last.setdefault(line, (offset, alert))
         if offset < before:
             detail = f"{fact.hostname}: alert {alert} of offset {offset} was taken after {other} of {before}"
             out.wrong("order", f"{topic}:{partition}:{offset}", detail, f"receiver log: {show([post.came, post.at])}")
         else:
-            last[fact.hostname, topic, partition] = (offset, alert)
+            last[line] = (offset, alert)
 
 
 def _parsed(value: bytes | None) -> Mapping[str, Any]:

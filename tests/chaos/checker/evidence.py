@@ -211,6 +211,11 @@ class Partition:
     def at(self, offset: int) -> str:
         return f"{self.topic}:{self.partition}:{offset}"
 
+    def epoch(self, at: int) -> int:
+        """That to which a record of this broker time belongs."""
+        within = (epoch.number for epoch in self.epochs if epoch.since is None or at >= epoch.since)
+        return max(within, default=0)
+
     def query(self, table: str, offset: int) -> str:
         """SQL that shows what a table has of an offset."""
         return (
@@ -243,6 +248,8 @@ class AlertFact(NamedTuple):
     """When the audit row that names it was committed, µs; None where there is none, or the server does not tell."""
     explained: bool
     attempts: int
+    epoch: int = 0
+    """Of its log: in another one offsets begin anew."""
 
 
 @dataclass(slots=True)
@@ -267,6 +274,8 @@ class World:
     """Records on ingest topics that name a letter: where, and the broker's time in ms."""
     effects: Counter[UUID] = field(default_factory=Counter)
     """Audit rows and letters that say which letter they were replayed from."""
+    unnamed: dict[UUID, list[str]] = field(default_factory=lambda: defaultdict(list))
+    """Records that name a letter, and have a row that does not: where."""
     waited: list[tuple[int, int | None, UUID]] = field(default_factory=list)
     """From when to when alerts waited, µs."""
     sheds: list[tuple[int, int, str]] = field(default_factory=list)

@@ -9,8 +9,10 @@ from uuid import UUID
 from tests.chaos.checker.books import BATCH, offsets_of
 from tests.chaos.checker.evidence import (
     INGEST,
+    AuditRow,
     Findings,
     Headers,
+    Letter,
     Partition,
     Place,
     Record,
@@ -65,16 +67,15 @@ def kept_bytes(part: Partition, world: World, out: Findings) -> None:
 
 def note_replays(part: Partition, world: World) -> None:
     """What replays left: the copies on the topic, and the rows that name the letter they came from."""
+    rows: list[AuditRow | Letter] = [*part.audit, *part.letters]
+    judged = {(row.offset, row.at): row.replay_of for row in rows}
     for record in part.log.records if part.log else ():
         letter = named_letter(record.headers)
         if letter is not None:
             world.copies[letter].append((part.at(record.offset), record.at))
-    for row in part.audit:
-        if row.replay_of is not None:
-            world.effects[row.replay_of] += 1
-    for letter_row in part.letters:
-        if letter_row.replay_of is not None:
-            world.effects[letter_row.replay_of] += 1
+            if judged.get((record.offset, record.at), letter) != letter:
+                world.unnamed[letter].append(part.at(record.offset))
+    world.effects.update(row.replay_of for row in rows if row.replay_of is not None)
 
 
 def named_letter(headers: Headers) -> UUID | None:
@@ -197,6 +198,11 @@ def check_replays(world: World, out: Findings) -> None:
         elif count > 1:
             out.wrong("replay", f"letter {letter}", f"judged {count} times", _history(letter))
     taken = {letter for letter, _ in world.replays}
+    for letter in taken & world.unnamed.keys():
+        fact = world.letters.get(letter)
+        if fact is not None and fact.state == "replayed" and not world.effects[letter]:
+            where = ", ".join(world.unnamed[letter])
+            out.wrong("replay", f"letter {letter}", f"judged at {where}, where no row names it", _history(letter))
     for letter, copies in world.copies.items():
         fact = world.letters.get(letter)
         if fact is None or letter not in taken:

@@ -1,0 +1,1 @@
+"""Planted bugs: mistakes a developer could make, each of which turns a detector red."""
