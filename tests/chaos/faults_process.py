@@ -64,7 +64,7 @@ async def _kill_index(scene: Scene) -> None:
     bootstrap = scene.world.stack.kafka.bootstrap
 
     async def lag() -> int:
-        scene.world.sender.allow(30)
+        scene.world.sender.more(30)
         return await asyncio.to_thread(_lag, bootstrap)
 
     found = await poll(lag, IN_FLIGHT_S, every=0.05)

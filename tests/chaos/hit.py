@@ -56,7 +56,7 @@ class Scene:
         async def look() -> dict[Place, int]:
             found = await self.world.waiting()
             if not found:
-                self.world.sender.allow(BURST)
+                self.world.sender.more(BURST)
             return found
 
         found: dict[Place, int] = await poll(look, IN_FLIGHT_S, every=0.01)
@@ -68,7 +68,7 @@ class Scene:
         async def look() -> int:
             found = await self.world.pending_alerts()
             if not found:
-                self.world.sender.allow(BURST)
+                self.world.sender.more(BURST)
             return found
 
         return int(await poll(look, IN_FLIGHT_S, every=0.02))
@@ -99,7 +99,8 @@ class Scene:
 
         async def look() -> bool:
             self.world.look_after()
-            self.world.sender.allow(0 if await self.world.pending_alerts() else BURST)
+            if not await self.world.pending_alerts():
+                self.world.sender.more(BURST)
             return self.world.received() > size
 
         if not await poll(look, RECOVER_S, every=0.05):
