@@ -19,6 +19,8 @@ RECOVER_S = 90.0
 OTHERS_S = 0.5
 """Partitions that others own have moved by then."""
 BURST = 60
+MANY = 6
+"""Partitions that wait when a worker is struck: some are then its own."""
 
 
 @dataclass
@@ -50,14 +52,15 @@ class Scene:
     step: Step
     hit: Hit
 
-    async def work(self) -> Mapping[Place, int]:
-        """Waits until partitions have confirmed records before them, and gives them."""
+    async def work(self, partitions: int = 1) -> Mapping[Place, int]:
+        """Waits until so many partitions have confirmed records before them, and gives them."""
 
         async def look() -> dict[Place, int]:
             found = await self.world.waiting()
-            if not found:
-                self.world.sender.more(BURST)
-            return found
+            if len(found) >= partitions:
+                return found
+            self.world.sender.more(BURST * partitions)
+            return {}
 
         found: dict[Place, int] = await poll(look, IN_FLIGHT_S, every=0.01)
         return found
