@@ -33,7 +33,7 @@ def clean() -> Books:
         Object("alert_rules", "1", changed | {"updated_at": "x"}, 2_000),
         Object("dynamic_config", "k", {"key": "k", "value": "2", "version": 9, "updated_at": "x"}, 4_000),
     ]
-    return Books(rows, objects, [Version(1, 1, made, 1_000), Version(1, 2, changed, 2_000)], REFUSED, 7, {})
+    return Books(rows, objects, [Version(1, 1, made, 1_000), Version(1, 2, changed, 2_000)], REFUSED)
 
 
 def change(books: Books, number: int, **columns: Any) -> Books:
@@ -144,23 +144,34 @@ def test_handling_team_and_severity() -> None:
 # -- versions ---------------------------------------------------------------------------------------------------
 
 
-def test_each_transaction_counted_once_leaves_no_doubt() -> None:
+def test_each_transaction_counted_as_its_statements_leaves_no_doubt() -> None:
     history = History(changes(), version=4)
     assert [history.candidates(version) for version in (1, 2, 3, 4)] == [[0], [1], [2], [3]]
     assert [len(history.book(step).rules) for step in (0, 1, 2, 3, 1)] == [0, 1, 2, 3, 1]
 
 
-def test_transactions_that_counted_twice_leave_several_answers() -> None:
+def test_a_key_that_is_set_counts_twice() -> None:
+    key = Change(9, 109, 1_500, "CREATE", "dynamic_config", "k", None, {"value": "1"})
+    history = History([*changes(), key], version=6)
+    assert [history.candidates(version) for version in range(1, 7)] == [[0], [1], [], [2], [3], [4]]
+
+
+def test_transactions_that_counted_otherwise_leave_several_answers() -> None:
     history = History(changes(), version=5)
-    assert history.candidates(5) == [3]
-    assert sorted(history.candidates(4)) == [2, 3]
-    assert sorted(history.candidates(1)) == [0]
+    assert [history.candidates(version) for version in (5, 4, 3, 1)] == [[3], [2, 3], [1, 2], [0]]
+
+
+def test_a_recorder_leaves_no_doubt() -> None:
+    history = History(changes(), version=9, recorded={101: 3, 102: 5, 103: 9})
+    assert [history.candidates(version) for version in (1, 3, 4, 5, 9)] == [[0], [1], [], [2], [3]]
 
 
 def test_a_version_that_no_history_leads_to() -> None:
     assert History(changes(), version=4).candidates(9) == []
 
 
-def test_a_recorder_leaves_no_doubt() -> None:
-    history = History(changes(), version=9, bumps={101: 3, 102: 5, 103: 9})
-    assert [history.candidates(version) for version in (3, 5, 9)] == [[1], [2], [3]]
+def test_books_that_decide_alike_are_one() -> None:
+    plain = book(rule(id=1, match_type="any"))
+    same = book(rule(id=1, match_type="any"), dynamic_config={"moog_rate_limit": {"value": "9"}})
+    other = book(rule(id=1, match_type="any"), dynamic_config={"unhandled_default_team": {"value": "x"}})
+    assert plain.content == same.content != other.content

@@ -21,7 +21,8 @@ from tests.chaos import traffic
 from tests.chaos.checker import Sources, checked
 from tests.chaos.checker.check import TOPICS
 from tests.chaos.checker.kafka import Broker, Kept
-from tests.chaos.checker.watch import Watch
+from tests.chaos.checker.moves import install
+from tests.chaos.checker.watch import Sample, Watch
 from tests.chaos.journal import Sender
 from tests.integration.commands import mutt
 from tests.integration.conftest import System
@@ -52,6 +53,14 @@ PLANTED: dict[str, tuple[str, str]] = {
         "UPDATE dead_letters SET replay_of = (SELECT replay_of FROM audit WHERE replay_of IS NOT NULL LIMIT 1)"
         " WHERE id = (SELECT min(id::text)::uuid FROM dead_letters)",
         "replay",
+    ),
+    "a move of nobody": (
+        "UPDATE checker.moves SET new_offset = new_offset - 1 WHERE id = (SELECT min(id) FROM checker.moves)",
+        "progress zombie",
+    ),
+    "a row of another transaction": (
+        f"UPDATE audit SET source = 'x' WHERE alert_id = {ALERT}",
+        "zombie ghost order",
     ),
     "a secret in a text": (f"UPDATE alert_rules SET description = '{CANARY}' WHERE id = 1", "secret config"),
     "a secret in bytes": (
@@ -94,6 +103,7 @@ async def test_a_whole_pipeline_is_well_and_each_planted_fault_is_noticed(system
 async def run(system: System, folder: Path) -> tuple[Sources, Kept]:
     """Sends records to a pipeline with a forwarder, replays a letter, and waits until all is quiet."""
     pool, bootstrap = system.database.pool, system.stack.kafka.bootstrap
+    await install(system.database.dsn)
     await rules_for_load(pool)
     await add_rule(pool, "fan", match_type="regex", match_string="fan [0-9]+ failed$")
     await configure(pool, "moog_rate_limit", "1000")
@@ -180,7 +190,7 @@ async def files_are_judged(sources: Sources, topics: Kept, folder: Path) -> None
             "alert_lost", lambda: _with(sources, receiver_logs=[_write(folder, posts[1:])])
         ),
         "a place that fell": (
-            "progress", lambda: _with(sources, samples=[sources.samples[-1], *sources.samples[:1], sources.samples[-1]])
+            "progress", lambda: _with(sources, samples=[*sources.samples, _earlier(sources.samples[-1])])
         ),
         "a secret in a log": ("secret", lambda: _with(sources, logs=[folder / "worker.log"])),
     }  # fmt: skip
@@ -194,6 +204,10 @@ async def files_are_judged(sources: Sources, topics: Kept, folder: Path) -> None
 
 def _with(sources: Sources, **fields: Any) -> Sources:
     return dataclasses.replace(sources, **fields)
+
+
+def _earlier(sample: Sample) -> Sample:
+    return sample._replace(stands={place: (epoch, at - 1) for place, (epoch, at) in (sample.stands or {}).items()})
 
 
 def _intent(lines: list[dict[str, Any]]) -> dict[str, Any]:

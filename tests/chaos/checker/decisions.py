@@ -22,10 +22,15 @@ Wrong = tuple[str, str, str, str]
 """Which detector, where, what, and how to see it again."""
 
 
+HOPELESS = 30
+"""Faults after which a reading of the history is given up, while another has none."""
+
+
 @dataclass(slots=True)
 class Trial:
-    """What a partition's decisions look like, if a version meant this content."""
+    """What a version's decisions look like, if it meant what stood there after so many transactions."""
 
+    step: int
     wrong: list[Wrong] = field(default_factory=list)
     count: int = 0
 
@@ -40,27 +45,34 @@ class Decisions:
 
     def __init__(self, history: History, out: Findings) -> None:
         self._history, self._out = history, out
-        self._trials: dict[int, dict[int, Trial]] = {}
+        self._trials: dict[int, list[Trial]] = {}
 
     def take(self, part: Partition) -> None:
         _one_version_a_batch(part, self._out)
-        versions = sorted({row.version for row in part.ledger} | {row.ruleset_version for row in part.audit})
         events = _Events(part)
-        for version in versions:
-            trials = self._trials.setdefault(version, {step: Trial() for step in self._history.candidates(version)})
+        for version in sorted({row.version for row in part.ledger} | {row.ruleset_version for row in part.audit}):
+            trials = self._of(version)
             if not trials:
                 where = f"{part.topic}:{part.partition} version {version}"
                 self._out.wrong("decision", where, "no history of configuration leads to this version")
-            for step in sorted(trials):
-                _try(part, version, self._history.book(step), events, trials[step])
+            best = min((trial.count for trial in trials), default=0)
+            for trial in trials:
+                if trial.count <= best + HOPELESS:
+                    _try(part, version, self._history.book(trial.step), events, trial)
         self._out.saw("decision", len(part.audit))
         self._out.saw("decisions without a row", events.worked_out)
 
+    def _of(self, version: int) -> list[Trial]:
+        """One trial for each content that the version may have meant."""
+        if version not in self._trials:
+            steps = {self._history.book(step).content: step for step in self._history.candidates(version)}
+            self._trials[version] = [Trial(step) for step in steps.values()]
+        return self._trials[version]
+
     def finish(self) -> None:
         for trials in self._trials.values():
-            if trials:
-                for wrong in min(trials.values(), key=lambda trial: trial.count).wrong:
-                    self._out.wrong(*wrong)
+            for wrong in min(trials, key=lambda trial: trial.count).wrong if trials else ():
+                self._out.wrong(*wrong)
 
 
 class _Events:

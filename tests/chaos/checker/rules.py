@@ -74,6 +74,15 @@ class Book:
         self.teams = {host: row["team_assignment"] for host, row in tables.get("device_teams", {}).items()}
         self.config: dict[str, str] = {key: row["value"] for key, row in tables.get("dynamic_config", {}).items()}
 
+    @property
+    def content(self) -> tuple[object, ...]:
+        """Equal for books that decide alike."""
+        rules = tuple((*rule[:3], *rule[4:]) for rule in self.rules)
+        config = tuple(
+            sorted((key, value) for key, value in self.config.items() if not key.startswith(("moog", "slo")))
+        )
+        return rules, self.development_hosts, tuple(sorted(self.teams.items())), config
+
     def judge(self, event: Event) -> Judged | None:
         """The first rule that matches, from the lowest priority, then id, on; None where that cannot be told."""
         for rule in self.rules:
@@ -155,33 +164,44 @@ def _regex(text: str) -> Finds:
 class History:
     """The content of the tables that decide, after each transaction that changed one."""
 
-    def __init__(self, changes: Sequence[Change], version: int, bumps: Mapping[int, int] | None = None) -> None:
-        """`version`: the one that stands now. `bumps`: by transaction, the last version it counted to, where a
-        recorder wrote that down."""
+    def __init__(self, changes: Sequence[Change], version: int, recorded: Mapping[int, int] | None = None) -> None:
+        """`version`: the one that stands now. `recorded`: by transaction, the last version it counted to."""
         deciding = [change for change in changes if change.table in DECIDES]
-        ordered = sorted(deciding, key=lambda change: (change.committed or 0, change.id))
         self._steps: list[list[Change]] = []
-        for change in ordered:
+        for change in sorted(deciding, key=lambda change: (change.committed or 0, change.id)):
             if not self._steps or self._steps[-1][0].xid != change.xid:
                 self._steps.append([])
             self._steps[-1].append(change)
         self._version = version
-        self._exact = {v: at for at, step in enumerate(self._steps, 1) if (v := (bumps or {}).get(step[0].xid))}
+        self._exact = self._recorded(recorded or {}) or self._counted()
         self._books: dict[int, Book] = {}
         self._tables: dict[str, dict[str, dict[str, Any]]] = {table: {} for table in DECIDES}
         self._done = 0
 
-    def candidates(self, version: int, most: int = 6) -> list[int]:
-        """How many transactions may have been behind this version, the likeliest first. Every transaction counts at
-        least once, and some more often; nobody wrote down how often, so there may be several answers."""
-        if version in self._exact:
-            return [self._exact[version]]
+    def _recorded(self, recorded: Mapping[int, int]) -> dict[int, int]:
+        """The same where a recorder saw every transaction."""
+        known = {
+            recorded[changes[0].xid]: step for step, changes in enumerate(self._steps, 1) if changes[0].xid in recorded
+        }
+        return {1: 0} | known if len(known) == len(self._steps) else {}
+
+    def _counted(self) -> dict[int, int]:
+        """By version, after how many transactions; empty where counting the statements does not lead to the version
+        that stands now."""
+        versions, version = {1: 0}, 1
+        for step, changes in enumerate(self._steps, 1):
+            version += statements(changes)
+            versions[version] = step
+        return versions if version == self._version else {}
+
+    def candidates(self, version: int) -> list[int]:
+        """How many transactions may have been behind this version. Every transaction counts at least once, some more
+        often; nobody wrote down how often, so there may be several answers."""
+        if self._exact:
+            return [self._exact[version]] if version in self._exact else []
         low = max(0, len(self._steps) - (self._version - version))
         high = min(len(self._steps), version - 1)
-        if low > high:
-            return []
-        spread = range(low, high + 1) if version < self._version else range(high, low - 1, -1)
-        return list(spread)[:most]
+        return list(range(low, high + 1))
 
     def book(self, step: int) -> Book:
         """What stood there after so many transactions; asked for in rising order it costs least."""
@@ -194,6 +214,14 @@ class History:
             self._done = step
             self._books[step] = Book(self._tables)
         return self._books[step]
+
+
+def statements(changes: Sequence[Change]) -> int:
+    """How often a transaction counts, as its authors write: rules are made and changed by plain statements, all that
+    are made by one; what has a name is inserted or else updated, which is two events of one statement."""
+    made = any(change.table == "alert_rules" and change.old is None for change in changes)
+    one_by_one = [change for change in changes if change.table != "alert_rules" or change.old is not None]
+    return made + sum(2 if change.table != "alert_rules" and change.new is not None else 1 for change in one_by_one)
 
 
 def apply(table: dict[str, dict[str, Any]], change: Change) -> None:

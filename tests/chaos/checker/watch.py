@@ -130,6 +130,7 @@ def check_samples(samples: Sequence[Sample], out: Findings, *, stuck_s: float = 
 def progress(samples: Sequence[Sample], out: Findings) -> None:
     """A place never falls, never lies beyond the log, and Kafka is never told of more than is done."""
     last: dict[Place, tuple[int, int]] = {}
+    beyond: set[Place] = set()
     for sample in samples:
         for place, stand in (sample.stands or {}).items():
             out.saw("progress")
@@ -138,8 +139,12 @@ def progress(samples: Sequence[Sample], out: Findings) -> None:
                 out.wrong("progress", where, f"fell from {last[place]} to {stand} (epoch, next offset)")
             last[place] = stand
             end = (sample.ends or {}).get(place)
-            if end is not None and stand[1] > end:
+            if end is None or stand[1] <= end:
+                beyond.discard(place)
+            elif place in beyond:  # in two looks: a broker that has only just started may say less at first
                 out.wrong("progress", where, f"stands at {stand[1]}, the log ends at {end}")
+            else:
+                beyond.add(place)
         for place, offset in (sample.committed or {}).items():
             if sample.stands is not None and offset > sample.stands.get(place, (0, 0))[1]:
                 where = f"{place[0]}:{place[1]} at {sample.at:.3f}"
