@@ -7,7 +7,7 @@ import signal
 import time
 
 from tests.chaos.checker import committed_offsets
-from tests.chaos.hit import IN_FLIGHT_S, RECOVER_S, Scene
+from tests.chaos.hit import IN_FLIGHT_S, MANY, RECOVER_S, Scene
 from tests.chaos.plan import MATCHERS
 from tests.chaos.world import poll
 from tests.integration.pipeline import gauge
@@ -33,7 +33,7 @@ async def kill(scene: Scene) -> None:
 
 async def _kill_matcher(scene: Scene) -> None:
     world, name = scene.world, scene.step.target
-    await scene.work()
+    await scene.work(MANY)
     began = time.monotonic()
     world.kill(name)
     waiting = await world.waiting()
@@ -64,7 +64,7 @@ async def _kill_index(scene: Scene) -> None:
     bootstrap = scene.world.stack.kafka.bootstrap
 
     async def lag() -> int:
-        scene.world.sender.allow(30)
+        scene.world.sender.more(30)
         return await asyncio.to_thread(_lag, bootstrap)
 
     found = await poll(lag, IN_FLIGHT_S, every=0.05)
@@ -146,7 +146,7 @@ async def term(scene: Scene) -> None:
 async def freeze(scene: Scene) -> None:
     """SIGSTOP until others have all its partitions, then SIGCONT: a zombie with records in hand."""
     world, name = scene.world, scene.step.target
-    await scene.work()
+    await scene.work(MANY)
     child = world.child(name)
     child.process.send_signal(signal.SIGSTOP)
     try:

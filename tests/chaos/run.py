@@ -5,17 +5,17 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 from tests.chaos import faults_desk, faults_machine, faults_process, faults_wire
-from tests.chaos.checker import Report, Sources, checked
+from tests.chaos.checker import Sources, checked
 from tests.chaos.checker.watch import Watch
 from tests.chaos.desk import Operator
 from tests.chaos.hit import Hit, Scene
 from tests.chaos.memory import CAPS, Memory
 from tests.chaos.plan import Plan, Step
+from tests.chaos.played import Played
 from tests.chaos.world import MISSING, OUTAGE, WORKERS, ChaosStack, World, servers, world
 from tests.integration.pipeline import settled, until
 
@@ -44,24 +44,6 @@ ATTEMPTS = 3
 READY_S = 90.0
 QUIET_S = 180.0
 _FAILURES = (AssertionError, *OUTAGE)
-
-
-@dataclass
-class Played:
-    """All that was seen of a run."""
-
-    plan: Plan
-    hits: list[Hit] = field(default_factory=list)
-    repeats: int = 0
-    problems: list[str] = field(default_factory=list)
-    ended: list[str] = field(default_factory=list)
-    not_run: list[str] = field(default_factory=list)
-    sent: int = 0
-    answers: dict[str, int] = field(default_factory=dict)
-    most: dict[str, float] = field(default_factory=dict)
-    seconds: dict[str, float] = field(default_factory=dict)
-    missed: int = 0
-    report: Report | None = None
 
 
 def play(plan: Plan, home: Path) -> Played:
@@ -117,7 +99,7 @@ def _pids(made: World) -> dict[str, int]:
 async def _ready(made: World) -> bool:
     """The first records are through, so each worker may have partitions."""
     made.look_after()
-    made.sender.allow(20)
+    made.sender.more(20)
     return len(await made.stands() or {}) >= 24 and made.received() > 0
 
 
@@ -187,8 +169,3 @@ async def _delivered(made: World) -> bool:
 
 def say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
-
-
-def quantile(values: Sequence[float], share: float) -> float:
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0.0

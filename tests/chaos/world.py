@@ -224,6 +224,8 @@ def _end(stack: ChaosStack) -> None:
     for child in stack.children.values():
         child.process.send_signal(signal.SIGCONT)
         child.process.kill()
+    for child in stack.children.values():
+        child.process.wait()
     stack.kafka.kill()
     stack.postgres.stop()
 
