@@ -319,7 +319,7 @@ def test_K18b_a_numeric_timestamp_hides_no_second_name() -> None:
     assert reason(value) is Reason.DUPLICATE_KEY
 
 
-@pytest.mark.parametrize("hostname", ["", " ", "\t\n", "h" * 256])
+@pytest.mark.parametrize("hostname", ["", " ", "\u3000", "\xa0", "\x85\u2028", "\t\n", "h" * 256])
 def test_K19_a_hostname_out_of_bounds(hostname: str) -> None:
     assert reason(event_json(hostname=hostname)) is Reason.FIELD
 
