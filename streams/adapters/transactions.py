@@ -10,6 +10,7 @@ from typing import Any
 import asyncpg
 
 from schemas.errors import StoreUnavailable, TooSlow
+from streams import crash
 from streams.adapters.faults import store_faults
 from streams.core.authors import Author
 
@@ -58,6 +59,8 @@ class Transactions:
         async with self._begun(answer_s or self._answer_s, isolation="read_committed", readonly=False) as connection:
             await sign(connection, author)
             yield connection
+            crash.here("change_written")
+        crash.here("change_committed")
 
     @asynccontextmanager
     async def _begun(self, answer_s: float, *, isolation: Any, readonly: bool) -> AsyncIterator[Any]:
