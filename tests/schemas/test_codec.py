@@ -335,6 +335,12 @@ def test_K19_a_dash_is_the_keys_host() -> None:
         assert reason(event_json(hostname="-"), key) is Reason.MISSING_FIELD
 
 
+@pytest.mark.parametrize("bad", [b"\xff", b"\xed\xa0\x80", b"2026-03-01T12:00:00Z\x80"])
+def test_K11_a_timestamp_that_is_not_utf8_is_refused_like_any_text(bad: bytes) -> None:
+    """Nothing else: what is no refusal counts as a defect of mutt, and twenty in a row halt a partition."""
+    assert reason(b'{"timestamp":"%s","hostname":"h1","message":"m"}' % bad) is Reason.ENCODING
+
+
 def test_K26_K30_control_words_of_others_are_plain_fields() -> None:
     extra = {"__faust": {"ns": "x"}, "__proto__": {}, "$ref": "#", "@type": "x", "_retry_count": 9, "replay_of": "x"}
     assert read(event_json(**extra)).event == read(E).event
