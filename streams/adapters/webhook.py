@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import ssl
 import uuid
 from typing import Self
@@ -29,6 +30,9 @@ HEADER_LIMIT = 20_000
 CONNECT_TIMEOUT_S = 5.0
 CONNECTIONS = 1000
 
+_HOST = re.compile(r"[A-Za-z0-9_.-]+|[0-9A-Fa-f:.]+(%[A-Za-z0-9_.-]+)?")
+"""A name in ASCII, or an address, of version 6 perhaps with a zone; yarl takes blanks and more."""
+
 FIXED_HEADERS = {
     "Content-Type": "application/json",
     "User-Agent": f"mutt/{MUTT_VERSION}",
@@ -43,7 +47,7 @@ def receiver_url(text: str) -> URL:
         url = URL(text)
     except ValueError:
         raise SettingsRefused("MUTT_WEBHOOK_URL is no URL") from None
-    if url.scheme not in ("http", "https") or not url.host:
+    if url.scheme not in ("http", "https") or not _HOST.fullmatch(url.raw_host or ""):
         raise SettingsRefused("MUTT_WEBHOOK_URL must be an http or https URL with a host")
     if url.user is not None or url.password is not None or url.fragment:
         raise SettingsRefused("MUTT_WEBHOOK_URL must hold neither user, password nor fragment; the token is a secret")

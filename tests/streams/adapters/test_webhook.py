@@ -278,6 +278,11 @@ def test_every_error_of_aiohttp_is_a_fault() -> None:
         "http://u@h/",
         "http://h/#x",
         "http://[",
+        "http://a b/",
+        "http://h\r\nX: y/",
+        "http://a\u3000b/",
+        "http://h,g/",
+        "http://*/",
     ],
 )
 def test_W7_an_address_that_is_no_plain_URL_is_refused_without_repeating_it(text: str) -> None:
