@@ -282,6 +282,9 @@ def test_every_error_of_aiohttp_is_a_fault() -> None:
         "http://h\r\nX: y/",
         "http://a\u3000b/",
         "http://h,g/",
+        "http://[fe8ffff:127.0.0.1]/",
+        "http://[fe80::1%25eth\x01]/",
+        "http://a[e:]:@/",
         "http://*/",
     ],
 )
