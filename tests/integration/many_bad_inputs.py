@@ -210,7 +210,7 @@ def encodings() -> Iterator[Row]:
     for number, (written, char) in enumerate(_PAIRS.items()):
         yield Row(f"K11-pair-{number}", changed("message", f'"{written}"'), STORED, columns={"message": char})
     raw = [b'"' + one + b'"' for one in _NO_UTF8]
-    yield from each("K11-bytes", (*TEXT_FIELDS, "varbind", *UNREAD, "key"), raw, "encoding")
+    yield from each("K11-bytes", (*TEXTS, *INSIDE, *UNREAD, "key"), raw, "encoding")
     for name in ("utf-16", "utf-32"):
         yield Row(f"K12-{name}", E.decode().encode(name), "encoding")
         yield Row(f"K12-{name}-be-mark", b"\0\0"[: 2 * (name == "utf-32")] + b"\xfe\xff" + E, "encoding")
