@@ -38,7 +38,7 @@ def is_correlation_id(text: str) -> bool:
 
 def within_bounds(event: Event) -> bool:
     """The bounds that the types of Event do not state."""
-    if event.timestamp is None or not (event.hostname[0] > " " or event.hostname.strip()):
+    if event.timestamp is None or not ("!" <= event.hostname[0] <= "~" or event.hostname.strip()):
         return False
     if event.trap_oid is not None and not is_oid(event.trap_oid):
         return False

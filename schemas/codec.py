@@ -74,9 +74,9 @@ def _second_look(value: bytes, key: bytes | None) -> Event:
     """Reads what is only written unusually; raises RecordRejected with its reason for everything else."""
     try:
         loose = _LOOSE.decode(value)
+        timestamp = _number_or_text(bytes(loose.timestamp))  # its bytes were only passed over until now
     except _REFUSALS as error:
         explain(value, host_of_key(key), str(error))
-    timestamp = _number_or_text(bytes(loose.timestamp))
     structured: dict[str, Any] | str | None = loose.structured_data
     if isinstance(structured, str):
         structured = None if structured in ("", "-") else parse_structured_data(structured) or structured

@@ -78,7 +78,9 @@ _DECODE_EDIT = (Stage.DECODE, Replayable.AFTER_EDIT)
 FACTS: dict[Reason, ReasonFacts] = {
     Reason.TOMBSTONE: ReasonFacts(*_DECODE_NO, "null value", "producer"),
     Reason.TOO_LARGE: ReasonFacts(
-        *_DECODE_NO, "value over 1 MiB, over 1,000 varbinds, or a batch that unpacks beyond 32 MiB", "producer"
+        *_DECODE_NO,
+        "value over 1 MiB, over 1,000 varbinds, or a batch that unpacks beyond 32 MiB or 500,000 records",
+        "producer",
     ),
     Reason.EMPTY: ReasonFacts(*_DECODE_NO, "no bytes, or white space only", "producer"),
     Reason.ENCODING: ReasonFacts(*_DECODE_EDIT, "JSON that is not UTF-8", "producer"),

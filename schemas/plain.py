@@ -60,7 +60,7 @@ def _texts_hold(events: Sequence[Event]) -> bool:
     if any([event.program == "-" or event.procid == "-" or event.msgid == "-" for event in events]):  # noqa: C419
         return False
     oids = {event.trap_oid for event in events if event.trap_oid is not None}
-    if not all(oid[0] != "." and is_oid(oid) for oid in oids):
+    if not all(oid[:1] != "." and is_oid(oid) for oid in oids):
         return False
     ids = [event.correlation_id for event in events if event.correlation_id is not None]
     if not ids:

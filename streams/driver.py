@@ -9,7 +9,7 @@ tests/integration/test_match.py and test_kills.py are the gate for every upgrade
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer
@@ -20,7 +20,7 @@ from faust.types.tuples import TP, ConsumerMessage, ack_lock
 from mode.utils.futures import notify
 
 from streams import crash
-from streams.core.batches import CorruptBatch, OversizedBatch, PolledBatch, Record
+from streams.core.batches import CorruptBatch, OversizedBatch, PolledBatch, Record, size_of_headers
 from streams.core.watchdog import Chore, Reach
 from streams.core.watermark import Watermark
 from streams.reach import reach_of
@@ -37,6 +37,10 @@ FEW = 200
 """After a poll that found fewer records than this the next one waits a moment: polls cost much the same however little
 they find, and that CPU is missing where the records are worked on."""
 
+POLL_BYTES = 2 * 1024 * 1024
+"""Of one partition's records in one poll, and at least one record: what is fetched may unpack to a thousand times as
+much, and is unpacked as it is asked for."""
+
 UNKNOWN_SIZE = 0
 
 
@@ -47,7 +51,7 @@ class BatchMessage(ConsumerMessage):  # type: ignore[misc]
 
     acked: bool
     first: int
-    records: Sequence[Record]
+    records: Polled
     rewound: bool
 
     def on_final_ack(self, consumer: BatchConsumer) -> bool:
@@ -70,6 +74,7 @@ def polled(event: Any) -> PolledBatch:
         records=message.records,
         rewound=message.rewound,
         acknowledge=event.ack,
+        size=message.records.size,
     )
 
 
@@ -112,12 +117,46 @@ class BoundedPartitionRecords(kafka_fetcher.PartitionRecords):  # type: ignore[m
             yield CorruptBatch(self.next_fetch_offset, 0, f"no whole batch at {self.next_fetch_offset}")
 
 
+class Polled(list[Record]):
+    """Records of one partition, and the bytes of their keys, values and headers."""
+
+    size: int
+
+
+class BoundedFetchResult(kafka_fetcher.FetchResult):  # type: ignore[misc]
+    """Gives what was fetched in parts that memory has room for; aiokafka counts records alone."""
+
+    _partition_records: Any
+
+    def getall(self, max_records: int | None = None) -> Polled:
+        taken = Polled()
+        size = 0
+        if self.check_assignment(self._topic_partition) and self.has_more():
+            for record in self._partition_records:
+                taken.append(record)
+                if (value := record.value) is not None:
+                    size += len(value)
+                if (key := record.key) is not None:
+                    size += len(key)
+                if headers := record.headers:
+                    size += size_of_headers(headers)
+                if size >= POLL_BYTES or len(taken) == max_records:
+                    self._update_position()
+                    break
+            else:
+                self._update_position()
+                self._partition_records = None
+        taken.size = size
+        return taken
+
+
 class BatchConsumerThread(drivers.AIOKafkaConsumerThread):  # type: ignore[misc]
     """The thread that owns the aiokafka consumer."""
 
     def _create_worker_consumer(self, transport: Any) -> AIOKafkaConsumer:
         kafka_fetcher.MemoryRecords = BoundedRecords
         kafka_fetcher.PartitionRecords = BoundedPartitionRecords
+        kafka_fetcher.FetchResult = BoundedFetchResult
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = FETCH_WAIT_MS  # read when it starts
         return consumer
@@ -258,7 +297,7 @@ class BatchConsumer(drivers.Consumer):  # type: ignore[misc]
             for tp, offset in wanted.items():
                 self._marks[tp] = Watermark(offset)
 
-    async def _hand_on(self, polled_records: Mapping[Any, Sequence[Record]], generation: int) -> None:
+    async def _hand_on(self, polled_records: Mapping[Any, Polled], generation: int) -> None:
         """One message per partition. Stops when a rebalance begins: positions are set afresh after it."""
         for partition, records in polled_records.items():
             if not self.flow_active or generation != self.app.consumer_generation_id:
@@ -270,7 +309,7 @@ class BatchConsumer(drivers.Consumer):  # type: ignore[misc]
             if self.flow_active and generation == self.app.consumer_generation_id:
                 self._next_read[tp] = message.offset + 1
 
-    def _message(self, tp: TP, records: Sequence[Record], generation: int) -> BatchMessage:
+    def _message(self, tp: TP, records: Polled, generation: int) -> BatchMessage:
         last = records[-1]
         start = records[0].first if type(records[0]) is OversizedBatch else records[0].offset
         expected = self._next_read.get(tp)

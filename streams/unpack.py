@@ -8,7 +8,9 @@ plain bytes. Record batch format: Kafka protocol guide, "Record Batch", magic 2.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain, islice
 from typing import Any
 
 import cramjam
@@ -19,6 +21,11 @@ from streams.core.batches import CorruptBatch, OversizedBatch, PlainRecord
 
 UNPACK_LIMIT = 32 * 1024 * 1024
 """Bytes a compressed batch may unpack to (BAD-INPUTS K14)."""
+RECORDS_LIMIT = 500_000
+"""Records a batch may hold: in memory each costs a hundred bytes and more, however few it has in the log. Events of
+64 bytes fill UNPACK_LIMIT with as many."""
+AT_ONCE = 10_000
+"""Batches of more records are read twice, first to see that all can be read, so that they never lie in memory whole."""
 
 _HEADER = struct.Struct(">qiibIhiqqqhii")
 _LENGTH_AT, _OVERHEAD, _ATTRIBUTES_AT = 8, 12, 21
@@ -32,7 +39,7 @@ Unpacked = Any
 
 
 class _BombError(Exception):
-    """The batch would unpack beyond the limit."""
+    """The batch would unpack beyond a limit."""
 
 
 class Unpacker:
@@ -56,30 +63,32 @@ class Unpacker:
         """The batch with its records uncompressed and the codec bits cleared. Raises _BombError or ValueError."""
         header = bytearray(batch[: _HEADER.size])
         header[_ATTRIBUTES_AT + 1] &= ~_CODEC_MASK & 0xFF
-        return bytes(header) + self._decompress(batch[_HEADER.size :], codec)
-
-    def _decompress(self, payload: bytes, codec: int) -> bytes:
+        payload = memoryview(batch)[_HEADER.size :]
         if codec == 2:
-            return self._snappy(payload)
+            return self._snappy(header, bytes(payload))
         module = {1: cramjam.gzip, 3: cramjam.lz4, 4: cramjam.zstd}.get(codec)
         if module is None:
             raise ValueError(f"unknown compression codec {codec}")
+        return self._unpacked(header, payload, module)
+
+    def _unpacked(self, header: bytearray, payload: memoryview, module: Any) -> bytes:
         if self._buffer is None:
-            self._buffer = bytearray(self._limit)
+            self._buffer = bytearray(_HEADER.size + self._limit)
+        self._buffer[: _HEADER.size] = header
         try:
-            size = module.decompress_into(payload, self._buffer)
+            size = module.decompress_into(payload, memoryview(self._buffer)[_HEADER.size :])
         except cramjam.DecompressionError as error:
             if _NO_ROOM in str(error):
                 raise _BombError from None
             raise ValueError(f"cannot be decompressed: {error}") from None
-        return bytes(memoryview(self._buffer)[:size])
+        return bytes(memoryview(self._buffer)[: _HEADER.size + size])
 
-    def _snappy(self, payload: bytes) -> bytes:
+    def _snappy(self, header: bytearray, payload: bytes) -> bytes:
         try:
             blocks = list(_snappy_blocks(payload))
             if sum(cramjam.snappy.decompress_raw_len(block) for block in blocks) > self._limit:
                 raise _BombError
-            return b"".join(bytes(cramjam.snappy.decompress_raw(block)) for block in blocks)
+            return b"".join([header, *map(cramjam.snappy.decompress_raw, blocks)])
         except (cramjam.DecompressionError, struct.error) as error:
             raise ValueError(f"cannot be decompressed: {error}") from None
 
@@ -113,8 +122,10 @@ class Batch:
         assert self._header is not None
         codec = self._header[5] & _CODEC_MASK
         try:
-            plain = self._unpacker.plain(self._data, codec) if codec else self._data
-            yield from _records(plain)
+            if self._header[12] > RECORDS_LIMIT:
+                raise _BombError
+            # Nothing here keeps the plain bytes: while the records are handed out, they lie in memory by themselves.
+            yield from _records(self._unpacker.plain(self._data, codec) if codec else self._data)
         except _BombError:
             yield OversizedBatch(self.base_offset, self.next_offset - 1, int(self._header[8]), self._data)
         except (ValueError, IndexError, EOFError, struct.error) as error:
@@ -131,12 +142,22 @@ class Batch:
 def _records(plain: bytes) -> Iterator[Unpacked]:
     """The records of an uncompressed batch, all or none."""
     try:
-        records = list(DefaultRecordBatch(plain))
+        return _whole(lambda: DefaultRecordBatch(plain))
     except UnicodeDecodeError:
-        return iter(list(_slow_records(plain)))
+        return _whole(lambda: _slow_records(plain))
     except Exception as error:  # aiokafka's CorruptRecordException and what its C parser raises
         raise ValueError(f"its records cannot be read: {error}") from error
-    return iter(records)
+
+
+def _whole(read: Callable[[], Iterable[Unpacked]]) -> Iterator[Unpacked]:
+    """What is read to its end: kept where it is little, else read once more. Raises what reading raises."""
+    records = chain(read())  # aiokafka's own iterator refuses to be taken up again
+    kept = list(islice(records, AT_ONCE + 1))
+    if len(kept) <= AT_ONCE:
+        return iter(kept)
+    kept.clear()
+    deque(records, maxlen=0)
+    return iter(read())
 
 
 def _slow_records(plain: bytes) -> Iterator[PlainRecord]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
+import re
 import ssl
 import uuid
 from typing import Self
@@ -29,6 +31,8 @@ HEADER_LIMIT = 20_000
 CONNECT_TIMEOUT_S = 5.0
 CONNECTIONS = 1000
 
+_NAME = re.compile(r"[A-Za-z0-9_.-]+")
+
 FIXED_HEADERS = {
     "Content-Type": "application/json",
     "User-Agent": f"mutt/{MUTT_VERSION}",
@@ -41,13 +45,25 @@ def receiver_url(text: str) -> URL:
     """The receiver's address. Raises SettingsRefused for what is no plain http or https URL, without repeating it."""
     try:
         url = URL(text)
-    except ValueError:
+    except (ValueError, IndexError):  # yarl raises both
         raise SettingsRefused("MUTT_WEBHOOK_URL is no URL") from None
-    if url.scheme not in ("http", "https") or not url.host:
+    if url.scheme not in ("http", "https") or not _is_host(url.raw_host or ""):
         raise SettingsRefused("MUTT_WEBHOOK_URL must be an http or https URL with a host")
     if url.user is not None or url.password is not None or url.fragment:
         raise SettingsRefused("MUTT_WEBHOOK_URL must hold neither user, password nor fragment; the token is a secret")
     return url
+
+
+def _is_host(text: str) -> bool:
+    """A name in ASCII or an address, of version 6 perhaps with a zone; yarl takes blanks and more."""
+    if ":" not in text:
+        return _NAME.fullmatch(text) is not None
+    address, percent, zone = text.partition("%")
+    try:
+        ipaddress.IPv6Address(address)
+    except ValueError:
+        return False
+    return not percent or _NAME.fullmatch(zone.removeprefix("25")) is not None
 
 
 def fault_of(error: BaseException) -> Fault | None:

@@ -71,8 +71,10 @@ class PolledBatch(Struct):
     rewound: bool
     """The log gave offsets below what was read before, though nobody asked for it."""
     acknowledge: Callable[[], None]
+    size: int = 0
+    """Bytes of keys, values and headers: what the batch costs in memory, roughly."""
 
-    @property
-    def size(self) -> int:
-        """Bytes of the values: what the batch costs in memory, roughly."""
-        return sum(len(record.value) for record in self.records if record.value is not None)
+
+def size_of_headers(headers: RawHeaders) -> int:
+    """Bytes of names and values, roughly, and what a header costs beside them."""
+    return sum([64 + len(name) + len(value or b"") for name, value in headers])

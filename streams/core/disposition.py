@@ -269,7 +269,7 @@ class _Decision:
     def _oversized(self, batch: OversizedBatch) -> int:
         """A batch too large to unpack: all its offsets are rejected, one letter keeps it as it lies in the log."""
         count = batch.offset - batch.first + 1
-        detail = f"offsets {batch.first} to {batch.offset} are one batch that unpacks beyond 32 MiB"
+        detail = f"offsets {batch.first} to {batch.offset} are one batch that unpacks beyond 32 MiB or 500,000 records"
         self._reject(batch, Reason.TOO_LARGE, detail)
         self.counts[Disposition.REJECTED] += count - 1
         return count

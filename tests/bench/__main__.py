@@ -2,7 +2,7 @@
 
 Ratios count: the machine is shared and its absolute figures move. `--json` ends with one JSON object, `--quick` takes a
 minute, `--rounds N` sets how often each contestant runs. `--only api` measures answers of the API, and nothing
-else, with `--rows` audited events.
+else, with `--rows` audited events; `--only hostile` matches with `--rules` hostile rules.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from tests.bench import api, contestants
+from tests.bench import api, contestants, hostile
 from tests.bench.arena import Arena, open_arena
 from tests.bench.latency import latency_ms
 from tests.bench.memory import rss_mib
@@ -32,7 +32,7 @@ LIBRARIES = ("faust-streaming", "aiokafka", "asyncpg", "hyperscan", "msgspec", "
 def main(arguments: list[str]) -> int:
     options = _options(arguments)
     with tempfile.TemporaryDirectory(prefix="mutt-bench-") as folder:
-        figures, targets = _answers(Path(folder), options) if options.only == "api" else _race(Path(folder), options)
+        figures, targets = PARTS[options.only](Path(folder), options)
     missed = {name: figures[name] for name, bound in targets.items() if not _reached(figures[name], bound)}
     for name, value in figures.items():
         print(f"{name:24} {value}")
@@ -48,6 +48,14 @@ def _answers(home: Path, options: argparse.Namespace) -> tuple[dict[str, Any], d
 def _race(home: Path, options: argparse.Namespace) -> tuple[dict[str, Any], dict[str, float]]:
     with open_arena(home, RULES) as arena:
         return asyncio.run(_measure(arena, options)), TARGETS
+
+
+def _hostile(_: Path, options: argparse.Namespace) -> tuple[dict[str, Any], dict[str, float]]:
+    return hostile.measure(options.rules), hostile.TARGETS
+
+
+PARTS = {None: _race, "api": _answers, "hostile": _hostile}
+"""What `--only` names; without it the race."""
 
 
 async def _measure(arena: Arena, options: argparse.Namespace) -> dict[str, Any]:
@@ -94,8 +102,9 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--json", action="store_true", help="end with one JSON object")
     parser.add_argument("--quick", action="store_true", help="fewer events and rounds: a look, not a measurement")
     parser.add_argument("--rounds", type=int)
-    parser.add_argument("--only", choices=["api"], help="one part")
+    parser.add_argument("--only", choices=[name for name in PARTS if name], help="one part")
     parser.add_argument("--rows", type=int, default=200_000, help="audited events; 5000000 for the real figure")
+    parser.add_argument("--rules", type=int, default=10_000, help="hostile rules")
     options = parser.parse_args(arguments)
     sizes = (50_000, 1, 5, 200_000) if options.quick else (200_000, 4, 20, 1_000_000)
     options.events, rounds, options.seconds, options.lag = sizes

@@ -1,1 +1,1 @@
-"""A fuzz run of the API from its own documentation: `make fuzz`."""
+"""Fuzz runs: `make fuzz` asks the API from its own documentation, or feeds whatever reads the bytes of outsiders."""

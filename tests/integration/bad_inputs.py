@@ -1,8 +1,12 @@
-"""Records that arrive and what each must get: the K and H rows of the catalogue of bad inputs, as a table."""
+"""Records that arrive and what each must get: the K and H rows of the catalogue of bad inputs, as a table.
+
+`many_bad_inputs.py` and `bad_lines.py` have the rest; `CASES` there is all of them.
+"""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,6 +31,19 @@ class Row:
     key: bytes | None = b"h1"
     headers: Headers = ()
     columns: Mapping[str, Any] = field(default_factory=dict)
+    detail: str = ""
+    """What the detail of the letter says: of a field its JSON pointer."""
+    topic: str = "mutt.ingest.syslog"
+
+    @property
+    def number(self) -> str:
+        """Of the catalogue's row: `K18b`."""
+        match = _NUMBER.match(self.id)
+        assert match is not None, self.id
+        return match[0]
+
+
+_NUMBER = re.compile(r"[A-Z]\d+b?")
 
 
 def plus(*members: str | bytes) -> bytes:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from tests.hostile_rules import hostile, refused
 from tests.integration.configuring import RULE, Asker, asking
 from tests.integration.conftest import Database
 
@@ -59,6 +60,15 @@ async def test_R2_R3_R4_what_the_engine_refuses_is_named_by_its_line_and_nothing
         assert lines == [f"line {number}" for number in range(2, len(patterns) + 2)][: len(lines)]
         assert len(lines) == len(patterns) or "more" in answer["errors"][-1]["detail"]
     assert (await api.ask("GET", RULES))["items"] == []
+
+
+async def test_R2_R3_hostile_patterns_without_words_in_the_dialect_are_refused_where_they_are_saved(api: Asker) -> None:
+    for one in refused(40):
+        (fault,) = (await faults(api, match_type="regex", match_string=one.pattern)).items()
+        assert fault[0] == "/match_string"
+        assert fault[1]
+    made = await api.ask("POST", IMPORT, content=regexes(*(one.pattern for one in hostile(500))), headers=NDJSON)
+    assert made["added"] == 500
 
 
 async def test_R2_the_words_of_the_engine_and_its_position(api: Asker) -> None:

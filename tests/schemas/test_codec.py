@@ -319,7 +319,7 @@ def test_K18b_a_numeric_timestamp_hides_no_second_name() -> None:
     assert reason(value) is Reason.DUPLICATE_KEY
 
 
-@pytest.mark.parametrize("hostname", ["", " ", "\t\n", "h" * 256])
+@pytest.mark.parametrize("hostname", ["", " ", "\u3000", "\xa0", "\x85\u2028", "\t\n", "h" * 256])
 def test_K19_a_hostname_out_of_bounds(hostname: str) -> None:
     assert reason(event_json(hostname=hostname)) is Reason.FIELD
 
@@ -333,6 +333,12 @@ def test_K19_a_dash_is_the_keys_host() -> None:
     assert read(event_json(hostname="-"), b"sw1").event.hostname == "sw1"
     for key in (None, b"", b"-", b"\xff", b"x" * 256, b"a\nb"):
         assert reason(event_json(hostname="-"), key) is Reason.MISSING_FIELD
+
+
+@pytest.mark.parametrize("bad", [b"\xff", b"\xed\xa0\x80", b"2026-03-01T12:00:00Z\x80"])
+def test_K11_a_timestamp_that_is_not_utf8_is_refused_like_any_text(bad: bytes) -> None:
+    """Nothing else: what is no refusal counts as a defect of mutt, and twenty in a row halt a partition."""
+    assert reason(b'{"timestamp":"%s","hostname":"h1","message":"m"}' % bad) is Reason.ENCODING
 
 
 def test_K26_K30_control_words_of_others_are_plain_fields() -> None:

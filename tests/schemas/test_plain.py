@@ -42,6 +42,7 @@ def test_a_time_with_an_offset_is_read_in_utc() -> None:
         pytest.param(event_json(hostname=" "), id="a blank host"),
         pytest.param(event_json(trap_oid=".1.3.6"), id="a leading dot"),
         pytest.param(event_json(trap_oid="1.3..6"), id="no OID"),
+        pytest.param(event_json(trap_oid=""), id="an empty OID"),
         pytest.param(event_json(correlation_id="a b"), id="a space in the correlation id"),
         pytest.param(event_json(correlation_id="a" * 65), id="a long correlation id"),
         pytest.param(event_json(correlation_id=""), id="an empty correlation id"),

@@ -13,7 +13,7 @@ from streams.lanes import Caps, Lanes
 
 def batch(first: int, count: int = 1, partition: int = 0, size: int = 1) -> PolledBatch:
     records = [PlainRecord(first + at, 0, None, b"x" * size) for at in range(count)]
-    return PolledBatch("t", partition, first, first + count, records, False, lambda: None)
+    return PolledBatch("t", partition, first, first + count, records, False, lambda: None, count * size)
 
 
 class Gate:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import struct
+import tracemalloc
 
 import cramjam
 import pytest
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
 from streams.core.batches import CorruptBatch, OversizedBatch, PlainRecord
-from streams.unpack import Unpacker
+from streams.unpack import RECORDS_LIMIT, Unpacker
+from tests.integration.bombs import tiny_records
+from tests.integration.wire import CODECS as PACKERS
+from tests.integration.wire import packed, varint
 
 MIB = 1024 * 1024
 CODECS = {"gzip": 1, "snappy": 2, "lz4": 3, "zstd": 4}
@@ -53,6 +57,71 @@ def test_K14_a_bomb_is_one_stand_in_for_all_its_offsets(codec: str) -> None:
     (stand_in,) = unpack(batch)
     assert isinstance(stand_in, OversizedBatch)
     assert (stand_in.first, stand_in.offset, stand_in.value) == (0, 2, batch)
+
+
+def test_K14_more_records_than_memory_has_room_for_are_one_stand_in() -> None:
+    """Two megabytes of log are three million records, each of which takes a hundred bytes of memory and more."""
+    few, many = (packed(bytes(cramjam.zstd.compress(tiny_records(n))), n, 4) for n in (20_000, RECORDS_LIMIT + 1))
+    assert len(many) < MIB
+    assert [record.offset for record in unpack(few, 32 * MIB)] == list(range(20_000))  # type: ignore[attr-defined]
+    (stand_in,) = unpack(many, 32 * MIB)
+    assert isinstance(stand_in, OversizedBatch)
+    assert (stand_in.first, stand_in.offset) == (0, RECORDS_LIMIT)
+
+
+def test_K14_a_batch_of_many_records_never_lies_in_memory_whole() -> None:
+    data = packed(bytes(cramjam.zstd.compress(tiny_records(RECORDS_LIMIT))), RECORDS_LIMIT, 4)
+    (batch,) = Unpacker().batches(data)
+    records = batch.unpack()
+    next(records)
+    tracemalloc.start()
+    try:
+        assert sum(1 for _ in records) == RECORDS_LIMIT - 1
+        assert tracemalloc.get_traced_memory()[1] < MIB
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("codec", [0, 4])
+def test_K14_K15_many_records_are_read_all_or_none(codec: int) -> None:
+    records = tiny_records(20_000)
+    last = len(records) - 9  # the length of the last record
+    broken = records[:last] + b"\x7f" + records[last + 1 :]
+    payload = bytes(cramjam.zstd.compress(broken)) if codec else broken
+    (stand_in,) = unpack(packed(payload, 20_000, codec), 32 * MIB)
+    assert isinstance(stand_in, CorruptBatch)
+
+
+CLAIMS = {
+    "a record of 1 GiB": varint(1 << 30) + b"\0\0\0",
+    "a key of 1 GiB": varint(60) + b"\0\0\0" + varint(1 << 30) + b"k" * 50,
+    "a value of 1 GiB": varint(60) + b"\0\0\0\x01" + varint(1 << 30) + b"v" * 50,
+    "a billion headers": varint(60) + b"\0\0\0\x01\x01" + varint(1 << 30) + b"h" * 50,
+    "a header of 1 GiB": varint(60) + b"\0\0\0\x01\x01\x02" + varint(1 << 30) + b"h" * 50,
+    "a number that never ends": b"\xff" * 100,
+    "less than nothing": varint(-5) + b"\0\0\0\x01\x01\0",
+}
+
+
+@pytest.mark.parametrize("claim", CLAIMS)
+@pytest.mark.parametrize("codec", [0, *CODECS.values()])
+def test_K14_what_a_batch_claims_takes_no_memory(claim: str, codec: int) -> None:
+    pack = dict(PACKERS.values()).get(codec, bytes)
+    unpacker = Unpacker(MIB)
+    tracemalloc.start()
+    try:
+        for count in (1, 2, 499_999):
+            (batch,) = unpacker.batches(packed(bytes(pack(CLAIMS[claim])), count, codec))
+            assert [type(found) for found in batch.unpack()] == [CorruptBatch]
+        assert tracemalloc.get_traced_memory()[1] < 4 * MIB
+    finally:
+        tracemalloc.stop()
+
+
+def test_K14_snappy_that_claims_more_than_it_holds_is_a_bomb_and_not_unpacked() -> None:
+    for payload in (b"\x80\x80\x80\x80\x04abc", b"\xff\xff\xff\xff\x0fabc"):
+        (stand_in,) = unpack(packed(payload, 1, CODECS["snappy"]))
+        assert isinstance(stand_in, OversizedBatch)
 
 
 @pytest.mark.parametrize("codec", CODECS)

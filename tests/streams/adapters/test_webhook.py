@@ -278,6 +278,14 @@ def test_every_error_of_aiohttp_is_a_fault() -> None:
         "http://u@h/",
         "http://h/#x",
         "http://[",
+        "http://a b/",
+        "http://h\r\nX: y/",
+        "http://a\u3000b/",
+        "http://h,g/",
+        "http://[fe8ffff:127.0.0.1]/",
+        "http://[fe80::1%25eth\x01]/",
+        "http://a[e:]:@/",
+        "http://*/",
     ],
 )
 def test_W7_an_address_that_is_no_plain_URL_is_refused_without_repeating_it(text: str) -> None:
