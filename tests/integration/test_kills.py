@@ -33,6 +33,7 @@ async def work_in_flight(system: System, load: Load, beyond: int) -> int:
 
 
 @pytest.mark.timeout(240)
+@pytest.mark.proves("worker.kill")
 async def test_kill_9_with_work_in_hand_loses_and_repeats_nothing(system: System) -> None:
     await rules_for_load(system.database.pool)
     for name in WORKERS:
@@ -58,6 +59,7 @@ async def test_kill_9_with_work_in_hand_loses_and_repeats_nothing(system: System
     assert await anomalies(system.database.dsn, system.stack.kafka.bootstrap, load.acked) == []
 
 
+@pytest.mark.proves("worker.freeze")
 async def test_a_frozen_worker_that_comes_back_writes_nothing_of_its_own(system: System) -> None:
     """Its partitions belong to another by then: the compare-and-set fences what it had in hand."""
     await rules_for_load(system.database.pool)
