@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ops.devstack.layout import free_port
 from ops.devstack.processes import Child
+from tests.chaos.proxy import Proxy
 from tests.integration.checker import anomalies
 from tests.integration.conftest import System
 from tests.integration.load import Load, rules_for_load
@@ -25,11 +26,12 @@ POISON = {"json", "line"}
 class Ground:
     """One system, its workers' ports, and the load that runs."""
 
-    def __init__(self, system: System) -> None:
+    def __init__(self, system: System, proxy: Proxy | None = None) -> None:
         self.system = system
         self.stack = system.stack
         self.pool = system.database.pool
         self.bootstrap = system.stack.kafka.bootstrap
+        self.links = {} if proxy is None else proxy.links
         self.ports: dict[str, int] = {}
         self.before = 0
         """Offsets that were processed when something broke."""
@@ -37,7 +39,17 @@ class Ground:
     def start(self, name: str, **settings: object) -> Child:
         self.ports[name] = free_port()
         role = name.rpartition("-")[0].replace("-", "_")
-        return self.system.start(name, **{f"{role}_port": self.ports[name]} | settings)
+        where = {"database_url": self.system.settings.database_url, f"{role}_port": self.ports[name]}
+        return self.stack.start_worker(name, **where | settings)
+
+    def start_behind_proxy(self, name: str, **settings: object) -> Child:
+        """The same with every server reached through its link."""
+        head, _, tail = self.system.settings.database_url.rpartition(f":{self.stack.postgres.port}/")
+        where = {
+            "database_url": f"{head}:{self.links['postgres'].port}/{tail}",
+            "kafka_bootstrap": f"127.0.0.1:{self.links['kafka'].port}",
+        }
+        return self.start(name, **where | settings)
 
     @asynccontextmanager
     async def under_load(self, events: int = 2000, *, beyond: int = 200, rate: float = RATE) -> AsyncIterator[Load]:

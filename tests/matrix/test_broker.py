@@ -9,9 +9,11 @@ from msgspec.structs import replace
 
 from ops.devstack.layout import free_port
 from streams.adapters.secrets import API_KEY
+from tests.chaos.frames import PRODUCE
+from tests.chaos.proxy import Fault, Trap
 from tests.integration.api_process import get, process
 from tests.integration.pipeline import until
-from tests.matrix.ground import Ground, frozen, passes, server
+from tests.matrix.ground import Ground, frozen, passes, resident, server
 
 BEYOND_THE_SESSION_S = 9.0
 """The stack's workers are given up after 6 s."""
@@ -47,3 +49,30 @@ async def test_frozen_beyond_the_session_its_members_come_back_and_repeat_nothin
             await passes(BEYOND_THE_SESSION_S)
         await ground.goes_on()
         assert all(worker.running for worker in workers)
+
+
+@pytest.mark.proves("broker.slow")
+async def test_slow_lag_grows_and_memory_does_not(ground: Ground) -> None:
+    worker = ground.start_behind_proxy("match-1")
+    async with ground.under_load():
+        before = resident(worker.pid)
+        ground.links["kafka"].suffer(Fault(delay_s=1.0))
+        await passes(BEYOND_THE_SESSION_S)
+        assert resident(worker.pid) - before < 64 * 2**20
+        assert await ground.reads("match-1", "mutt_partitions_assigned") == 24
+        ground.links["kafka"].heal()
+        await ground.goes_on()
+        assert worker.running
+
+
+@pytest.mark.proves("broker.reset")
+async def test_connections_reset_while_publishing_put_no_record_under_a_second_id(ground: Ground) -> None:
+    worker = ground.start_behind_proxy("match-1")
+    link = ground.links["kafka"]
+    async with ground.under_load():
+        for share in (0.0, 0.5, 1.0, 1.0, 1.0):
+            trap = link.set_trap(Trap(PRODUCE, forward=share))
+            assert await asyncio.to_thread(trap.sprung.wait, 60)
+            assert link.reset() > 0
+            await ground.goes_on()
+        assert worker.running

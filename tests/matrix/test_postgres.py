@@ -17,6 +17,8 @@ from ops.devstack.stack import Stack
 from streams.adapters.database import connect, create_pool
 from streams.adapters.migrations import migrate
 from streams.adapters.secrets import API_KEY, DB_PASSWORD, FileSecrets
+from tests.chaos.frames import COMMIT
+from tests.chaos.proxy import Trap
 from tests.integration.api_process import get, process
 from tests.integration.conftest import Database, System, end_workers
 from tests.integration.pipeline import until
@@ -84,6 +86,33 @@ async def test_conflicts_and_missing_rights_are_tried_again_and_blame_no_record(
     assert not await ground.pool.fetchval("SELECT count(*) FROM partition_progress WHERE halted_at IS NOT NULL")
 
 
+@pytest.mark.proves("postgres.reset")
+async def test_sessions_reset_anywhere_leave_nothing_half_done(ground: Ground) -> None:
+    worker = ground.start_behind_proxy("match-1")
+    async with ground.under_load():
+        for _ in range(5):
+            assert ground.links["postgres"].reset() > 0
+            await ground.goes_on()
+        assert worker.running
+
+
+SHARES = (0.0, 0.5, 1.0, 1.0)
+"""How much of a COMMIT reaches the server: nothing, half, or all of it, and then no answer comes back."""
+
+
+@pytest.mark.proves("postgres.cut")
+async def test_a_commit_without_answer_is_looked_up_and_counts_once(ground: Ground) -> None:
+    worker = ground.start_behind_proxy("match-1")
+    link = ground.links["postgres"]
+    async with ground.under_load():
+        for share in SHARES * 5:
+            trap = link.set_trap(Trap(COMMIT, forward=share))
+            assert await asyncio.to_thread(trap.sprung.wait, 60)
+        await ground.goes_on()
+        assert worker.running
+    assert "the outcome of the last commit was unknown" in worker.log.read_text()
+
+
 @pytest.fixture
 def disk() -> Iterator[SmallDisk]:
     with small_disk(192) as disk:
@@ -100,7 +129,6 @@ async def narrow(broker: Stack, disk: SmallDisk) -> AsyncIterator[Ground]:
         await asyncio.to_thread(postgres.start)
         database = await _migrated(broker, postgres)
         ground = Ground(System(broker, database))
-        ground.postgres = postgres
         yield ground
         database.pool.terminate()
     finally:

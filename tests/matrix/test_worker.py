@@ -55,6 +55,16 @@ def _ration(pid: int, fed: threading.Event) -> None:
             time.sleep(TURN_S * SHARE)
 
 
+@pytest.mark.proves("worker.reset")
+async def test_with_all_its_connections_cut_at_once_it_heals(ground: Ground) -> None:
+    worker = ground.start_behind_proxy("match-1")
+    async with ground.under_load():
+        for _ in range(3):
+            assert min([link.reset() for link in ground.links.values()]) > 0
+            await ground.goes_on()
+        assert worker.running
+
+
 @pytest.mark.proves("worker.full")
 async def test_without_room_for_its_log_it_goes_on(ground: Ground) -> None:
     """Everything it says is refused with ENOSPC; sessions that are cut give it something to say."""
