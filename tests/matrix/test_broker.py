@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from msgspec.structs import replace
 
-from ops.devstack.layout import free_port
+from ops.devstack.kafka import Kafka
+from ops.devstack.layout import Layout, free_port
+from ops.devstack.stack import Stack
 from streams.adapters.secrets import API_KEY
+from streams.adapters.topics import create_topics
 from tests.chaos.frames import PRODUCE
 from tests.chaos.proxy import Fault, Trap
 from tests.integration.api_process import get, process
+from tests.integration.conftest import Database, System, end_workers
 from tests.integration.pipeline import until
 from tests.matrix.ground import Ground, frozen, passes, resident, server
+from tests.matrix.small_disk import SmallDisk, needs_root, small_disk
 
 BEYOND_THE_SESSION_S = 9.0
 """The stack's workers are given up after 6 s."""
@@ -75,4 +81,48 @@ async def test_connections_reset_while_publishing_put_no_record_under_a_second_i
             assert await asyncio.to_thread(trap.sprung.wait, 60)
             assert link.reset() > 0
             await ground.goes_on()
+        assert worker.running
+
+
+@pytest.fixture
+def disk() -> Iterator[SmallDisk]:
+    with small_disk(96) as disk:
+        yield disk
+
+
+@pytest.fixture
+async def narrow(stack: Stack, database: Database, disk: SmallDisk) -> AsyncIterator[Ground]:
+    """The system with a broker that lies on a small disk."""
+    layout = Layout(disk.path / "home")
+    layout.create()
+    usual, stack.kafka = stack.kafka, Kafka(layout)
+    try:
+        await asyncio.to_thread(stack.kafka.start)
+        await create_topics(stack.kafka.bootstrap)
+        yield Ground(System(stack, database))
+    finally:
+        end_workers(stack)
+        stack.kafka.kill()
+        stack.kafka = usual
+
+
+@needs_root
+@pytest.mark.campaign
+@pytest.mark.proves("broker.full")
+async def test_without_room_it_ends_and_is_waited_for_until_somebody_makes_room(
+    narrow: Ground, disk: SmallDisk
+) -> None:
+    """A Kafka whose only log folder fails ends itself."""
+    worker = narrow.start("match-1")
+    broker = narrow.stack.kafka
+    async with narrow.under_load():
+        disk.fill()
+
+        async def ended() -> bool:
+            return broker.child is not None and not broker.child.running
+
+        await until(ended, "the broker gives up", within=120)
+        disk.empty()
+        await asyncio.to_thread(broker.start)
+        await narrow.goes_on()
         assert worker.running
