@@ -118,8 +118,11 @@ async def test_clients_that_hang_up_leave_nothing_behind(database: Database) -> 
         async def closed() -> bool:
             return _files(child.pid) <= before + SPARE_FILES
 
+        async def serves() -> bool:
+            return (await asyncio.to_thread(get, port, "/api/v1/audit-logs", {"X-API-KEY": key}))[0] == 200
+
         await until(closed, "what was opened is closed")
-        assert (await asyncio.to_thread(get, port, "/api/v1/audit-logs", {"X-API-KEY": key}))[0] == 200
+        await until(serves, "others are served")
     assert (
         await database.pool.fetchval(
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle in transaction'"
