@@ -61,7 +61,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     """Commands show the traceback of a defect."""
     data_dir: str | None = None
     """Where Faust keeps its working files; a temporary folder if unset."""
-    session_timeout: Annotated[float, Meta(ge=6, le=120)] = 20.0
+    session_timeout: Annotated[float, Meta(ge=6, le=120)] = 10.0
     """Seconds after which Kafka gives a dead worker's partitions to others."""
     max_poll_records: Annotated[int, Meta(ge=1, le=5000)] = 2000
     batch_records: Annotated[int, Meta(ge=1, le=20000)] = 4000

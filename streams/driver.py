@@ -19,6 +19,7 @@ from faust.transport.drivers import aiokafka as drivers
 from faust.types.tuples import TP, ConsumerMessage, ack_lock
 from mode.utils.futures import notify
 
+from streams import crash
 from streams.core.batches import CorruptBatch, OversizedBatch, PolledBatch, Record
 from streams.core.watchdog import Chore, Reach
 from streams.core.watermark import Watermark
@@ -313,6 +314,7 @@ class BatchConsumer(drivers.Consumer):  # type: ignore[misc]
         committed: bool = await super()._commit_offsets(offsets, start_new_transaction=start_new_transaction)
         if committed:
             self.commits += 1
+            crash.here("kafka_committed")
             for tp, offset in offsets.items():
                 if mark := self._marks.get(tp):
                     mark.committed = offset

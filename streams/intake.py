@@ -17,7 +17,7 @@ import structlog
 
 from schemas.config import DynamicConfig
 from schemas.errors import StoreUnavailable
-from streams import metrics
+from streams import crash, metrics
 from streams.core.backpressure import (
     Backlog,
     Level,
@@ -182,6 +182,7 @@ class Intake:
     def _pause_all(self, reason: PauseReason) -> None:
         for partition in self._partitions:
             self._pauses.want(partition, reason, self._held[reason])
+        crash.here("pause_wanted")
 
     @property
     def _sleep_s(self) -> float:

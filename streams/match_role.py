@@ -18,7 +18,7 @@ from schemas.config import DynamicConfig
 from schemas.errors import BrokerUnavailable
 from schemas.settings import Settings
 from schemas.topics import INGEST, Topic
-from streams import metrics
+from streams import crash, metrics
 from streams.adapters.backlog import PostgresBacklog
 from streams.adapters.batches import PostgresBatchStore, refused_offset
 from streams.adapters.database import connect, create_pool
@@ -140,6 +140,7 @@ class MatchRole:
             self._tasks.spawn(self._pauses.reconcile_forever(self._app.batch_consumer), "pauses")
         self._intake.assign(partitions)
         self._lanes.assign(partitions)
+        crash.here("assigned")
 
     def revoked(self) -> None:
         self._assigned = []

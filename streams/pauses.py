@@ -14,7 +14,7 @@ from typing import Protocol
 import structlog
 
 from schemas.errors import StoreUnavailable
-from streams import metrics
+from streams import crash, metrics
 from streams.clock import SystemClock
 from streams.core.pausing import Pause, PauseReason
 from streams.core.ports import Clock, PauseBoard
@@ -107,6 +107,7 @@ class Pauses:
         while True:
             current, now = self.current, self._clock.monotonic()
             if current != told or (told and now >= told_at + HEARTBEAT_SECONDS):
+                crash.here("pauses_untold")
                 try:
                     await board.show(current)
                     told, told_at = current, now

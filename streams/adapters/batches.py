@@ -11,54 +11,15 @@ import asyncpg
 
 from schemas.dead_letters import LetterState
 from schemas.errors import Fenced, RowRefused
-from schemas.events import Disposition
 from schemas.rows import ALERTS, AUDIT, DEAD_LETTERS, Row, letter_row
+from streams import crash
+from streams.adapters.batch_statements import BOOKS, SIGNATURES, WHOLE, books, is_small, signatures, whole
 from streams.adapters.faults import store_faults
 from streams.adapters.letter_log import COME_BACK
 from streams.core.letters import named_letter
 from streams.core.progress import LedgerRow, Progress
 from streams.core.signatures import Seen
 from streams.core.work import Decided
-
-_BOOKS = """
-WITH advanced AS (
-    UPDATE partition_progress SET next_offset = $5, updated_at = now()
-     WHERE topic = $1 AND partition = $2 AND epoch = $3 AND next_offset = $4 AND halted_at IS NULL
-    RETURNING next_offset),
-extended AS (
-    UPDATE ledger SET next_offset = $5, alerted = alerted + $8, logged = logged + $9, ignored = ignored + $10,
-           unhandled = unhandled + $11, shed = shed + $12, rejected = rejected + $13, missing = missing + $14,
-           audited = audited + $15, alerts = alerts + $16, last_sha256 = $17, updated_at = now()
-     WHERE topic = $1 AND partition = $2 AND epoch = $3 AND first_offset = $20 AND next_offset = $4
-       AND EXISTS (SELECT FROM advanced)
-    RETURNING first_offset),
-inserted AS (
-    INSERT INTO ledger (topic, partition, epoch, first_offset, next_offset, minute, ruleset_version, ruleset_digest,
-                        alerted, logged, ignored, unhandled, shed, rejected, missing, audited, alerts, last_sha256)
-    SELECT $1, $2, $3, $4, $5, $6, $7, $21, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17
-     WHERE EXISTS (SELECT FROM advanced) AND NOT EXISTS (SELECT FROM extended)
-    RETURNING first_offset),
-counted AS (
-    INSERT INTO sli (component, topic, partition, minute, good, total)
-    SELECT component, $1, $2, $6, good, total
-      FROM (VALUES ('ingestor', $18, $19), ('audit', $5 - $4 - $14, $5 - $4)) AS counts (component, good, total)
-     WHERE EXISTS (SELECT FROM advanced)
-    ON CONFLICT (component, topic, partition, minute)
-    DO UPDATE SET good = sli.good + excluded.good, total = sli.total + excluded.total)
-SELECT first_offset FROM extended UNION ALL SELECT first_offset FROM inserted
-"""
-"""The compare-and-set on the partition's progress, and all that is counted, in one statement: one round trip. Without
-the first, nothing else is written and no row comes back."""
-
-_SIGNATURES = """
-INSERT INTO unhandled_signatures
-       (topic, partition, signature, hostname, template, sample, count, window_started, last_seen, alerted)
-SELECT $1, $2, * FROM unnest($3::bigint[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::timestamptz[],
-                             $9::timestamptz[], $10::boolean[])
-ON CONFLICT (topic, partition, signature) DO UPDATE
-   SET count = excluded.count, window_started = excluded.window_started, last_seen = excluded.last_seen,
-       alerted = excluded.alerted
-"""
 
 _PROGRESS = """
 SELECT p.next_offset, p.epoch, p.halted_reason, l.last_sha256, l.first_offset, l.minute, l.ruleset_version
@@ -68,6 +29,9 @@ SELECT p.next_offset, p.epoch, p.halted_reason, l.last_sha256, l.first_offset, l
         ORDER BY l.first_offset DESC LIMIT 1) l ON true
  WHERE p.topic = $1 AND p.partition = $2
 """
+
+
+_COPIED = {"audit": "audit_copied", "alerts": "alerts_copied", "dead_letters": "letters_copied"}
 
 
 class PostgresBatchStore:
@@ -129,10 +93,35 @@ class PostgresBatchStore:
         return {row["id"]: LetterState(row["state"]) for row in rows}
 
     async def commit(self, decided: Decided, progress: Progress) -> Progress:
+        minute = decided.work.now.replace(second=0, microsecond=0)
+        first_offset = await self._write(decided, progress, minute)
+        if first_offset is None:
+            work = decided.work
+            raise Fenced(f"{work.topic.name}:{work.partition} does not stand at {work.first} any more")
+        return Progress(
+            next_offset=decided.work.after,
+            epoch=progress.epoch,
+            last_sha256=decided.last_sha256,
+            last_row=LedgerRow(first_offset, minute, decided.work.knowledge.rule_set.version),
+        )
+
+    async def _write(self, decided: Decided, progress: Progress, minute: dt.datetime) -> int | None:
+        """The first offset of the ledger row written to; None where the partition moved, and nothing is written."""
+        if is_small(decided):
+            crash.here("writing_whole")
+            try:
+                with store_faults("audit"):
+                    first_offset: int | None = await self._pool.fetchval(WHOLE, *whole(decided, progress, minute))
+                    return first_offset
+            except RowRefused:
+                pass  # only COPY tells which row
+        return await self._write_by_parts(decided, progress, minute)
+
+    async def _write_by_parts(self, decided: Decided, progress: Progress, minute: dt.datetime) -> int | None:
         try:
             with store_faults():
                 async with self._pool.acquire() as connection, connection.transaction():
-                    return await _write(connection, decided, progress)
+                    return await _write(connection, decided, progress, minute)
         except RowRefused as refused:
             if refused.line is not None:
                 raise
@@ -179,25 +168,23 @@ def _copies(decided: Decided) -> dict[str, tuple[list[Row], Sequence[str]]]:
     }
 
 
-async def _write(connection: Any, decided: Decided, progress: Progress) -> Progress:
+async def _write(connection: Any, decided: Decided, progress: Progress, minute: dt.datetime) -> int | None:
     """The statements of the transaction, in their order: the compare-and-set first, so that a zombie writes nothing."""
-    work = decided.work
-    minute = work.now.replace(second=0, microsecond=0)
-    first_offset = await _keep_books(connection, decided, progress, minute)
+    crash.here("transaction_open")
+    first_offset: int | None = await connection.fetchval(BOOKS, *books(decided, progress, minute))
     if first_offset is None:
-        raise Fenced(f"{work.topic.name}:{work.partition} does not stand at {work.first} any more")
+        return None
+    crash.here("books_written")
     for table, (rows, columns) in _copies(decided).items():
         if rows:
             with store_faults(table):
                 await connection.copy_records_to_table(table, records=rows, columns=columns)
+        crash.here(_COPIED[table])
     await _keep_signatures(connection, decided)
+    crash.here("signatures_kept")
     await _end_replays(connection, decided)
-    return Progress(
-        next_offset=work.after,
-        epoch=progress.epoch,
-        last_sha256=decided.last_sha256,
-        last_row=LedgerRow(first_offset, minute, work.knowledge.rule_set.version),
-    )
+    crash.here("written")
+    return first_offset
 
 
 async def _end_replays(connection: Any, decided: Decided) -> None:
@@ -214,49 +201,14 @@ async def _end_replays(connection: Any, decided: Decided) -> None:
         await connection.execute(COME_BACK, [new for new, _ in again], [old for _, old in again])
 
 
-async def _keep_books(connection: Any, decided: Decided, progress: Progress, minute: dt.datetime) -> int | None:
-    """Progress, ledger and SLI; the first offset of the ledger row written to, None where the partition moved."""
-    work, rules, counts = decided.work, decided.work.knowledge.rule_set, decided.counts
-    good = decided.good
-    first_offset: int | None = await connection.fetchval(
-        _BOOKS,
-        work.topic.name,
-        work.partition,
-        progress.epoch,
-        work.first,
-        work.after,
-        minute,
-        rules.version,
-        *(counts[name] for name in Disposition),
-        decided.missing,
-        len(decided.audit),
-        len(decided.alerts),
-        decided.last_sha256,
-        good,
-        good + decided.our_failures,
-        progress.extends(minute, rules.version),
-        rules.digest,
-    )
-    return first_offset
-
-
 async def _keep_signatures(connection: Any, decided: Decided) -> None:
     at = (decided.work.topic.name, decided.work.partition)
     if gone := decided.signatures.deletions():
         await connection.execute(
             "DELETE FROM unhandled_signatures WHERE topic = $1 AND partition = $2 AND signature = ANY($3)", *at, gone
         )
-    if rows := decided.signatures.rows():
-        seen = rows.values()
-        await connection.execute(
-            _SIGNATURES, *at, list(rows), [s.hostname for s in seen], [s.template for s in seen],
-            [s.sample for s in seen], [s.count for s in seen], [_time(s.started) for s in seen],
-            [_time(s.last) for s in seen], [s.alerted for s in seen],
-        )  # fmt: skip
-
-
-def _time(milliseconds: int) -> dt.datetime:
-    return dt.datetime.fromtimestamp(milliseconds / 1000, dt.UTC)
+    if decided.signatures.rows():
+        await connection.execute(SIGNATURES, *at, *signatures(decided))
 
 
 def _seen(row: Any) -> Seen:

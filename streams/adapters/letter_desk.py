@@ -11,6 +11,7 @@ import msgspec
 
 from schemas.dead_letters import LetterState
 from schemas.errors import Outdated, Refused
+from streams import crash
 from streams.adapters.letter_filters import BY_ORIGIN, FROM, MATCHES, WHOLE, filter_values, stored_letter
 from streams.core.letter_edit import difference, refuse_edit
 from streams.core.replay import LetterFilter, StoredLetter, current_value
@@ -101,6 +102,8 @@ class LetterDesk:
                 raise Outdated(f"letter {stored.letter.id} was edited by another hand meanwhile; look at it again")
             diff = difference(current_value(stored), value)
             await self._write_edit(connection, stored.letter.id, value, diff)
+            crash.here("letter_edited")
+        crash.here("edit_committed")
         return diff
 
     async def _write_edit(self, connection: Any, letter: uuid.UUID, value: bytes, diff: str) -> None:
@@ -129,6 +132,7 @@ class LetterDesk:
                 connection.transaction(isolation="repeatable_read"),
             ):
                 archive = await _archived(connection, named, expected, keeper)
+                crash.here("purge_archived")
                 await self._empty(connection, purge_id, named, expected, archive)
         except asyncpg.SerializationError:
             raise Outdated("a letter changed while it was archived; nothing was purged") from None

@@ -15,6 +15,7 @@ from typing import Any
 import asyncpg
 
 from schemas.errors import MigrationRefused, StoreUnavailable
+from streams import crash
 
 LOCK_KEY = 0x6D757474
 """Advisory lock of whoever migrates ("mutt")."""
@@ -97,12 +98,14 @@ async def migrate(connection: asyncpg.Connection, migrations: Sequence[Migration
         for migration in todo:
             async with connection.transaction():
                 await connection.execute(migration.sql, timeout=600)
+                crash.here("migration_applied")
                 await connection.execute(
                     "INSERT INTO schema_migrations (number, name, sha256) VALUES ($1, $2, $3)",
                     migration.number,
                     migration.name,
                     migration.sha256,
                 )
+            crash.here("migration_recorded")
         if migrations is None:
             await create_audit_partitions(connection)
     return todo

@@ -10,6 +10,7 @@ from aiokafka import AIOKafkaProducer
 
 from schemas.rows import row_letter
 from schemas.topics import PARKED
+from streams import crash
 from streams.adapters.exact_producer import send_exact
 from streams.adapters.faults import store_faults
 from streams.adapters.publisher import PUBLISH_DEADLINE_S, acknowledged, acknowledged_within
@@ -41,7 +42,9 @@ class KafkaParkedOutbox:
     async def publish_parked(self) -> int:
         published = 0
         while rows := await self._waiting():
+            crash.here("parking")
             await self._send(rows)
+            crash.here("parked_sent")
             with store_faults():
                 await self._pool.execute(_MARK, *map(list, zip(*map(_place, rows), strict=True)))
             published += len(rows)

@@ -16,6 +16,7 @@ from schemas.dead_letters import DeadLetter
 from schemas.errors import BrokerUnavailable
 from schemas.rows import row_letter
 from schemas.topics import ALERTS, DLQ
+from streams import crash
 from streams.adapters.exact_producer import producer_options, send_exact
 from streams.adapters.faults import store_faults
 from streams.adapters.record_batches import RecordBatches
@@ -84,13 +85,17 @@ class KafkaOutbox:
     async def _publish(self, alerts: Sequence[AlertRecord], letters: Sequence[DeadLetter]) -> None:
         if not alerts and not letters:
             return
+        crash.here("publishing")
         async with acknowledged_within(self._deadline_s):
             answers: list[asyncio.Future[Any]] = []
             if alerts:
                 answers += await RecordBatches(self._producer, ALERTS.name).send(alert[1:] for alert in alerts)
+            crash.here("alerts_sent")
             answers += [await send_exact(self._producer, DLQ.name, None, to_record(letter)) for letter in letters]
             await acknowledged(answers)
+        crash.here("published")
         await self._mark([alert[0] for alert in alerts], [letter.id for letter in letters])
+        crash.here("marked")
 
     async def _pending_alerts(self, topic: str, partition: int) -> list[AlertRecord]:
         with store_faults():

@@ -14,6 +14,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
 from schemas.errors import BrokerUnavailable
+from streams import crash
 from streams.adapters.exact_producer import send_exact
 from streams.adapters.letter_filters import Place
 from streams.adapters.replay_claims import Claim, Replay, Replays
@@ -74,9 +75,11 @@ class Replayer:
 
     async def perform(self, replay: Replay, *, resumed: bool, on_progress: Callable[[int], None]) -> None:
         """All of a replay, from where it stopped if it was begun before, and its end on record."""
+        crash.here("replay_recorded")
         if resumed:
             await self.again(replay, on_progress)
         await self.run(replay, await self._replays.policy(), on_progress)
+        crash.here("replay_unfinished")
         await self._replays.finish(replay.id)
 
     async def again(self, replay: Replay, on_progress: Callable[[int], None]) -> None:
@@ -105,6 +108,7 @@ class Replayer:
             after = claim.after
             for stored, why in claim.refused:
                 self.outcome.refuse(stored.letter.id, why)
+            crash.here("letters_claimed")
             await self._send(replay, claim.letters)
             on_progress(len(claim.letters) + len(claim.refused))
 
@@ -123,7 +127,9 @@ class Replayer:
             else:
                 self.outcome.refuse(stored.letter.id, why)
                 await self._replays.release(replay.id, stored.letter.id)
+        crash.here("replay_sent")
         await self._replays.mark_sent(replay.id, sent)
+        crash.here("replay_marked")
         self.outcome.sent += len(sent)
 
     async def _queue(self, stored: StoredLetter) -> asyncio.Future[Any] | Refusal:

@@ -11,6 +11,7 @@ import asyncpg
 
 from schemas.config import DynamicConfig
 from schemas.errors import RuleRefused, StoreUnavailable
+from streams import crash
 from streams.adapters.faults import store_faults
 from streams.core.matching import Knowledge
 from streams.core.ports import RuleSource
@@ -80,8 +81,10 @@ class RuleWatcher:
             self._refused_version = version  # compiling it again would fail again, and cost as much
             raise
         self._refused_version = None
+        crash.here("rules_compiled")
         self.current = knowledge
         self._loaded.set()
+        crash.here("rules_swapped")
         if self._on_change:
             self._on_change(knowledge)
         return True

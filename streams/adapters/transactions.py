@@ -10,6 +10,7 @@ from typing import Any
 import asyncpg
 
 from schemas.errors import StoreUnavailable, TooSlow
+from streams import crash
 from streams.adapters.faults import store_faults
 from streams.core.authors import Author, Hold
 
@@ -73,6 +74,8 @@ class Transactions:
             yield connection
             if author.hold is not None:
                 await finish(connection, author.hold)
+            crash.here("change_written")
+        crash.here("change_committed")
 
     @asynccontextmanager
     async def _begun(self, answer_s: float, *, isolation: Any, readonly: bool) -> AsyncIterator[Any]:

@@ -12,7 +12,7 @@ import structlog
 from schemas.dead_letters import DeadLetter
 from schemas.errors import BrokerUnavailable, Unavailable
 from schemas.topics import ALERTS
-from streams import metrics
+from streams import crash, metrics
 from streams.agents.delivery_gate import Sleep
 from streams.core.backoff import OUTSIDE, backoff
 from streams.core.delivery import Settlement
@@ -112,6 +112,7 @@ class DeliveryBooks:
                 self._on_stuck(str(fault))
                 await self._wait(fault, attempt)
                 attempt += 1
+        crash.here("settled")
         self._on_stuck(None)
         for partition in {each.partition for each in settlements if each.letter} | {each.partition for each in foreign}:
             self.publish(partition)

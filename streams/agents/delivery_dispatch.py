@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
+from streams import crash
 from streams.agents.delivery_gate import RECHECK_S, Gate, Sleep
 from streams.agents.delivery_hold import Held
 from streams.core.lineup import Lineup
@@ -80,6 +81,7 @@ class Dispatch:
             wait = self._gate.enter()
             if wait > 0.0:
                 return wait
+            crash.here("token_taken")
             self._start(self._lineup.pick(self._clock.monotonic()))
         recheck, rests_until = self._gate.look(), self._lineup.next_at()
         return recheck if rests_until is None else min(recheck, max(0.0, rests_until - self._clock.monotonic()))

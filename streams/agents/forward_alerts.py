@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from schemas.config import DynamicConfig
-from streams import metrics
+from streams import crash, metrics
 from streams.agents.delivery_books import DeliveryBooks
 from streams.agents.delivery_dispatch import Dispatch
 from streams.agents.delivery_gate import Gate, Sleep
@@ -115,6 +115,7 @@ class Forwarder:
             return
         generation = self._generation
         hand = self.hold.take(batch)
+        crash.here("alerts_read")
         alerts = self._intake.read(hand)
         standings = await self._intake.standings(alerts)
         if generation != self._generation or self._draining:
@@ -149,7 +150,10 @@ class Forwarder:
     async def _post(self, held: Held) -> Outcome:
         started = self._clock.monotonic()
         held.first_attempt_at = held.first_attempt_at or self._clock.now()
-        held.answered(await self._sink.post(held.alert.id, self._receiver.body(held.alert)))
+        body = self._receiver.body(held.alert)
+        crash.here("posting")
+        held.answered(await self._sink.post(held.alert.id, body))
+        crash.here("answered")
         outcome = self._receiver.judge(held.last)
         self.gate.leave(outcome.kind)
         metrics.MOOG_LATENCY.observe(self._clock.monotonic() - started)

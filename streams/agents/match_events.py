@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+from streams import crash
 from streams.core.batches import PolledBatch
 from streams.lanes import Lanes
 
@@ -13,4 +14,6 @@ async def match_events(stream: Any, lanes: Lanes, polled: Callable[[Any], Polled
     """The agent: hands every polled batch to its lane; waits only at the cap on what the lanes hold."""
     events: AsyncIterator[Any] = stream.noack().events()
     async for event in events:
-        await lanes.put(polled(event))
+        batch = polled(event)
+        crash.here("polled")
+        await lanes.put(batch)

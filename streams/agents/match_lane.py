@@ -13,7 +13,7 @@ import structlog
 
 from schemas.errors import Fenced, PartitionHalted, RowRefused, StoreUnavailable, Unavailable
 from schemas.topics import BY_NAME
-from streams import metrics
+from streams import crash, metrics
 from streams.agents.match_waits import LaneWaits, RevokedError
 from streams.core.batches import PolledBatch
 from streams.core.disposition import decide
@@ -103,6 +103,7 @@ class MatchLane:
             while not self._waiting.revoked:
                 if await self._locate():
                     await self._publish_left_over()
+                    crash.here("located")
                     shared.log_position.seek(*self._id, self._start)
                     return
                 await asyncio.sleep(HALT_RECHECK_S)
@@ -226,6 +227,8 @@ class MatchLane:
             raise PartitionHalted(
                 f"the record at offset {progress.next_offset - 1} is not the one processed before: the log was replaced"
             )
+        if self._verify:
+            crash.here("hash_compared")
         self._verify = False
 
     async def _settle(self, todo: Todo) -> Decided | None:
@@ -243,6 +246,7 @@ class MatchLane:
                 if offset in refused:
                     raise PartitionHalted(f"the database refuses offset {offset} even as a dead letter") from row
                 refused[offset] = row.detail
+                crash.here("row_refused")
                 self.steps += 1
             except Fenced:
                 metrics.BATCHES_FENCED.inc()
@@ -262,6 +266,7 @@ class MatchLane:
 
     async def _hand_on(self, decided: Decided) -> None:
         """What follows the commit, when others may have the transaction."""
+        crash.here("committed")
         await self._publish(decided)
         self._count(decided)
         if decided.halt is not None:
@@ -305,7 +310,8 @@ class MatchLane:
         replays = (
             await self._waiting.until_answered(lambda: self._shared.store.replay_states(list(named))) if named else {}
         )
-        return decide(
+        crash.here("deciding")
+        decided = decide(
             Work(
                 topic=self._topic,
                 partition=self._id[1],
@@ -321,6 +327,8 @@ class MatchLane:
                 failed_before=self._failed_in_a_row,
             )
         )
+        crash.here("decided")
+        return decided
 
     def _take_over(self, progress: Progress, decided: Decided) -> None:
         self._progress = progress
@@ -352,6 +360,7 @@ class MatchLane:
         for batch in batches:
             if batch.after <= self._progress.next_offset:
                 batch.acknowledge()
+        crash.here("acknowledged")
 
     def _count(self, decided: Decided) -> None:
         metrics.count_batch(

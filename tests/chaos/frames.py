@@ -17,8 +17,10 @@ _KAFKA_HEAD = struct.Struct(">ih")
 _PRODUCE_KEY = 0
 _ASKS_FOR_ENCRYPTION = (80877103, 80877104)
 """Codes of SSLRequest and GSSENCRequest; the start-up packet comes after them."""
-_LONGEST_QUERY = 64
-"""Bytes of a simple query that may be a COMMIT."""
+_TYPED_HEAD = 1 + _LENGTH.size
+_TO_READ = {b"Q": 64, b"P": 1024, b"B": 256}
+"""Bytes of a message that are read to know what it is: of a simple query, of a Parse, of a Bind."""
+_MOVES = b"UPDATE partition_progress SET next_offset"
 
 
 class Piece(NamedTuple):
@@ -98,11 +100,19 @@ class KafkaFramer(_Framed):
 
 
 class PostgresFramer(_Framed):
-    """Messages of a PostgreSQL client whose session is not encrypted."""
+    """Messages of a PostgreSQL client whose session is not encrypted.
+
+    What commits is a simple query COMMIT, or the Sync behind a statement on its own that moves a partition on: without
+    its Sync the server has run it, and takes it back when the connection ends.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self._starting = True
+        self._moving: set[bytes] = set()
+        """Names of prepared statements that move a partition on."""
+        self._in_transaction = False
+        self._moves = False
 
     def _message(self, held: bytes) -> tuple[int, str | None] | None:
         return self._start_up(held) if self._starting else self._typed(held)
@@ -115,12 +125,28 @@ class PostgresFramer(_Framed):
         return length, None
 
     def _typed(self, held: bytes) -> tuple[int, str | None] | None:
-        if len(held) < 1 + _LENGTH.size:
+        if len(held) < _TYPED_HEAD:
             return None
         length = 1 + _LENGTH.unpack_from(held, 1)[0]
-        if held[:1] != b"Q" or length > _LONGEST_QUERY:
-            return length, None
-        if len(held) < length:
+        if len(held) < min(length, _TO_READ.get(held[:1], 0)):
             return None
-        text = held[1 + _LENGTH.size : length].rstrip(b"\0; \n").upper()
-        return length, COMMIT if text == b"COMMIT" else None
+        return length, self._moment(held[:1], held[_TYPED_HEAD:length])
+
+    def _moment(self, kind: bytes, body: bytes) -> str | None:
+        """`body` is whole, or as much of it as is read."""
+        if kind == b"Q":
+            return self._asked(body.rstrip(b"\0; \n").upper())
+        if kind == b"P":
+            name, _, text = body.partition(b"\0")
+            (self._moving.add if _MOVES in text else self._moving.discard)(name)
+        elif kind == b"B":
+            self._moves = body.split(b"\0", 2)[1] in self._moving and not self._in_transaction
+        elif kind == b"S" and self._moves:
+            self._moves = False
+            return COMMIT
+        return None
+
+    def _asked(self, text: bytes) -> str | None:
+        if text.startswith((b"BEGIN", b"COMMIT", b"ROLLBACK")):
+            self._in_transaction = text.startswith(b"BEGIN")
+        return COMMIT if text == b"COMMIT" else None

@@ -25,6 +25,16 @@ SESSION = (
     SSL + START_UP + typed(b"p", b"secret\0") + typed(b"Q", b"BEGIN;\0") + typed(b"d", b"COMMIT;" * 100)
     + COMMIT_MESSAGE + typed(b"Q", b"SELECT 'COMMIT'\0")
 )  # fmt: skip
+SYNC = typed(b"S", b"")
+MOVES = typed(b"P", b"s1\0WITH advanced AS (UPDATE partition_progress SET next_offset = $5 ...)\0" + bytes(2000))
+READS = typed(b"P", b"s2\0SELECT next_offset FROM partition_progress\0\0\0")
+READ = typed(b"B", b"\0s2\0" + bytes(300)) + typed(b"E", b"\0" + bytes(4)) + SYNC
+MOVED = typed(b"B", b"\0s1\0" + bytes(3000)) + typed(b"E", b"\0" + bytes(4))
+ON_ITS_OWN = START_UP + MOVES + SYNC + READS + SYNC + READ + MOVED + SYNC + READ
+IN_PARTS = (
+    START_UP + MOVES + SYNC + typed(b"Q", b"BEGIN;\0") + MOVED + SYNC + COMMIT_MESSAGE + typed(b"Q", b"BEGIN\0")
+    + MOVED + SYNC + typed(b"Q", b"ROLLBACK;\0") + READ
+)  # fmt: skip
 PRODUCE_MESSAGE = request(0, b"records" * 1000)
 REQUESTS = request(18, b"") + request(1, b"fetch" * 500) + PRODUCE_MESSAGE + request(3, b"topics")
 
@@ -38,6 +48,8 @@ def fed(framer: Framer, stream: bytes, step: int) -> list[Piece]:
     ("make", "stream", "wanted"),
     [
         (PostgresFramer, SESSION, Piece(COMMIT_MESSAGE, COMMIT)),
+        (PostgresFramer, ON_ITS_OWN, Piece(SYNC, COMMIT)),
+        (PostgresFramer, IN_PARTS, Piece(COMMIT_MESSAGE, COMMIT)),
         (KafkaFramer, REQUESTS, Piece(PRODUCE_MESSAGE, PRODUCE)),
     ],
 )

@@ -10,7 +10,7 @@ import pytest_asyncio
 from ops.devstack.layout import free_port
 from ops.devstack.processes import Child
 from tests.builders import event_json
-from tests.integration.checker import anomalies
+from tests.chaos.checker import anomalies
 from tests.integration.conftest import System
 from tests.integration.pipeline import add_rule, ask, configure, gauge, settled, until
 from tests.integration.topics import produce

@@ -20,7 +20,8 @@ from ops.devstack.stack import Stack
 from schemas import codec
 from schemas.topics import TOPICS
 from tests.builders import alert, event_json
-from tests.integration import checker
+from tests.chaos.checker import anomalies
+from tests.chaos.checker.evidence import KINDS
 from tests.integration.bad_inputs import ROWS, STORED, E, Row
 from tests.integration.conftest import System, empty_topics, end_workers, new_database
 from tests.integration.pipeline import add_rule, configure, settled, until
@@ -84,7 +85,7 @@ async def _send_and_read_back(system: System) -> Arrived:
     await settled(pool, stack.kafka.bootstrap)
     survived, peak = worker.running, _peak_mib(worker)
     assert await asyncio.to_thread(worker.stop) == 0
-    arrived = await _read_back(stack, pool)
+    arrived = await _read_back(system)
     return Arrived(places, good, bombs, large, worker=worker, survived=survived, peak_mib=peak, **arrived)
 
 
@@ -127,10 +128,11 @@ def bomb(name: str) -> tuple[bytes, int, int]:
     return bytes(packer.finish()), 1, CODECS["zstd"][0]
 
 
-async def _read_back(stack: Stack, pool: Any) -> dict[str, Any]:
+async def _read_back(system: System) -> dict[str, Any]:
+    stack, pool = system.stack, system.database.pool
     audit = await pool.fetch("SELECT * FROM audit")
     letters = await pool.fetch("SELECT * FROM dead_letters")
-    sums = ", ".join(f"sum({kind})::bigint AS {kind}" for kind in checker.KINDS)
+    sums = ", ".join(f"sum({kind})::bigint AS {kind}" for kind in KINDS)
     with Broker(stack.kafka.bootstrap) as broker:
         published = [(dict(record.headers)[b"mutt.dlq.id"].decode(), record) for record in broker.read("mutt.dlq")]  # type: ignore[union-attr]
     assert len(published) == len(dict(published))
@@ -139,7 +141,7 @@ async def _read_back(stack: Stack, pool: Any) -> dict[str, Any]:
         "letters": {(row["partition"], row["offset"]): row for row in letters},
         "published": dict(published),
         "ledger": dict(await pool.fetchrow(f"SELECT {sums} FROM ledger")),
-        "anomalies": await checker.books(pool, {}),
+        "anomalies": await anomalies(system.database.dsn, None),
         "topics": set(AdminClient({"bootstrap.servers": stack.kafka.bootstrap}).list_topics(timeout=10).topics),
     }
 

@@ -15,7 +15,7 @@ from schemas.rule_files import read_rules
 from schemas.rules import Rule
 from tests import oracle
 from tests.builders import event_json
-from tests.integration.checker import anomalies
+from tests.chaos.checker import anomalies
 from tests.integration.commands import mutt
 from tests.integration.conftest import System
 from tests.integration.pipeline import configure, settled

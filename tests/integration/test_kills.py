@@ -9,7 +9,7 @@ import time
 import pytest
 
 from ops.devstack.layout import free_port
-from tests.integration.checker import anomalies
+from tests.chaos.checker import anomalies
 from tests.integration.conftest import System
 from tests.integration.load import Load, rules_for_load
 from tests.integration.pipeline import gauge, settled, until

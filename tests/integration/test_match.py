@@ -15,7 +15,7 @@ from ops.devstack.layout import free_port
 from ops.devstack.processes import Child
 from schemas.topics import BY_NAME
 from tests.builders import event_json
-from tests.integration.checker import anomalies, committed_offsets
+from tests.chaos.checker import anomalies, committed_offsets
 from tests.integration.commands import mutt
 from tests.integration.conftest import System
 from tests.integration.load import Load, rules_for_load

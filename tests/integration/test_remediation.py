@@ -17,8 +17,8 @@ from streams.adapters.letter_desk import LetterDesk
 from streams.adapters.replay_claims import Replays
 from streams.core.replay import LetterFilter
 from tests.builders import dead_letter, event_json
+from tests.chaos.checker import anomalies
 from tests.contracts.deliveries import NOW
-from tests.integration.checker import anomalies
 from tests.integration.commands import mutt
 from tests.integration.conftest import System
 from tests.integration.forwarding import alerts_of, listening, raise_alerts

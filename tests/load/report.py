@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from tests.integration.checker import Acked, anomalies
+from tests.chaos.checker import Acked, anomalies
 from tests.load import facts, verdict
 from tests.load.facts import Facts, Post
 from tests.load.scenarios import RATE, Scenario
