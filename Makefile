@@ -36,8 +36,11 @@ load: $(BIN)/mutt  ## backpressure under load: slow, dead and flapping receivers
 fuzz: $(BIN)/mutt  ## the API asked as its own OpenAPI document says, and as it does not, by every role
 	@$(BIN)/python -m tests.fuzz $(ARGS)
 
+chaos: $(BIN)/mutt  ## kills, freezes, cuts and outages by a plan while events flow; then a checker balances the books
+	@$(BIN)/python -m tests.chaos $(ARGS)
+
 lock: $(BIN)/mutt  ## refresh both lock files (needs uv on PATH)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements.lock
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra dev pyproject.toml -o requirements-dev.lock
 
-.PHONY: help venv demo test check bench load fuzz lock
+.PHONY: help venv demo test check bench load fuzz chaos lock

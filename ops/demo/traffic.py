@@ -6,18 +6,16 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-from aiokafka import AIOKafkaProducer
-
 from ops.demo.board import Board
 from ops.demo.generate import Planned
-from streams.adapters.exact_producer import producer_options
+from streams.adapters.exact_producer import ExactProducer, producer_options
 
 TICK_S = 0.02
 
 
 async def send(bootstrap: str, records: Sequence[Planned], board: Board) -> int:
     """Sends everything, at the pace of the plan; returns how many records the broker has. Raises KafkaError."""
-    producer = AIOKafkaProducer(**producer_options(bootstrap), linger_ms=5, compression_type="zstd")
+    producer = ExactProducer(**producer_options(bootstrap), linger_ms=5, compression_type="zstd")
     await producer.start()
     loop = asyncio.get_running_loop()
     began = loop.time()

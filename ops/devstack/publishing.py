@@ -17,7 +17,7 @@ from rich.progress import Progress
 from ops.devstack.inputs import OutRecord
 from schemas.errors import BrokerUnavailable
 from schemas.events import event_id
-from streams.adapters.exact_producer import producer_options
+from streams.adapters.exact_producer import ExactProducer, producer_options
 
 IN_FLIGHT = 5000
 IDS = 10
@@ -39,7 +39,7 @@ class Sent:
 
 async def publish(bootstrap: str, records: Iterator[OutRecord], *, rate: float = 0, show: bool = False) -> Sent:
     """Publishes them all. Raises BrokerUnavailable."""
-    producer = AIOKafkaProducer(**producer_options(bootstrap), linger_ms=5, compression_type="zstd")
+    producer = ExactProducer(**producer_options(bootstrap), linger_ms=5, compression_type="zstd")
     try:
         await producer.start()
         with Progress(console=Console(stderr=True), disable=not show, transient=True) as progress:

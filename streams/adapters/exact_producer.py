@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import Any
 
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.errors import KafkaError
 from aiokafka.partitioner import DefaultPartitioner
 from aiokafka.producer.message_accumulator import BatchBuilder
+from aiokafka.producer.transaction_manager import NO_PRODUCER_EPOCH, NO_PRODUCER_ID, PidAndEpoch
 from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 
 from streams.core.letters import LetterRecord
@@ -30,10 +33,42 @@ def producer_options(bootstrap: str) -> dict[str, Any]:
     }
 
 
+class ExactProducer(AIOKafkaProducer):  # type: ignore[misc]
+    """An idempotent producer that can go on after the broker has refused a batch.
+
+    aiokafka numbers batches when they go out, so a refused one leaves a hole, and the broker refuses all that follow
+    on its partition, for ever. Here what waits behind it is refused with it, so that nothing overtakes, and whatever
+    comes later has a new producer id, whose numbers begin anew.
+    """
+
+    async def send(self, topic: str, value: Any = None, key: Any = None, partition: Any = None, **more: Any) -> Any:
+        return self._watched(await super().send(topic, value, key, partition, **more), topic, partition)
+
+    async def send_batch(self, batch: BatchBuilder, topic: str, *, partition: int) -> Any:
+        return self._watched(await super().send_batch(batch, topic, partition=partition), topic, partition)
+
+    def _watched(self, answer: asyncio.Future[Any], topic: str, partition: int) -> asyncio.Future[Any]:
+        answer.add_done_callback(partial(self._answered, TopicPartition(topic, partition)))
+        return answer
+
+    def _answered(self, at: TopicPartition, answer: asyncio.Future[Any]) -> None:
+        """Runs before the sender goes on, and the sender asks for an id whenever it has none."""
+        error = None if answer.cancelled() else answer.exception()
+        if not isinstance(error, KafkaError):
+            return
+        for waiting in self._message_accumulator._batches.pop(at, ()):
+            waiting.failure(error)
+        numbers = self._txn_manager
+        if numbers.has_pid():
+            numbers._pid_and_epoch = PidAndEpoch(NO_PRODUCER_ID, NO_PRODUCER_EPOCH)
+            numbers._pid_waiter = asyncio.get_running_loop().create_future()
+            numbers._sequence_numbers.clear()
+
+
 @asynccontextmanager
 async def started_producer(bootstrap: str) -> AsyncIterator[AIOKafkaProducer]:
     """A producer of one's own, for as long as one command or job runs. Raises aiokafka's errors."""
-    producer = AIOKafkaProducer(**producer_options(bootstrap))
+    producer = ExactProducer(**producer_options(bootstrap))
     try:
         await producer.start()
         yield producer

@@ -17,7 +17,7 @@ from schemas.errors import BrokerUnavailable
 from schemas.rows import row_letter
 from schemas.topics import ALERTS, DLQ
 from streams import crash
-from streams.adapters.exact_producer import producer_options, send_exact
+from streams.adapters.exact_producer import ExactProducer, producer_options, send_exact
 from streams.adapters.faults import store_faults
 from streams.adapters.record_batches import RecordBatches
 from streams.core.letters import to_record
@@ -34,9 +34,7 @@ AlertRecord = tuple[uuid.UUID, bytes, bytes]
 
 def create_producer(bootstrap: str) -> AIOKafkaProducer:
     """The worker's own producer. Start it in the loop that will use it."""
-    return AIOKafkaProducer(
-        **producer_options(bootstrap), linger_ms=5, compression_type="zstd", max_batch_size=256 * 1024
-    )
+    return ExactProducer(**producer_options(bootstrap), linger_ms=5, compression_type="zstd", max_batch_size=256 * 1024)
 
 
 @asynccontextmanager

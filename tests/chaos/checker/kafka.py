@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Protocol, TypeVar
 
 from confluent_kafka import (
@@ -110,12 +111,18 @@ class Kept:
         return self._committed[group]
 
 
+@lru_cache(maxsize=8)
+def admin(bootstrap: str) -> AdminClient:
+    """One client for all questions to a broker: one that is thrown away with a question open may take the process
+    with it (librdkafka 2.x, a broker that is killed)."""
+    return AdminClient({"bootstrap.servers": bootstrap, "log_level": 2})
+
+
 def committed_offsets(bootstrap: str, group: str = "mutt-match", *, patience_s: float = PATIENCE_S) -> dict[Place, int]:
     """The offsets a group committed. KafkaException where the broker does not tell."""
-    admin = AdminClient({"bootstrap.servers": bootstrap})
 
     def ask() -> Any:
-        (answer,) = admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)]).values()
+        (answer,) = admin(bootstrap).list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)]).values()
         return answer.result().topic_partitions
 
     return {(p.topic, p.partition): p.offset for p in patiently(ask, patience_s) if p.offset >= 0}

@@ -12,11 +12,11 @@ from typing import NamedTuple
 
 import asyncpg
 from confluent_kafka import KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka.admin import OffsetSpec
 
 from tests.chaos.checker.evidence import Findings, Place
 from tests.chaos.checker.files import lines
-from tests.chaos.checker.kafka import committed_offsets
+from tests.chaos.checker.kafka import admin, committed_offsets
 
 EVERY_S = 0.5
 STUCK_S = 30.0
@@ -111,8 +111,7 @@ class Watch:
 
     def _ends(self, places: Sequence[Place]) -> Mapping[Place, int] | None:
         try:
-            admin = AdminClient({"bootstrap.servers": self._bootstrap})
-            asked = admin.list_offsets(
+            asked = admin(self._bootstrap).list_offsets(
                 {TopicPartition(*place): OffsetSpec.latest() for place in places}, request_timeout=5
             )
             return {(at.topic, at.partition): end.result().offset for at, end in asked.items()}
