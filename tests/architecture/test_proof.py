@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.chaos.checker.evidence import DETECTORS as checked
 from tests.proof.bounds import bounds
 from tests.proof.cells import CELLS
 from tests.proof.document import PROOF, document
 from tests.proof.figures import Run, kept
 from tests.proof.marked import ROOT, proofs
-from tests.proof.promises import promises
+from tests.proof.promises import DETECTORS, promises
 
 LEAST_CHECKED, LEAST = 20, 40
 """Cells shown in `make check`, and in all."""
@@ -37,6 +38,10 @@ def test_the_tests_that_promises_name_are_there() -> None:
     named = [test.partition("::") for promise in promises() for test in promise.tests]
     assert named
     assert [(file, test) for file, _, test in named if f"def {test}(" not in (ROOT / file).read_text()] == []
+
+
+def test_every_detector_of_the_checker_is_told() -> None:
+    assert DETECTORS.keys() == set(checked)
 
 
 def test_figures_say_how_they_were_come_by() -> None:

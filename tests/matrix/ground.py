@@ -12,8 +12,8 @@ from pathlib import Path
 
 from ops.devstack.layout import free_port
 from ops.devstack.processes import Child
+from tests.chaos.checker import anomalies
 from tests.chaos.proxy import Proxy
-from tests.integration.checker import anomalies
 from tests.integration.conftest import System
 from tests.integration.load import Load, rules_for_load
 from tests.integration.pipeline import gauge, settled, until

@@ -13,13 +13,14 @@ from ops.devstack.layout import Layout, free_port
 from ops.devstack.stack import Stack
 from streams.adapters.secrets import API_KEY
 from streams.adapters.topics import create_topics
+from tests.chaos.disk import SmallDisk, small_disk
 from tests.chaos.frames import PRODUCE
 from tests.chaos.proxy import Fault, Trap
 from tests.integration.api_process import get, process
 from tests.integration.conftest import Database, System, end_workers
 from tests.integration.pipeline import until
 from tests.matrix.ground import Ground, frozen, passes, resident, server
-from tests.matrix.small_disk import SmallDisk, needs_root, small_disk
+from tests.matrix.needs import needs_root
 
 BEYOND_THE_SESSION_S = 9.0
 """The stack's workers are given up after 6 s."""
@@ -47,6 +48,7 @@ async def _unpublished(ground: Ground) -> int:
     return int(await ground.pool.fetchval("SELECT count(*) FROM alerts WHERE published_at IS NULL"))
 
 
+@pytest.mark.campaign
 @pytest.mark.proves("broker.freeze")
 async def test_frozen_beyond_the_session_its_members_come_back_and_repeat_nothing(ground: Ground) -> None:
     workers = [ground.start(name) for name in ("match-1", "match-2")]
@@ -57,6 +59,7 @@ async def test_frozen_beyond_the_session_its_members_come_back_and_repeat_nothin
         assert all(worker.running for worker in workers)
 
 
+@pytest.mark.campaign
 @pytest.mark.proves("broker.slow")
 async def test_slow_lag_grows_and_memory_does_not(ground: Ground) -> None:
     worker = ground.start_behind_proxy("match-1")

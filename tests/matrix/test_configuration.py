@@ -18,6 +18,7 @@ STALL_S = 2.0
 """Far above what a busy machine does to an answer, far below what compiling so many takes."""
 
 
+@pytest.mark.campaign
 @pytest.mark.proves("configuration.slow")
 async def test_ten_thousand_rules_are_taken_in_while_events_go_on(ground: Ground, tmp_path: Path) -> None:
     file = tmp_path / "rules.jsonl"

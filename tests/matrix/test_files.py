@@ -12,11 +12,12 @@ import pytest
 from ops.devstack.stack import Stack
 from streams.adapters.dead_letters import DeadLetters
 from tests.builders import dead_letter
+from tests.chaos.disk import SmallDisk, small_disk
 from tests.integration.commands import mutt, start_mutt
 from tests.integration.conftest import Database
 from tests.integration.pipeline import until
 from tests.integration.test_dlq_desk import NOW
-from tests.matrix.small_disk import SmallDisk, needs_root, small_disk
+from tests.matrix.needs import needs_root
 
 LETTERS = 400
 FULL = 74

@@ -17,6 +17,7 @@ from ops.devstack.stack import Stack
 from streams.adapters.database import connect, create_pool
 from streams.adapters.migrations import migrate
 from streams.adapters.secrets import API_KEY, DB_PASSWORD, FileSecrets
+from tests.chaos.disk import SmallDisk, small_disk
 from tests.chaos.frames import COMMIT
 from tests.chaos.proxy import Trap
 from tests.integration.api_process import get, process
@@ -24,9 +25,10 @@ from tests.integration.conftest import Database, System, end_workers
 from tests.integration.pipeline import until
 from tests.matrix.ground import Ground, frozen, server
 from tests.matrix.http import ask
-from tests.matrix.small_disk import SmallDisk, needs_root, small_disk
+from tests.matrix.needs import needs_root
 
 
+@pytest.mark.campaign
 @pytest.mark.proves("postgres.freeze")
 async def test_frozen_with_commits_under_way_it_is_given_up_on_and_counts_each_once(ground: Ground) -> None:
     """The sessions that stood still commit late, or never; the compare-and-set decides."""

@@ -22,6 +22,7 @@ STARVED_S = 12.0
 FULL = Path("/dev/full")
 
 
+@pytest.mark.campaign
 @pytest.mark.proves("worker.slow")
 async def test_with_a_twentieth_of_a_processor_it_stays_in_its_group(ground: Ground) -> None:
     worker = ground.start("match-1")
