@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.checker.evidence import DETECTORS as checked
+from tests.chaos.checker import evidence
 from tests.proof.bounds import bounds
 from tests.proof.cells import CELLS
 from tests.proof.document import PROOF, document
@@ -41,7 +41,7 @@ def test_the_tests_that_promises_name_are_there() -> None:
 
 
 def test_every_detector_of_the_checker_is_told() -> None:
-    assert DETECTORS.keys() == set(checked)
+    assert DETECTORS.keys() == set(evidence.DETECTORS)
 
 
 def test_figures_say_how_they_were_come_by() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from tests.proof.bounds import bounds
 from tests.proof.cells import CELLS, MATRIX
-from tests.proof.figures import Run, flat, kept
+from tests.proof.figures import Run, flat, kept, tables
 from tests.proof.limits import NOT_SHOWN
 from tests.proof.marked import ROOT, Proof, proofs
 from tests.proof.promises import DETECTORS, promises
@@ -93,6 +93,8 @@ def _figures(runs: Sequence[Run]) -> Iterator[str]:
         if found:
             yield from _table(("Never happened", "Of", "Rarer than"), (each.row for each in found))
         yield from _table(("Figure", "Value"), ((f"`{name}`", value) for name, value in flat(run.figures)))
+        for _, columns, rows in tables(run.figures):
+            yield from _table(columns, rows)
 
 
 def _limits() -> Iterator[str]:

@@ -18,6 +18,8 @@ from ops.devstack.kafka import COORDINATES
 from tests.proof.marked import ROOT
 
 FOLDER = ROOT / "docs" / "proof"
+LEFT_OUT = frozenset({"hits", "examples", "shrunk", "logs", "reproduce", "versions", "commit"})
+"""Long, of one machine, or told beside the figures."""
 LIBRARIES = ("faust-streaming", "aiokafka", "asyncpg", "hyperscan")
 
 
@@ -45,7 +47,8 @@ class Run:
 def record(name: str, command: str, output: Path | None = None) -> Run:
     """Runs a command in a shell, or takes the output that it left, and keeps its last line. Raises NoFiguresError."""
     text = _output_of(command) if output is None else output.read_text()
-    run = Run(name, command, time.strftime("%Y-%m-%d", time.gmtime()), _commit(), versions(), _last_object(text))
+    figures = {name: value for name, value in _last_object(text).items() if name not in LEFT_OUT}
+    run = Run(name, command, time.strftime("%Y-%m-%d", time.gmtime()), _commit(), versions(), figures)
     document = {"command": command, "date": run.date, "commit": run.commit, "versions": dict(run.versions)}
     FOLDER.mkdir(parents=True, exist_ok=True)
     (FOLDER / f"{name}.json").write_text(json.dumps(document | {"figures": run.figures}, indent=1) + "\n")
@@ -62,11 +65,36 @@ def flat(figures: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, st
     for name, value in figures.items():
         if isinstance(value, Mapping):
             yield from flat(value, f"{prefix}{name}.")
+        elif is_table(value):
+            continue
         elif isinstance(value, list):
             short = len(value) <= 8 and all(isinstance(each, str | int | float) for each in value)
             yield prefix + name, ", ".join(map(str, value)) if short and value else f"{len(value)} of them"
         else:
             yield prefix + name, f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def is_table(value: Any) -> bool:
+    """Whether it is a list of records."""
+    return isinstance(value, list) and bool(value) and all(isinstance(each, Mapping) for each in value)
+
+
+def tables(figures: Mapping[str, Any]) -> Iterator[tuple[str, list[str], list[list[str]]]]:
+    """Lists of records, by name: the columns, then the rows."""
+    for name, value in figures.items():
+        if is_table(value):
+            columns = list(value[0])
+            yield name, columns, [[_cell(row.get(column)) for column in columns] for row in value]
+
+
+def _cell(value: Any) -> str:
+    return (
+        ", ".join(map(str, value))
+        if isinstance(value, list)
+        else f"{value:g}"
+        if isinstance(value, float)
+        else str(value)
+    )
 
 
 def versions() -> dict[str, str]:
