@@ -72,7 +72,8 @@ def _summary(shown: dict[str, list[Proof]]) -> str:
     checked = sum(any(not proof.campaign for proof in found) for found in shown.values())
     return (
         f"{len(CELLS)} cells, a part and a fault each. {len(shown)} have tests: {checked} in `make check`,"
-        f" {len(shown) - checked} in the campaign alone. {len(CELLS) - len(shown)} have none, and say why."
+        f" {len(shown) - checked} in the campaign alone (`python -m tests.matrix -m campaign`)."
+        f" {len(CELLS) - len(shown)} have none, and say why."
     )
 
 
