@@ -59,6 +59,7 @@ class Ground:
         """
         await rules_for_load(self.pool)
         load = Load(self.bootstrap, events, rate, held=True)
+        load.may_fail = True
         load.start()
         try:
             await self.progress_beyond(beyond)

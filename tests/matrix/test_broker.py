@@ -118,8 +118,7 @@ async def test_without_room_it_ends_and_is_waited_for_until_somebody_makes_room(
     """A Kafka whose only log folder fails ends itself."""
     worker = narrow.start("match-1")
     broker = narrow.stack.kafka
-    async with narrow.under_load() as load:
-        load.may_fail = True
+    async with narrow.under_load():
         disk.fill()
 
         async def ended() -> bool:
