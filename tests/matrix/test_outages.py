@@ -10,13 +10,15 @@ from contextlib import asynccontextmanager
 import pytest
 
 from tests.integration.forwarding import Receiver, listening
-from tests.integration.pipeline import settled, until
+from tests.integration.pipeline import configure, settled, until
 from tests.matrix.ground import Ground, resident
 
 OUTAGE_S, RATE = 120.0, 200.0
 BACK_S = 240.0
 """From the end of the outage until nothing waits."""
 GROWTH = 64 * 2**20
+QUICK = {"circuit_breaker_timeout": 10, "moog_rate_limit": 500}
+"""By its defaults the breaker alone would wait for five minutes."""
 
 Tell = Callable[[str, object], None]
 """A name and what was measured, for who runs the tests."""
@@ -28,6 +30,8 @@ async def running(ground: Ground, tell: Tell) -> AsyncIterator[Receiver]:
 
     No worker ended meanwhile, and each is at most 64 MiB larger than it was.
     """
+    for key, value in QUICK.items():
+        await configure(ground.pool, key, str(value))
     async with listening() as receiver:
         workers = [ground.start("match-1"), ground.start("match-2")]
         workers.append(ground.start("forward-1", webhook_url=receiver.url))
