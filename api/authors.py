@@ -16,6 +16,7 @@ def author_of(request: Request, reason: str | None = None) -> Author:
         client_id=state.client.id,
         correlation_id=state.correlation_id,
         request_id=state.request_id,
+        hold=getattr(state, "hold", None),
     )
 
 

@@ -23,8 +23,10 @@ from api.problems import Fault, Invalid, JsonResponse, Problem
 from api.routes import MOST_BODY, ApiRoute, Endpoint, Parameter, Resource
 from api.versions import V2
 from schemas.errors import TooSlow, Unavailable
+from streams.core.authors import Hold
 from streams.core.idempotency import (
     LEASE,
+    AnswerLost,
     Begun,
     IdempotencyStore,
     InFlight,
@@ -50,6 +52,7 @@ RUN_S = LEASE.total_seconds() - 10.0
 """What takes longer is given up, before its key could be another's."""
 
 IN_HAND = "a request with this Idempotency-Key is in hand"
+LOST = "the request was done, its answer was lost; it is not done again: read what is there"
 REUSED = "this Idempotency-Key was used for another request"
 
 
@@ -92,6 +95,7 @@ class Repeatable:
         found = await self._store.begin(asked)
         if isinstance(found, Begun):
             self._outcomes[Outcome.BEGUN].inc()
+            request.state.hold = Hold(asked.client, asked.key, found.lease)
             return await self._run(asked, found.lease, endpoint, _with(body, request))
         if isinstance(found, KeptAnswer):
             self._outcomes[Outcome.REPLAYED].inc()
@@ -99,12 +103,15 @@ class Repeatable:
         if isinstance(found, InFlight):
             self._outcomes[Outcome.IN_FLIGHT].inc()
             raise Problem(ProblemType.IN_FLIGHT, IN_HAND, headers={"Retry-After": str(found.retry_after_s)})
+        if isinstance(found, AnswerLost):
+            self._outcomes[Outcome.LOST].inc()
+            raise Problem(ProblemType.CONFLICT, LOST)
         assert isinstance(found, OtherRequest)
         self._outcomes[Outcome.REUSED].inc()
         raise Problem(ProblemType.KEY_REUSED, REUSED, errors=[Fault(REUSED, parameter=NAME)])
 
     async def _run(self, asked: KeyedRequest, lease: uuid.UUID, endpoint: Endpoint, request: Request) -> Response:
-        """What is answered is kept. What is refused, or fails, did nothing, and may be tried again with its key."""
+        """What is answered is kept. What is refused, or fails, may be tried again with its key, if nothing was done."""
         try:
             async with asyncio.timeout(RUN_S) as limit:
                 response = await endpoint(request)

@@ -37,6 +37,7 @@ class Outcome(StrEnum):
     REPLAYED = "replayed"
     IN_FLIGHT = "in_flight"
     REUSED = "reused"
+    LOST = "lost"
 
 
 _REASONS = {
@@ -139,6 +140,7 @@ class ApiMetrics:
             registry=self.registry,
         )
         # POST requests with an Idempotency-Key. replayed: a client lost an answer and asked again, which is fine.
+        # lost: it was done, and the process or PostgreSQL went away before the answer was kept; look for a restart.
         # reused rising: a client gives different requests one key, and its later ones are refused.
         self.idempotency = Counter(
             "mutt_api_idempotent_requests_total",

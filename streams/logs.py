@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import logging
 import re
 import sys
 from collections.abc import Mapping
 from contextvars import ContextVar
 from types import MappingProxyType
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import orjson
 import structlog
@@ -25,6 +26,7 @@ IN_HAND: ContextVar[Mapping[str, str]] = ContextVar("in hand")
 def configure(level: str, service: str) -> None:
     """Sets up structlog and the standard library's logging once, at the start of a process."""
     number = logging.getLevelNamesMapping().get(level.upper(), logging.INFO)
+    lines = Lines(sys.stderr.buffer, service)
     shared: list[structlog.typing.Processor] = [
         add_what_is_in_hand,
         structlog.processors.add_log_level,
@@ -35,10 +37,10 @@ def configure(level: str, service: str) -> None:
     structlog.configure(
         processors=[*shared, structlog.processors.JSONRenderer(serializer=_line)],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.BytesLoggerFactory(sys.stderr.buffer),
+        logger_factory=structlog.BytesLoggerFactory(cast(BinaryIO, lines)),
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(_AsText(lines))
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],
@@ -53,6 +55,53 @@ def configure(level: str, service: str) -> None:
         logging.getLogger(name).setLevel(max(number, logging.WARNING))
     # Faust's consumer warns of "livelocks" by comparing clocks that do not compare; `aiokafka` repeats each retry.
     logging.getLogger("faust.transport.drivers.aiokafka").setLevel(logging.CRITICAL)
+
+
+class Lines:
+    """Where lines go. One that finds no room, or no reader, is lost and counted: no work fails for its log."""
+
+    def __init__(self, out: BinaryIO, service: str) -> None:
+        self._out: Any = getattr(
+            out, "raw", out
+        )  # nothing is kept back, to be refused later together with what follows
+        self._service = service
+        self._lost = 0
+
+    def write(self, line: bytes) -> int:
+        try:
+            if self._lost:
+                self._write(self._told())
+                self._lost = 0
+            self._write(line)
+        except OSError:
+            self._lost += 1
+        return len(line)
+
+    def flush(self) -> None:
+        """Nothing is kept back."""
+
+    def _write(self, data: bytes) -> None:
+        while data:
+            data = data[self._out.write(data) or 0 :]
+
+    def _told(self) -> bytes:
+        """Begins on a line of its own: the last one may have been cut."""
+        words = {"event": "lines of this log were lost: it could not be written", "lines": self._lost}
+        when = dt.datetime.now(dt.UTC).isoformat().replace("+00:00", "Z")
+        return b"\n" + orjson.dumps(words | {"level": "warning", "timestamp": when, "service": self._service}) + b"\n"
+
+
+class _AsText:
+    """The same for who writes text."""
+
+    def __init__(self, lines: Lines) -> None:
+        self._lines = lines
+
+    def write(self, text: str) -> int:
+        return self._lines.write(text.encode("utf-8", "backslashreplace"))
+
+    def flush(self) -> None:
+        self._lines.flush()
 
 
 def add_what_is_in_hand(_: WrappedLogger, __: str, event: EventDict) -> EventDict:

@@ -101,6 +101,8 @@ class _Kept:
     lease: uuid.UUID
     until: dt.datetime
     answer: KeptAnswer | None = None
+    done: bool = False
+    """What a store on a database hears from the transaction that did it."""
 
 
 @dataclass
@@ -116,9 +118,10 @@ class MemoryAnswers:
         self._check()
         one = self.kept.get((asked.client, asked.key))
         if one is not None:
-            verdict = verdict_on(asked, KeptRequest(one.asked.request, one.asked.body_sha256, one.answer))
-            if one.answer is not None or one.asked != asked or one.until > self.now():
-                return verdict
+            over = one.until <= self.now()
+            kept = KeptRequest(one.asked.request, one.asked.body_sha256, one.answer, lost=one.done and over)
+            if one.answer is not None or one.asked != asked or one.done or not over:
+                return verdict_on(asked, kept)
         lease = uuid.uuid4()
         self.kept[asked.client, asked.key] = _Kept(asked, lease, self.now() + self.lease)
         return Begun(lease)
@@ -128,7 +131,7 @@ class MemoryAnswers:
             one.answer = answer
 
     async def release(self, asked: KeyedRequest, lease: uuid.UUID) -> None:
-        if self._mine(asked, lease):
+        if (one := self._mine(asked, lease)) and not one.done:
             del self.kept[asked.client, asked.key]
 
     def _mine(self, asked: KeyedRequest, lease: uuid.UUID) -> _Kept | None:

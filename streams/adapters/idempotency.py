@@ -31,10 +31,12 @@ WHERE i.created_at <= now() - $7::interval
    OR (i.state = 'in_flight' AND i.lease_until <= now()
        AND i.request = excluded.request AND i.body_sha256 = excluded.body_sha256)
 RETURNING true"""
-_KEPT = "SELECT request, body_sha256, status, headers, body FROM idempotency_keys WHERE client = $1 AND key = $2"
+_KEPT = """
+SELECT request, body_sha256, nullif(status, 0) AS status, headers, body, status = 0 AND lease_until <= now() AS lost
+  FROM idempotency_keys WHERE client = $1 AND key = $2"""
 _SETTLE = """
 UPDATE idempotency_keys SET state = 'done', status = $4, headers = $5, body = $6
-WHERE client = $1 AND key = $2 AND lease = $3 AND state = 'in_flight'"""
+WHERE client = $1 AND key = $2 AND lease = $3 AND (state = 'in_flight' OR status = 0)"""
 _RELEASE = "DELETE FROM idempotency_keys WHERE client = $1 AND key = $2 AND lease = $3 AND state = 'in_flight'"
 _FORGET = """
 DELETE FROM idempotency_keys WHERE ctid = ANY (ARRAY(
@@ -84,4 +86,4 @@ def _kept(row: Any) -> KeptRequest:
     if row["status"] is not None:
         headers = tuple((name, value) for name, value in json.loads(row["headers"]))
         answer = KeptAnswer(row["status"], headers, row["body"])
-    return KeptRequest(row["request"], row["body_sha256"], answer)
+    return KeptRequest(row["request"], row["body_sha256"], answer, lost=bool(row["lost"]))

@@ -11,7 +11,7 @@ import asyncpg
 
 from schemas.errors import StoreUnavailable, TooSlow
 from streams.adapters.faults import store_faults
-from streams.core.authors import Author
+from streams.core.authors import Author, Hold
 
 ACQUIRE_S = 2.0
 """How long a connection may take, and then the server's first word: beyond it the server is away."""
@@ -30,6 +30,19 @@ async def sign(connection: Any, author: Author) -> None:
     """Tells the transaction in hand who acts: the database writes it beside every change (I8)."""
     names = author.actor, author.reason, author.client_id, author.correlation_id, author.request_id
     await connection.execute(_SIGN, *(name or "" for name in names))
+
+
+_DONE = """
+WITH done AS (UPDATE idempotency_keys SET state = 'done', status = 0, headers = '[]', body = ''
+               WHERE client = $1 AND key = $2 AND lease = $3 AND state = 'in_flight')
+SELECT EXISTS (SELECT FROM idempotency_keys WHERE client = $1 AND key = $2 AND lease <> $3)"""
+"""Status 0: done, and its answer is still to be kept. Whether the key is another's."""
+
+
+async def finish(connection: Any, hold: Hold) -> None:
+    """Commits with what was done that it was done. Raises StoreUnavailable when another runs in its place by now."""
+    if await connection.fetchval(_DONE, hold.client, hold.key, hold.lease):
+        raise StoreUnavailable("it took so long that another request with its Idempotency-Key runs in its place")
 
 
 class Transactions:
@@ -58,6 +71,8 @@ class Transactions:
         async with self._begun(answer_s or self._answer_s, isolation="read_committed", readonly=False) as connection:
             await sign(connection, author)
             yield connection
+            if author.hold is not None:
+                await finish(connection, author.hold)
 
     @asynccontextmanager
     async def _begun(self, answer_s: float, *, isolation: Any, readonly: bool) -> AsyncIterator[Any]:

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import uuid
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """The Idempotency-Key under which a request runs: what it changes and that it was done are committed as one."""
+
+    client: str
+    key: str = field(repr=False)
+    lease: uuid.UUID
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,3 +25,4 @@ class Author:
     client_id: str | None = None
     correlation_id: str | None = None
     request_id: str | None = None
+    hold: Hold | None = None

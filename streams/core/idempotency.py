@@ -52,6 +52,11 @@ class InFlight:
 
 
 @dataclass(frozen=True, slots=True)
+class AnswerLost:
+    """It was done by one that died before its answer was kept; it is not done again."""
+
+
+@dataclass(frozen=True, slots=True)
 class OtherRequest:
     """The key was used for something else."""
 
@@ -64,9 +69,11 @@ class KeptRequest:
     body_sha256: bytes
     answer: KeptAnswer | None
     """None while it is in flight."""
+    lost: bool = False
+    """Done, and its time to keep an answer is over."""
 
 
-Verdict = Begun | KeptAnswer | InFlight | OtherRequest
+Verdict = Begun | KeptAnswer | InFlight | AnswerLost | OtherRequest
 
 
 class IdempotencyStore(Protocol):
@@ -79,7 +86,7 @@ class IdempotencyStore(Protocol):
         """Keeps the answer. Changes nothing where the lease is another's by now."""
 
     async def release(self, asked: KeyedRequest, lease: uuid.UUID) -> None:
-        """Nothing was done: the next with this key begins anew."""
+        """It failed: the next with this key begins anew, unless something was done under its `Hold`."""
 
 
 def is_key(text: str) -> bool:
@@ -95,4 +102,4 @@ def verdict_on(asked: KeyedRequest, kept: KeptRequest) -> Verdict:
     """For a key that is taken."""
     if (kept.request, kept.body_sha256) != (asked.request, asked.body_sha256):
         return OtherRequest()
-    return kept.answer or InFlight()
+    return kept.answer or (AnswerLost() if kept.lost else InFlight())

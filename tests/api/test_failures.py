@@ -24,6 +24,7 @@ def test_a_store_that_is_away_is_503(path: str) -> None:
     assert SECRET_WORDS not in answer.text
 
 
+@pytest.mark.proves("api.wrong")
 def test_a_defect_is_500_with_all_headers() -> None:
     answer = window(FakeReads(fault=RuntimeError(SECRET_WORDS))).get("/api/v1/slo", headers={"X-Correlation-ID": "c-1"})
     assert answer.status_code == 500

@@ -197,3 +197,22 @@ async def test_keys_that_are_none_are_422(world: World, key: str) -> None:
 async def test_a_large_body_is_413_with_a_key_too(world: World) -> None:
     assert (await world.post({"name": "a" * 1_100_000})).status_code == 413
     assert world.store.kept == {}
+
+
+async def test_what_was_done_is_not_done_again_though_its_answer_was_lost(world: World) -> None:
+    """A COMMIT without an answer is 503, and yet it may have taken place."""
+    world.bench.fault = StoreUnavailable("the connection broke at COMMIT")
+    world.bench.go_on.clear()
+    first = asyncio.create_task(world.post())
+    await world.bench.begun.wait()
+    (one,) = world.store.kept.values()
+    one.done = True
+    world.bench.go_on.set()
+    assert (await first).status_code == 503
+    in_hand = await world.post()
+    assert (in_hand.status_code, in_hand.json()["type"]) == (409, ProblemType.IN_FLIGHT.uri)
+    world.now += LEASE
+    lost = await world.post()
+    assert (lost.status_code, lost.json()["type"]) == (409, ProblemType.CONFLICT.uri)
+    assert world.bench.calls == 1
+    assert world.outcomes(Outcome.LOST) == 1

@@ -14,9 +14,10 @@ README = ROOT / "README.md"
 RUNBOOK = ROOT / "docs" / "RUNBOOK.md"
 CAPACITY = ROOT / "docs" / "CAPACITY.md"
 API = ROOT / "docs" / "API.md"
+PROOF = ROOT / "docs" / "PROOF.md"
 GUIDES = (README, ROOT / "CONTRIBUTING.md", ROOT / "docs" / "ARCHITECTURE.md", RUNBOOK, CAPACITY, API)
 RECORDS = tuple(sorted((ROOT / "docs" / "adr").glob("*.md")))
-DOCUMENTS = (*GUIDES, ROOT / "CHANGELOG.md", *RECORDS)
+DOCUMENTS = (*GUIDES, ROOT / "CHANGELOG.md", PROOF, *RECORDS)
 
 _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _SPAN = re.compile(r"`([^`\n]+)`")

@@ -56,6 +56,8 @@ class Load:
         self.failed: list[str] = []
         self.sent = 0
         self.held = held
+        self.may_fail = False
+        """True: what the broker refused or never answered is no fault of the test, as long as it took most."""
         self._count, self._rate = count, rate
         self._make = make or record
         self._producer = Producer({"bootstrap.servers": bootstrap, "acks": "all", "linger.ms": 20})
@@ -67,8 +69,12 @@ class Load:
     def join(self) -> None:
         self.held = False
         self._thread.join()
+        acked = sum(map(len, self.acked.values()))
+        if self.may_fail:
+            assert acked > self.sent / 2, self.failed[:3]
+            return
         assert not self.failed, self.failed[:3]
-        assert sum(map(len, self.acked.values())) == self.sent >= self._count
+        assert acked == self.sent >= self._count
 
     def _run(self) -> None:
         begun = time.monotonic()

@@ -241,6 +241,7 @@ async def test_an_exhausted_pool_is_unavailable_soon(database: Database) -> None
     await pool.close()
 
 
+@pytest.mark.proves("api.slow")
 async def test_a_lock_cannot_hold_an_answer(database: Database) -> None:
     async with database.pool.acquire() as connection, connection.transaction():
         await connection.execute("LOCK TABLE audit IN ACCESS EXCLUSIVE MODE")
@@ -270,6 +271,7 @@ async def test_a_schema_that_is_not_ours_is_not_ready(client: httpx2.AsyncClient
         await PostgresReads(database.pool).check_schema()
 
 
+@pytest.mark.proves("api.slow", "api.term")
 def test_process_without_servers() -> None:
     """PostgreSQL and Kafka away: it lives, is not ready, answers quickly, and ends on SIGTERM."""
     nowhere = Settings(
@@ -295,6 +297,7 @@ def test_process_without_servers() -> None:
         assert child.wait(timeout=15) == 0
 
 
+@pytest.mark.proves("api.term")
 async def test_process_on_real_servers(kafka: Stack, database: Database) -> None:
     await store(database, audited(1))
     await check_brokers(database.settings.kafka_bootstrap)

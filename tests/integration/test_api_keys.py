@@ -10,7 +10,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from schemas.errors import KeyRefused, ScopesExceeded, TwoKeysLive
+from schemas.errors import KeyRefused, ScopesExceeded, StoreUnavailable, TwoKeysLive
 from schemas.scopes import Scope
 from schemas.secrets import Secret
 from streams.adapters.api_keys import KeyStore
@@ -18,9 +18,9 @@ from streams.adapters.idempotency import IdempotencyKeys
 from streams.adapters.transactions import Transactions
 from streams.core.api_keys import Failure, MadeKey, WantedKey, judge, parse_key
 from streams.core.auth_failures import FailureBook
-from streams.core.authors import Author
-from streams.core.idempotency import Begun, keyed
-from tests.contracts.idempotency import ASKED, IdempotencyContract
+from streams.core.authors import Author, Hold
+from streams.core.idempotency import AnswerLost, Begun, keyed
+from tests.contracts.idempotency import ANSWER, ASKED, IdempotencyContract
 from tests.integration.conftest import Database
 
 PEPPER = Secret("pepper-of-the-test")
@@ -183,6 +183,41 @@ class TestOnPostgres(IdempotencyContract):
     @pytest.fixture
     def hasty(self, database: Database) -> IdempotencyKeys:
         return IdempotencyKeys(Transactions(database.pool), lease=dt.timedelta(0))
+
+
+async def test_A7_what_was_committed_is_not_done_again_when_its_answer_was_never_kept(database: Database) -> None:
+    """A process that died, or lost its connection, between the two was taken over, and the request done twice."""
+    transactions = Transactions(database.pool)
+    store, hasty = IdempotencyKeys(transactions), IdempotencyKeys(transactions, lease=dt.timedelta(0))
+    begun = await hasty.begin(ASKED)
+    assert isinstance(begun, Begun)
+    author = Author("api:grafana", hold=Hold(ASKED.client, ASKED.key, begun.lease))
+    with pytest.raises(ZeroDivisionError):
+        async with transactions.writing(author):
+            raise ZeroDivisionError
+    begun = await hasty.begin(ASKED)
+    assert isinstance(begun, Begun)
+    author = Author("api:grafana", hold=Hold(ASKED.client, ASKED.key, begun.lease))
+    async with transactions.writing(author) as connection:
+        await connection.execute("INSERT INTO development_hosts (hostname) VALUES ('lab')")
+    await store.release(ASKED, begun.lease)
+    assert await store.begin(ASKED) == AnswerLost()
+    await store.settle(ASKED, begun.lease, ANSWER)
+    assert await store.begin(ASKED) == ANSWER
+    async with transactions.writing(author):
+        pass  # what goes on after the answer
+
+
+async def test_A7_one_that_was_taken_over_changes_nothing_any_more(database: Database) -> None:
+    transactions = Transactions(database.pool)
+    store, hasty = IdempotencyKeys(transactions), IdempotencyKeys(transactions, lease=dt.timedelta(0))
+    begun = await hasty.begin(ASKED)
+    assert isinstance(begun, Begun)
+    assert isinstance(await store.begin(ASKED), Begun)
+    with pytest.raises(StoreUnavailable, match="in its place"):
+        async with transactions.writing(Author("api:grafana", hold=Hold(ASKED.client, ASKED.key, begun.lease))) as late:
+            await late.execute("INSERT INTO development_hosts (hostname) VALUES ('lab')")
+    assert await database.pool.fetchval("SELECT count(*) FROM development_hosts") == 0
 
 
 async def test_after_its_time_a_key_is_free_and_its_row_is_deleted(database: Database) -> None:

@@ -49,6 +49,7 @@ class Answer(NamedTuple):
     seconds: float
 
 
+@pytest.mark.proves("api.slow", "postgres.freeze")
 async def test_a_frozen_server_is_known_to_be_down_and_nothing_piles_up(database: Database, postgres: Stack) -> None:
     key = database.secrets.get(API_KEY)
     assert key is not None

@@ -317,6 +317,7 @@ async def test_K33_what_no_row_explains_is_never_delivered(system: System) -> No
     assert len(system.stack.sink_log.read_bytes() if system.stack.sink_log.exists() else b"") == before
 
 
+@pytest.mark.proves("broker.wrong")
 async def test_K15_damage_on_the_broker_s_disk_halts_that_partition_only(system: System) -> None:
     """A wrong checksum, an unknown codec and a payload that is no snappy, in three partitions; a fourth goes on."""
     kafka, pool = system.stack.kafka, system.database.pool

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 
+import pytest
+
 from tests.integration.config_writer import KEY
 from tests.integration.conftest import Database
 from tests.integration.pipeline import until
@@ -54,6 +56,7 @@ def writer(database: Database) -> Iterator[subprocess.Popen[bytes]]:
         child.wait()
 
 
+@pytest.mark.proves("configuration.kill")
 async def test_I8_kill_9_leaves_no_change_without_its_row(database: Database) -> None:
     for _ in range(KILLS):
         before = len(await rows(database))

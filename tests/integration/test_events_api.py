@@ -146,6 +146,7 @@ async def _published(events: KafkaEvents, count: int) -> list[Any]:
     return outcomes
 
 
+@pytest.mark.proves("broker.freeze")
 async def test_a_broker_that_stands_still_is_unknown_and_holds_a_bounded_amount(kafka: Stack) -> None:
     events = KafkaEvents(kafka.kafka.bootstrap, deadline_s=0.5, most_held=2_000_000)
     running = asyncio.create_task(events.run())

@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 
 import asyncpg
+import pytest
 
 from tests.integration.conftest import System
 from tests.integration.forwarding import Receiver, alerts_of, listening, raise_alerts
@@ -14,6 +15,7 @@ from tests.integration.pipeline import configure, until
 SETTLED, MORE, IN_FLIGHT = 40, 60, 16
 
 
+@pytest.mark.proves("worker.kill")
 async def test_kill_9_between_post_and_settlement_delivers_again_under_the_same_id(system: System) -> None:
     pool = system.database.pool
     await configure(pool, "moog_max_in_flight", str(IN_FLIGHT))

@@ -35,6 +35,7 @@ async def work_in_flight(system: System, load: Load, beyond: int) -> int:
 
 
 @pytest.mark.timeout(900)
+@pytest.mark.proves("worker.kill")
 def test_kills_with_work_in_hand_lose_and_repeat_nothing(tmp_path: Path) -> None:
     """A small `make chaos`: workers and servers, and COMMITs that are cut off."""
     chosen = plan(SEED, kills=KILLS, events=EVENTS, faults=["freeze", "commit_cut"])
@@ -46,6 +47,7 @@ def test_kills_with_work_in_hand_lose_and_repeat_nothing(tmp_path: Path) -> None
     assert answer["counts"]["lost"] >= EVENTS
 
 
+@pytest.mark.proves("worker.freeze")
 async def test_a_frozen_worker_that_comes_back_writes_nothing_of_its_own(system: System) -> None:
     """Its partitions belong to another by then: the compare-and-set fences what it had in hand."""
     await rules_for_load(system.database.pool)

@@ -6,6 +6,7 @@ import asyncio
 import time
 from typing import Any
 
+import pytest
 import pytest_asyncio
 from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
@@ -114,6 +115,7 @@ async def test_I2_the_position_comes_from_our_tables_not_from_kafka(bench: Bench
     assert await bench.problems() == []
 
 
+@pytest.mark.proves("broker.wrong")
 async def test_I1_records_gone_from_the_log_are_recorded_as_missing(bench: Bench) -> None:
     await bench.run(link_down(0))
     await bench.send(*map(link_down, range(1, 6)))
@@ -129,6 +131,7 @@ async def test_I1_records_gone_from_the_log_are_recorded_as_missing(bench: Bench
     assert await bench.problems() == []
 
 
+@pytest.mark.proves("broker.cut")
 async def test_a_recreated_topic_halts_until_an_operator_resets_it(bench: Bench) -> None:
     await bench.send(link_down(0), partition=1)
     await bench.run(*map(link_down, range(3)))
@@ -153,6 +156,7 @@ async def test_a_recreated_topic_halts_until_an_operator_resets_it(bench: Bench)
     await bench.stop(worker)
 
 
+@pytest.mark.proves("broker.wrong")
 async def test_a_log_of_the_same_length_that_is_another_halts(bench: Bench) -> None:
     await bench.run(*map(link_down, range(3)))
     await bench.recreate_topic()
@@ -197,6 +201,7 @@ CREATE TRIGGER refuse BEFORE INSERT ON audit FOR EACH ROW EXECUTE FUNCTION refus
 """
 
 
+@pytest.mark.proves("postgres.wrong")
 async def test_rows_the_database_refuses_become_letters_and_the_rest_goes_on(bench: Bench) -> None:
     await bench.pool.execute(_REFUSE)
     values = [event_json(message=f"link down {'poison' if n in (3, 77, 199) else n}") for n in range(200)]
@@ -208,6 +213,7 @@ async def test_rows_the_database_refuses_become_letters_and_the_rest_goes_on(ben
     assert await bench.problems() == []
 
 
+@pytest.mark.proves("postgres.kill", "postgres.restart")
 async def test_I7_postgresql_away_means_wait(bench: Bench) -> None:
     """Killed with work in hand and back seconds later: no letter, no restart, everything processed."""
     load = Load(bench.bootstrap, 3000, 500.0)
@@ -244,6 +250,7 @@ async def _says(worker: Child, text: str) -> bool:
     return text in worker.tail(4000)
 
 
+@pytest.mark.proves("worker.term")
 async def test_SIGTERM_under_load_drains_in_time_and_repeats_nothing(bench: Bench) -> None:
     await rules_for_load(bench.pool)
     load = Load(bench.bootstrap, 4000, 1000.0, held=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import itertools
 
+import pytest
+
 from ops.devstack.layout import free_port
 from schemas.alerts import Alert
 from schemas.rules import AlertSeverity
@@ -26,6 +28,7 @@ def changes(before: str, after: str) -> str:
     return f'mutt_circuit_breaker_state_changes_total{{from_state="{before}",name="moogsoft",to_state="{after}"}}'
 
 
+@pytest.mark.proves("receiver.full", "receiver.restart")
 async def test_an_open_breaker_pauses_probes_singly_and_drains_the_most_severe_first(system: System) -> None:
     for key, value in KEYS.items():
         await configure(system.database.pool, key, str(value))

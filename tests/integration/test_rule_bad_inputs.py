@@ -185,6 +185,7 @@ FILES = (
 )
 
 
+@pytest.mark.proves("configuration.cut")
 async def test_R8_a_file_with_a_bad_line_names_it_and_nothing_is_saved(unsaved: Asker) -> None:
     for media, content, line in FILES:
         answer = await unsaved.ask("POST", IMPORT, 422, content=content, headers={"Content-Type": media})

@@ -157,6 +157,7 @@ async def test_a_change_is_in_force_within_a_second(database: Any) -> None:
         )
 
 
+@pytest.mark.proves("configuration.wrong")
 async def test_a_set_that_does_not_compile_leaves_the_last_good_one(database: Any) -> None:
     async with watching(database) as watcher:
         await until_listening(database)

@@ -83,6 +83,7 @@ def stood(worker: Child, words: str) -> None:
     assert words in last_words(worker)["stood_still"], worker.tail()
 
 
+@pytest.mark.proves("worker.wrong")
 async def test_blocked_frozen_or_out_of_the_group_ends_every_kind_of_worker(ground: Ground) -> None:
     """At once, in three groups: a blocked loop, a frozen consumer thread, a member that never comes back."""
     blocked = ground.broken("match", "block_the_loop")
@@ -99,6 +100,7 @@ async def test_blocked_frozen_or_out_of_the_group_ends_every_kind_of_worker(grou
     assert any("_drain_messages" in line for each in last_words(gone)["tasks"] for line in each["stack"])
 
 
+@pytest.mark.proves("worker.wrong")
 async def test_polls_fetches_or_membership_that_stand_still_end_the_worker(ground: Ground) -> None:
     """The loops turn, yet nothing comes of it any more."""
     hung = ground.broken("dead-letters", "hang_polls")
@@ -127,6 +129,7 @@ async def test_a_member_that_is_put_out_of_the_group_joins_again_and_lives(groun
     assert await asyncio.to_thread(worker.stop) == 0
 
 
+@pytest.mark.proves("postgres.slow")
 async def test_waiting_rightly_is_no_standstill(ground: Ground) -> None:
     """Idle; frozen whole and woken; paused by an operator; PostgreSQL slow, then away: each beyond the times."""
     ports = free_port(), free_port()

@@ -87,6 +87,7 @@ def test_a_bad_stored_value_keeps_its_default_and_is_told() -> None:
     assert len(problems) == 2
 
 
+@pytest.mark.proves("configuration.wrong")
 def test_contradicting_thresholds_all_keep_their_defaults() -> None:
     config, problems = tolerant_snapshot({"alerter_queue_warn_threshold": "9000", "moog_rate_limit": "5"})
     assert config == DynamicConfig(moog_rate_limit=5)

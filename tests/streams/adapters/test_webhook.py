@@ -173,6 +173,7 @@ async def test_proxies_from_the_environment_are_ignored(monkeypatch: pytest.Monk
         assert (await receiver.sink.post(ALERT, b"{}")).status == 200
 
 
+@pytest.mark.proves("receiver.wrong")
 async def test_W1_an_endless_answer_is_read_to_its_limit_and_counts_by_its_status() -> None:
     async def endless(writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 5000000000\r\nContent-Encoding: gzip\r\n\r\n")
@@ -187,6 +188,7 @@ async def test_W1_an_endless_answer_is_read_to_its_limit_and_counts_by_its_statu
         assert len(answer.text) <= 1024
 
 
+@pytest.mark.proves("receiver.slow")
 async def test_W1_an_answer_that_trickles_ends_at_the_timeout_and_counts_by_its_status() -> None:
     async def trickle(writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 503 X\r\nRetry-After: 9\r\nContent-Length: 100\r\n\r\nbusy")
@@ -217,6 +219,7 @@ async def test_no_answer_in_time_is_a_timeout() -> None:
 
 
 @pytest.mark.parametrize("target", ["http://169.254.169.254/latest", "file:///etc/passwd", "/alerts", "http://["])
+@pytest.mark.proves("receiver.wrong")
 async def test_W2_redirects_are_not_followed(target: str) -> None:
     async with wire() as receiver:
         receiver.reply = says(f"HTTP/1.1 307 X\r\nLocation: {target}\r\nContent-Length: 0\r\n\r\n".encode())

@@ -474,6 +474,7 @@ class _DefectiveMatcher(Knowledge):
         raise ZeroDivisionError("judging")
 
 
+@pytest.mark.proves("worker.wrong")
 async def test_I7_twenty_failures_of_our_own_halt_the_partition_over_any_number_of_batches() -> None:
     world = World()
     defective = _DefectiveMatcher(world.matcher.rule_set, world.matcher.matcher)

@@ -52,6 +52,7 @@ def test_faults_are_retried_with_their_own_reason(fault: Fault) -> None:
         ("Sun, 99 Mar 2026 12:02:00 GMT", None), ("2026-03-01T12:02:00Z", None),
     ],
 )  # fmt: skip
+@pytest.mark.proves("receiver.wrong")
 def test_W3_retry_after_is_clamped_and_garbage_ignored(header: str | None, seconds: float | None) -> None:
     assert retry_after(header, NOW) == seconds
 

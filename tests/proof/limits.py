@@ -1,0 +1,13 @@
+"""What the proof does not show, so that nobody reads more into it than there is."""
+
+from __future__ import annotations
+
+NOT_SHOWN = (
+    "More than one broker: Kafka runs as one node, so a lost replica and an unclean election are not shown.",
+    "Disks that lie: PostgreSQL runs with `fsync` off in most tests, and power loss is not simulated anywhere.",
+    "Two machines: clocks and networks are played on one machine's loopback, through a proxy.",
+    "Vault: secrets come from files so far.",
+    "Retention of audit partitions: archives, their verification and their clock are not built yet.",
+    "Weeks: the longest run is the campaign; slow leaks beyond it are not seen.",
+    "The fault you have in mind: `make chaos` takes a seed and a plan; bring your own.",
+)
