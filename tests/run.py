@@ -23,9 +23,16 @@ CHECKS = {
 NO_HYPOTHESIS = ["-p", "no:hypothesispytest"]
 """Its plugin takes a second to import; these tests make nothing up."""
 TWO_PROCESSES = ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
-UNITS = ["tests", "--ignore=tests/integration", *TWO_PROCESSES]
-INTEGRATION = ["tests/integration", *TWO_PROCESSES, *NO_HYPOTHESIS]
+ON_SERVERS = {"integration": ["tests/integration"], "proof": ["tests/crashes", "tests/planted", "tests/matrix"]}
 """Each process has servers of its own. Nothing runs beside them: some of these tests look at the time."""
+TESTS = {
+    "units": [
+        "tests",
+        *(f"--ignore={folder}" for folders in ON_SERVERS.values() for folder in folders),
+        *TWO_PROCESSES,
+    ],
+    **{step: [*folders, *TWO_PROCESSES, *NO_HYPOTHESIS] for step, folders in ON_SERVERS.items()},
+}
 
 
 def main(command: str, arguments: list[str]) -> int:
@@ -34,7 +41,7 @@ def main(command: str, arguments: list[str]) -> int:
     seconds: dict[str, float] = {}
     failed: list[str] = []
     steps = dict(CHECKS) if command == "check" else {}
-    tests = {"tests": arguments} if arguments else {"units": UNITS, "integration": INTEGRATION}
+    tests = {"tests": arguments} if arguments else TESTS
     for name, step in (steps | {name: _pytest(given) for name, given in tests.items()}).items():
         _step(name, step, seconds, failed)
     if as_json:
