@@ -17,7 +17,6 @@ from api.audited_events import AuditedEvents
 from api.auth import Authenticator
 from api.balance import Balance
 from api.circuit import Circuit
-from api.compression import Compression
 from api.config import Config
 from api.config_audit import ConfigAuditTrail
 from api.config_v1 import ConfigOfV1
@@ -194,7 +193,6 @@ _EXPOSED = (
 
 
 def _middleware(origins: tuple[str, ...]) -> list[Middleware]:
-    """Outermost first."""
     cors = Middleware(
         CORSMiddleware,
         allow_origins=origins,
@@ -202,4 +200,4 @@ def _middleware(origins: tuple[str, ...]) -> list[Middleware]:
         allow_headers=("*",),
         expose_headers=_EXPOSED,
     )
-    return [*([cors] if origins else []), Middleware(Compression)]
+    return [cors] if origins else []

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from starlette.datastructures import Headers
 from starlette.middleware.gzip import GZipResponder
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.responses import Response, StreamingResponse
+from starlette.types import ASGIApp
 
 LARGE = 1024
 """Bytes from which an answer is worth it."""
 
 
-class Compression:
-    """Starlette's, out of the way of everybody else: most who ask take an answer as it is, and often."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        app = self._app
-        if scope["type"] == "http" and "gzip" in Headers(scope=scope).get("accept-encoding", ""):
-            app = GZipResponder(app, LARGE, compresslevel=6, exclude_content_types=())  # nothing here is packed already
-        await app(scope, receive, send)
+def packed(response: Response, headers: Headers) -> ASGIApp:
+    """The answer itself, or Starlette's packer around it: most answers are small, and a packer costs more than they."""
+    large = isinstance(response, StreamingResponse) or len(response.body) >= LARGE
+    if not large or "gzip" not in headers.get("accept-encoding", ""):
+        return response
+    return GZipResponder(response, LARGE, compresslevel=6, exclude_content_types=())  # nothing here is packed already

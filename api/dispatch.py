@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from api.compression import packed
 from api.problem_types import ProblemType
 from api.problems import Fault, Invalid, Problem
 from api.routes import ApiRoute, Found
@@ -19,13 +20,13 @@ async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
         raise Problem(ProblemType.NOT_FOUND, "there is nothing at this path")
     route = found.place.route(scope["method"])
     if route is None:
-        response = _without_route(scope["method"], found)
+        response: ASGIApp = _without_route(scope["method"], found)
     else:
         scope["path_params"] = dict(found.params)
         scope["state"]["route"] = route
         request = Request(scope, receive, send)
         check_query(route, request)
-        response = await route.endpoint(request)
+        response = packed(await route.endpoint(request), request.headers)
     await response(scope, receive, send)
 
 

@@ -31,10 +31,10 @@ _PROPERTIES = """
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller}
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}{listens}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port}{advertised}
 controller.listener.names=CONTROLLER
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,PROXIED:PLAINTEXT
 log.dirs={data}/logs
 num.partitions=8
 auto.create.topics.enable=false
@@ -64,6 +64,8 @@ class Kafka:
         self._data = layout.home / "kafka"
         self.port = port or free_port()
         self.child: Child | None = None
+        self.proxied: tuple[int, int] | None = None
+        """Ports of a second listener: where it listens, and where clients that ask there are told to go: to a proxy."""
 
     @property
     def bootstrap(self) -> str:
@@ -101,8 +103,14 @@ class Kafka:
 
     def _configure(self) -> Path:
         properties = self._data / "server.properties"
+        listens, advertised = ("", "") if self.proxied is None else [f",PROXIED://127.0.0.1:{p}" for p in self.proxied]
         text = _PROPERTIES.format(
-            port=self.port, controller=free_port(), data=_escaped(self._data), message_bytes=5 * MIB
+            port=self.port,
+            controller=free_port(),
+            listens=listens,
+            advertised=advertised,
+            data=_escaped(self._data),
+            message_bytes=5 * MIB,
         )
         properties.write_text(text)
         return properties

@@ -1,0 +1,1 @@
+"""Kills, freezes, cuts and outages on real servers while events flow; then a checker balances the books."""

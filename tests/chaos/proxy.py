@@ -1,0 +1,372 @@
+"""A TCP proxy that does to connections what networks do: one link per server, faults on command, from any thread.
+
+    with Proxy() as proxy:
+        link = proxy.link("postgres", port_of_the_server, PostgresFramer)
+        … clients connect to 127.0.0.1:link.port …
+        link.suffer(Fault(delay_s=0.2))     # lasts until heal(): delay, rate, black hole, in one direction or both
+        link.reset()                        # at once: cut() FIN, reset() RST, half_close(); they tell how many it hit
+        trap = link.set_trap(Trap(COMMIT, forward=1.0))     # once, at the next COMMIT or produce request
+        trap.sprung.wait(10)
+        link.down(); link.up()              # nobody listens; what was open is reset
+
+"up" is from the client to the server, "down" is back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+import threading
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, Literal, Self, TypeVar
+
+from tests.chaos.frames import Framer, Piece, Plain
+
+HOST = "127.0.0.1"
+CHUNK = 64 * 1024
+TICK_S = 0.05
+"""How often a trickle lets something through."""
+UP, DOWN = "up", "down"
+_LINGER_0 = struct.pack("ii", 1, 0)
+_QUEUED = 64
+"""Pieces of one direction that may wait for their delay."""
+
+Direction = Literal["up", "down"]
+End = Literal["cut", "reset"]
+_Queue = asyncio.Queue[tuple[float, Piece] | None]
+"""When a piece came, and the piece; None at the end of the stream."""
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What a link suffers until it is healed."""
+
+    delay_s: float = 0.0
+    """Each piece arrives so much later."""
+    rate: float | None = None
+    """Bytes a second that trickle through."""
+    black_hole: bool = False
+    """Nothing arrives; what was sent meanwhile arrives when the link is healed, as after lost packets."""
+    direction: Direction | None = None
+    """Both if None."""
+
+    def holds(self, direction: str) -> bool:
+        return self.direction in (None, direction)
+
+
+NO_FAULT = Fault()
+
+
+@dataclass
+class Trap:
+    """Once, at the next moment of this name (COMMIT, PRODUCE): this share of the message goes on, then the end.
+
+    0.0 swallows it, 0.5 sends half of it; with 1.0 the server has it all and answers, and the client is cut off before
+    the answer comes. `flip` sends it on with one bit changed in its middle instead, and cuts nothing.
+    """
+
+    moment: str
+    forward: float = 0.0
+    end: End = "reset"
+    flip: bool = False
+    sprung: threading.Event = field(default_factory=threading.Event)
+    """Set when it has happened."""
+
+
+class Link:
+    """One server behind the proxy. All methods may be called from any thread, and return when it is done."""
+
+    def __init__(self, proxy: Proxy, name: str, target: int, framer: Callable[[], Framer], port: int) -> None:
+        self.name = name
+        self.target = target
+        """The server's port; may change while the link is there."""
+        self.port = port
+        self.fault = NO_FAULT
+        self.passed = {UP: 0, DOWN: 0}
+        """Bytes that went through so far."""
+        self.opened = 0
+        """Connections so far."""
+        self.framer = framer
+        self._proxy = proxy
+        self._open: set[_Connection] = set()
+        self._traps: list[Trap] = []
+        self._flips = {UP: 0, DOWN: 0}
+        self._changed = asyncio.Event()
+        self._server: asyncio.Server | None = None
+
+    @property
+    def connections(self) -> int:
+        """Open now."""
+        return len(self._open)
+
+    # -- what lasts -----------------------------------------------------------------------------------------------
+
+    def suffer(self, fault: Fault) -> int:
+        """From now on; returns how many connections are open."""
+
+        async def change() -> int:
+            self.fault = fault
+            self._changed.set()
+            self._changed = asyncio.Event()
+            return self.connections
+
+        return self._proxy.call(change())
+
+    def heal(self) -> None:
+        """No lasting fault, no trap, no flip; and somebody listens."""
+
+        async def clear() -> None:
+            self._traps.clear()
+            self._flips = {UP: 0, DOWN: 0}
+
+        self._proxy.call(clear())
+        self.suffer(NO_FAULT)
+        self.up()
+
+    def down(self) -> int:
+        """Refuses connections and resets those that are open; returns how many."""
+        self._proxy.call(self._deaf())
+        return self.reset()
+
+    def up(self) -> None:
+        """Listens again on the same port."""
+        self._proxy.call(self.listen())
+
+    # -- what happens once ----------------------------------------------------------------------------------------
+
+    def cut(self) -> int:
+        """Ends every connection with a FIN to both sides; returns how many."""
+        return self._end("cut")
+
+    def reset(self) -> int:
+        """Ends every connection with an RST to both sides; returns how many."""
+        return self._end("reset")
+
+    def half_close(self, direction: Direction = "down") -> int:
+        """Tells the receiving side of every connection that no more comes, though the sender goes on."""
+
+        async def close() -> int:
+            hit = list(self._open)
+            for connection in hit:
+                connection.half_close(direction)
+            return len(hit)
+
+        return self._proxy.call(close())
+
+    def flip(self, direction: Direction, pieces: int = 1) -> None:
+        """Changes one bit in the middle of each of the next large pieces (half a KiB or more)."""
+
+        async def arm() -> None:
+            self._flips[direction] += pieces
+
+        self._proxy.call(arm())
+
+    @property
+    def flips_left(self) -> int:
+        return sum(self._flips.values())
+
+    def set_trap(self, trap: Trap) -> Trap:
+        """The trap springs once, at the first connection on which its moment comes."""
+
+        async def arm() -> Trap:
+            self._traps.append(trap)
+            return trap
+
+        return self._proxy.call(arm())
+
+    # -- on the proxy's own thread --------------------------------------------------------------------------------
+
+    async def listen(self) -> None:
+        if self._server is None:
+            self._server = await asyncio.start_server(self._accept, HOST, self.port)
+            self.port = self._server.sockets[0].getsockname()[1]
+
+    async def _deaf(self) -> None:
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.opened += 1
+        connection = _Connection(self, reader, writer)
+        self._open.add(connection)
+        connection.task.add_done_callback(lambda _: self._open.discard(connection))
+
+    def trap_at(self, moment: str | None) -> Trap | None:
+        """Takes the first trap for this moment, if it is one."""
+        found = next((trap for trap in self._traps if trap.moment == moment), None)
+        if found is not None:
+            self._traps.remove(found)
+        return found
+
+    def flipped(self, data: bytes, direction: str) -> bytes:
+        if not self._flips[direction] or len(data) < _LARGE:
+            return data
+        self._flips[direction] -= 1
+        return _bit_flipped(data)
+
+    async def passable(self, direction: str) -> None:
+        """Returns when no black hole is in the way."""
+        while self.fault.black_hole and self.fault.holds(direction):
+            await self._changed.wait()
+
+    def delay_s(self, direction: str) -> float:
+        return self.fault.delay_s if self.fault.holds(direction) else 0.0
+
+    def rate(self, direction: str) -> float | None:
+        return self.fault.rate if self.fault.holds(direction) else None
+
+    def _end(self, end: End) -> int:
+        return self._proxy.call(self.end_all(end))
+
+    async def end_all(self, end: End) -> int:
+        hit = list(self._open)
+        for connection in hit:
+            connection.end(end)
+        await asyncio.gather(*(connection.task for connection in hit), return_exceptions=True)
+        return len(hit)
+
+
+_LARGE = 512
+
+
+def _bit_flipped(data: bytes) -> bytes:
+    middle = len(data) // 2
+    return data[:middle] + bytes([data[middle] ^ 0x10]) + data[middle + 1 :]
+
+
+class _Connection:
+    """A client's connection and ours to the server, with a pump each way."""
+
+    def __init__(self, link: Link, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._link = link
+        self._reader = reader
+        self._writers = {DOWN: writer}
+        self._sprung: Trap | None = None
+        """A trap that ends the connection when the server answers."""
+        self._ended = False
+        self.task = asyncio.create_task(self._run())
+
+    async def _run(self) -> None:
+        with suppress(asyncio.CancelledError):
+            try:
+                await self._link.passable(UP)
+                far_reader, self._writers[UP] = await asyncio.open_connection(HOST, self._link.target)
+                async with asyncio.TaskGroup() as pumps:
+                    for direction, reader in ((UP, self._reader), (DOWN, far_reader)):
+                        queue: _Queue = asyncio.Queue(maxsize=_QUEUED)
+                        pumps.create_task(self._read_all(direction, reader, queue))
+                        pumps.create_task(self._send_all(direction, queue))
+                self.end("cut")
+            except* OSError:
+                self.end("reset")
+            finally:
+                closing = [writer.wait_closed() for writer in self._writers.values()]
+                await asyncio.gather(*closing, return_exceptions=True)
+
+    def end(self, end: End) -> None:
+        """Both sides get a FIN or an RST."""
+        for writer in self._writers.values():
+            if end == "reset":
+                linger = writer.get_extra_info("socket")
+                with suppress(OSError):
+                    linger.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_0)
+                writer.transport.abort()
+            else:
+                writer.close()
+        if not self._ended and asyncio.current_task() is not self.task:
+            self.task.cancel()
+        self._ended = True
+
+    def half_close(self, direction: str) -> None:
+        writer = self._writers.get(direction)
+        if writer is not None and not writer.is_closing():
+            writer.write_eof()
+
+    async def _read_all(self, direction: str, reader: asyncio.StreamReader, queue: _Queue) -> None:
+        """Reads on while what came before is still delayed, up to a bound."""
+        framer = self._link.framer() if direction == UP else Plain()
+        clock = asyncio.get_running_loop().time
+        while data := await reader.read(CHUNK):
+            for piece in framer.feed(data):
+                await queue.put((clock(), piece))
+        await queue.put(None)
+
+    async def _send_all(self, direction: str, queue: _Queue) -> None:
+        clock = asyncio.get_running_loop().time
+        while (queued := await queue.get()) is not None:
+            came, piece = queued
+            while (late := self._link.delay_s(direction) - (clock() - came)) > 0:
+                await asyncio.sleep(min(late, TICK_S))
+            await self._link.passable(direction)
+            if direction == DOWN and self._sprung is not None:
+                return self._spring(self._sprung)
+            trap = self._link.trap_at(piece.moment)
+            if trap is None:
+                await self._send(direction, self._link.flipped(piece.data, direction))
+            else:
+                await self._fall_into(trap, direction, piece.data)
+        self.half_close(direction)
+        return None
+
+    async def _fall_into(self, trap: Trap, direction: str, message: bytes) -> None:
+        if trap.flip:
+            await self._send(direction, _bit_flipped(message))
+            trap.sprung.set()
+            return
+        await self._send(direction, message[: int(len(message) * trap.forward)])
+        if trap.forward < 1.0:
+            self._spring(trap)
+        else:
+            self._sprung = trap
+
+    def _spring(self, trap: Trap) -> None:
+        self.end(trap.end)
+        trap.sprung.set()
+
+    async def _send(self, direction: str, data: bytes) -> None:
+        writer = self._writers[direction]
+        while data:
+            rate = self._link.rate(direction)
+            part = data if rate is None else data[: max(1, int(rate * TICK_S))]
+            self._link.passed[direction] += len(part)
+            writer.write(part)
+            await writer.drain()
+            data = data[len(part) :]
+            if rate is not None:
+                await asyncio.sleep(len(part) / rate)
+
+
+class Proxy:
+    """All links, on a thread of its own. Leaving the block ends every connection."""
+
+    def __init__(self) -> None:
+        self.links: dict[str, Link] = {}
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="proxy", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for link in self.links.values():
+            link.down()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def link(self, name: str, target: int, framer: Callable[[], Framer] = Plain, *, port: int = 0) -> Link:
+        """A link to a server on loopback; it listens at once, on any free port if none is given."""
+        made = Link(self, name, target, framer, port)
+        self.call(made.listen())
+        self.links[name] = made
+        return made
+
+    def call(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Runs it on the proxy's thread and waits for its answer."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(30)
