@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import string
 from collections.abc import Callable, Iterator
-from itertools import count, islice
+from itertools import count
 from typing import NamedTuple
 
 TEXT_LIMIT = 64 * 1024
 
 
 class Hostile(NamedTuple):
-    """A pattern, its family, and what makes an engine that backtracks go wrong: a pump and an end that almost fits."""
+    """A pattern, what makes an engine that backtracks go wrong (a pump and an end that almost fits), and its family."""
 
     pattern: str
-    family: str
     pump: str
+    family: str
     end: str
 
     @property
@@ -98,28 +98,31 @@ REFUSED = {
 
 def hostile(many: int) -> list[Hostile]:
     """So many patterns that the dialect reads, no two alike."""
-    return list(islice(_made({**EXPONENTIAL, **POLYNOMIAL}), many))
+    return _distinct(_made({**EXPONENTIAL, **POLYNOMIAL}), many)
 
 
 def refused(many: int) -> list[Hostile]:
     """So many that must not be saved, no two alike."""
-    return list(islice(_made(REFUSED), many))
+    return _distinct(_made(REFUSED), many)
+
+
+def _distinct(made: Iterator[Hostile], many: int) -> list[Hostile]:
+    found: dict[str, Hostile] = {}
+    while len(found) < many:
+        one = next(made)
+        found.setdefault(one.pattern, one)
+    return list(found.values())
 
 
 def _made(families: dict[str, tuple[Maker, ...]]) -> Iterator[Hostile]:
-    """Every family in turn, with bare letters first, which are worst, then with words, as rules have them."""
+    """Every family in turn: with bare letters once, which is worst, then each rule with words of its own, as rules are
+    about something."""
     makers = [(family, make) for family, makes in families.items() for make in makes]
-    seen: set[str] = set()
-    for a, b, c, n in _parts():
+    for family, make in makers:
+        yield Hostile(*make("a", "b", "c", 10), family, "b")
+    numbers = count()
+    while True:
         for family, make in makers:
-            pattern, pump = make(a, b, c, n)
-            if pattern not in seen:
-                seen.add(pattern)
-                yield Hostile(pattern, family, pump, b)
-
-
-def _parts() -> Iterator[tuple[str, str, str, int]]:
-    yield "a", "b", "c", 10
-    for number in count():
-        letter = string.ascii_lowercase[number % 26]
-        yield letter, f"lost{number:x}", f"down{number:x}", 3 + number % 20
+            number = next(numbers)
+            letter, tail = string.ascii_lowercase[number % 26], f"lost{number:x}"
+            yield Hostile(*make(letter, tail, f"down{number:x}", 3 + number % 20), family, tail)

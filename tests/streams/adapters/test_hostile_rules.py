@@ -15,6 +15,8 @@ from tests.builders import rule, rule_set
 from tests.hostile_rules import EXPONENTIAL, POLYNOMIAL, REFUSED, TEXT_LIMIT, Hostile, hostile, refused
 
 MANY = 500
+SHORT = 10
+"""Characters that a matcher which backtracks still comes back from."""
 PATTERNS = hostile(MANY)
 
 
@@ -44,7 +46,8 @@ def test_R1_hostile_rules_decide_as_a_plain_matcher_says(matcher: Matcher) -> No
     """On short messages: the plain matcher backtracks, and never comes back from long ones."""
     rules = regexes(PATTERNS)
     for one in PATTERNS[::6]:
-        for message in (one.pump * 2 + one.end, one.pump + "!", "x" + one.end + one.pump):
+        for message in (one.pump + one.end, one.pump * 8, f"x{one.end} {one.pump}"):
+            message = message[:SHORT]
             expected = oracle.first_match(rules, message, None, None)
             assert decided(matcher, message) == expected, (one, message)
 
