@@ -33,7 +33,7 @@ bench: $(BIN)/mutt  ## speed and memory as ratios measured in one run
 load: $(BIN)/mutt  ## backpressure under load: slow, dead and flapping receivers, storms, rebalances; then the books
 	@$(BIN)/python -m tests.load $(ARGS)
 
-fuzz: $(BIN)/mutt  ## the API asked as its own OpenAPI document says, and as it does not, by every role
+fuzz: $(BIN)/mutt  ## the API from its own document, as every role; ARGS="--target parsers" feeds what reads outsiders' bytes
 	@$(BIN)/python -m tests.fuzz $(ARGS)
 
 chaos: $(BIN)/mutt  ## kills, freezes, cuts and outages by a plan while events flow; then a checker balances the books
