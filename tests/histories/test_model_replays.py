@@ -19,7 +19,7 @@ from streams.core.batches import PlainRecord
 from streams.core.disposition import decide
 from streams.core.replay import LetterFilter, Refusal, ReplayPolicy, StoredLetter, refusal, replay_record
 from streams.core.signatures import SignatureBook
-from streams.core.work import Work
+from streams.core.work import Work, replay_header
 from tests.histories.broker import START, START_MS
 from tests.histories.records import Sort, knowledge, value_of
 from tests.histories.tables import Tables
@@ -45,6 +45,8 @@ class ReplaysMachine(RuleBasedStateMachine):
         self.log: list[PlainRecord] = []
         self.states: dict[bytes, str] = {}
         self.sent: Counter[bytes] = Counter()
+        self.out: dict[bytes, uuid.UUID] = {}
+        """The letter that is being replayed."""
 
     # -- what happens -------------------------------------------------------------------------------------------
 
@@ -58,10 +60,9 @@ class ReplaysMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.tables.letters)
     @rule(data=st.data())
     def forge(self, data: Any) -> None:
-        """A producer names a letter that nobody replays just now, or none there is: it changes nothing."""
-        idle = [name for name, line in self.tables.letters.items() if line.state is not LetterState.REPLAYING]
-        judged = [name for name in idle if self.tables.letters[name].state is LetterState.REPLAYED]
-        named = data.draw(st.sampled_from([name for name in idle if name not in judged] or [uuid.UUID(int=7)]))
+        """A producer names a letter that is parked, or none there is: it changes nothing."""
+        names = [name for name, line in self.tables.letters.items() if line.state is LetterState.PARKED]
+        named = data.draw(st.sampled_from([*names, uuid.UUID(int=7)]))
         value = value_of(Sort.MATCHED, "h1", 7, len(self.states))
         assert value is not None
         self.states[value] = "new"
@@ -83,6 +84,7 @@ class ReplaysMachine(RuleBasedStateMachine):
                 taken += 1
                 line.state, self.states[value] = LetterState.REPLAYING, "out"
                 line.replays += 1
+                self.out[value] = stored.letter.id
                 self.sent[value] += 1
                 self._send(stored, copies)
 
@@ -110,8 +112,10 @@ class ReplaysMachine(RuleBasedStateMachine):
             )
         )  # fmt: skip
         for record in records:
-            if self.states[record.value or b""] in ("new", "out"):
-                self.states[record.value or b""] = "open" if depth == PRESSED else "alerted"
+            value = record.value or b""
+            state = self.states[value]
+            if state == "new" or (state == "out" and replay_header(record) == self.out[value]):
+                self.states[value] = "open" if depth == PRESSED else "alerted"
         self.tables.commit(decided, progress, "worker")
 
     def _send(self, stored: StoredLetter, copies: int) -> None:
