@@ -6,12 +6,11 @@ import argparse
 import json
 import sys
 import time
-from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from itertools import islice
 from typing import Any
 
-from tests.histories import History, follow, plan, run
+from tests.histories import follow, plan, run
 from tests.histories.shrink import only, shrunk
 from tests.histories.totals import Totals, totals
 
@@ -94,8 +93,6 @@ def _text(figures: dict[str, Any]) -> str:
         lines += [f"  -> {' '.join(anomaly)}" for anomaly in red["anomalies"]]
     return "\n".join(lines)
 
-
-__all__ = ["Counter", "History", "main"]
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -91,6 +91,8 @@ class LanesMachine(RuleBasedStateMachine):
         before = len(self.all)
         self.loop.run_until_complete(self._assign(partitions))
         self._drop_queues()
+        if self.waiting:  # it is dropped, once there is room
+            self.waiting = (self.waiting[0], -1, self.waiting[2])
         self.works = {work.partition: work for work in self.all[before:]}
         assert sorted(self.works) == sorted(partitions)
         self.queued = {partition: [] for partition in partitions}

@@ -14,14 +14,13 @@ from schemas.alerts import AlertState
 from schemas.config import DynamicConfig
 from schemas.dead_letters import LetterState, Reason, Stage
 from schemas.topics import ALERTS, DLQ, SYSLOG
-from streams.core.letters import header_names
 from streams.core.matching import Knowledge
 from streams.core.replay import LetterFilter, ReplayPolicy, StoredLetter, destination, refusal, replay_record
 from tests.histories.broker import Broker, Group, Place
 from tests.histories.loop import Process, StandstillError, VirtualLoop
 from tests.histories.records import HOSTS, Sent, Sort, knowledge, value_of
 from tests.histories.servers import Servers
-from tests.histories.steps import Plan, Step
+from tests.histories.steps import Plan
 from tests.histories.tables import Tables
 from tests.histories.workers import SimClock, SimForward, SimMatch, SimWorker, Site
 
@@ -440,6 +439,3 @@ def _end(world: World, loop: VirtualLoop) -> None:
 
 async def _gone(tasks: set[asyncio.Task[Any]]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
-
-
-__all__ = ["Step", "World", "header_names", "play"]
