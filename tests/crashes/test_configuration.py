@@ -17,7 +17,7 @@ from streams.adapters.database import connect
 from streams.adapters.migrations import packaged
 from streams.adapters.secrets import API_KEY
 from tests.chaos.checker import anomalies
-from tests.crashes.batch import Kind, Position, batch
+from tests.crashes.batch import Batch, Kind, Position, batch
 from tests.crashes.lives import dead_at, die_at, start
 from tests.crashes.points import POINTS
 from tests.crashes.transaction import Place, prepare
@@ -78,7 +78,8 @@ async def test_44_45_each_batch_is_decided_by_one_whole_version(system: System, 
     await until(before.done, "a batch is decided by the first set")
     await add_rule(pool, "nothing knows this", "Log_only", priority=1)
     await dead_at(system, doomed, POINTS[name])
-    after = await Place.of(system, batch(Kind.UNMATCHED, Position.LAST, 1), 1)
+    hand = batch(Kind.UNMATCHED, Position.LAST, 1)
+    after = await Place.of(system, Batch(hand.records, unmatched=0), 1)
     worker = system.start("match-1")
     await until(after.done, "a batch is decided by the new set")
     assert await asyncio.to_thread(worker.stop) == 0, worker.tail()
