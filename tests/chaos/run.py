@@ -10,6 +10,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
+from ops.devstack.processes import StackFailed
 from tests.chaos import faults_desk, faults_machine, faults_process, faults_wire
 from tests.chaos.checker import Sources, checked
 from tests.chaos.checker.watch import Watch
@@ -46,7 +47,7 @@ ATTEMPTS = 3
 READY_S = 90.0
 QUIET_S = 180.0
 END_S = 60.0
-_FAILURES = (AssertionError, *OUTAGE)
+_FAILURES = (AssertionError, StackFailed, *OUTAGE)
 
 
 def play(plan: Plan, home: Path) -> Played:
