@@ -6,6 +6,7 @@ import asyncio
 import dataclasses
 
 import asyncpg
+import pytest
 
 from ops.devstack.provision import create_database
 from tests.chaos.checker import Report, Sources, anomalies, checked
@@ -89,6 +90,7 @@ PLANTED = {
 """Each statement, and the detectors it may turn on; at least one of them must."""
 
 
+@pytest.mark.timeout(400)
 async def test_each_planted_fault_is_noticed(system: System) -> None:
     pool, bootstrap = system.database.pool, system.stack.kafka.bootstrap
     await rules_for_load(pool)
