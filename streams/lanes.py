@@ -142,6 +142,7 @@ class Lanes:
         self._on_death = on_death
         self._lanes: dict[PartitionId, Lane] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._generation = 0
         self._room = asyncio.Event()
         self._room.set()
         self.held_records = 0
@@ -157,6 +158,7 @@ class Lanes:
 
     def revoke_all(self) -> None:
         """Drops every lane unacknowledged: rebalances are eager."""
+        self._generation += 1
         for lane in self._lanes.values():
             lane.revoke()
         self._lanes.clear()
@@ -170,10 +172,14 @@ class Lanes:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def put(self, batch: PolledBatch) -> None:
-        """Queues the batch in its lane; waits while the lanes hold as much as they may. Unassigned: dropped unacked."""
+        """Queues the batch in its lane; waits while the lanes hold as much as they may.
+
+        Unassigned it is dropped unacked, and so is one that waited through a rebalance: it is read again.
+        """
+        generation = self._generation
         await self._room.wait()
         lane = self._lanes.get((batch.topic, batch.partition))
-        if lane is None:
+        if lane is None or generation != self._generation:
             return
         size = batch.size
         self.held_records += len(batch.records)

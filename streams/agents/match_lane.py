@@ -356,7 +356,11 @@ class MatchLane:
         progress = await self._waiting.until_answered(lambda: self._shared.store.progress(*self._id))
         if progress is None or progress.halted is not None:
             raise PartitionHalted(progress.halted if progress and progress.halted else "its progress row is gone")
-        self._progress, self._verify = progress, progress.last_sha256 is not None
+        bounds = await self._waiting.until_answered(lambda: self._shared.log_position.bounds(*self._id))
+        start = start_position(progress, *bounds)
+        if isinstance(start, str):
+            raise PartitionHalted(start)
+        self._progress, self._verify = progress, start.verify
         self._book = SignatureBook(await self._waiting.until_answered(self._read_book))
         await self._publish_left_over()
 

@@ -88,15 +88,17 @@ class Breaker:
         return True
 
     def succeeded(self, now: float) -> None:
-        """The receiver answered as it should. While open this is a request sent before: it changes nothing."""
-        if self.state(now) is not BreakerState.OPEN:
+        """The receiver answered as it should. While open this is a request sent before: it changes nothing.
+
+        But for the probe: a longer timeout that comes into force meanwhile opens the breaker behind it.
+        """
+        if self._probing or self.state(now) is not BreakerState.OPEN:
             self._failures, self._opened_at, self._probing = 0, None, False
 
     def failed(self, now: float) -> None:
         """The receiver failed in a way worth retrying. A failed probe opens it again for a whole timeout."""
         self._failures += 1
-        state = self.state(now)
-        if state is BreakerState.HALF_OPEN and self._probing:
+        if self._probing:
             self._opened_at, self._probing = now, False
-        elif state is BreakerState.CLOSED and self._failures >= self.policy.threshold:
+        elif self.state(now) is BreakerState.CLOSED and self._failures >= self.policy.threshold:
             self._opened_at = now

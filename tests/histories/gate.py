@@ -21,7 +21,7 @@ def pass_half(number: int) -> None:
     found = totals(1 + number * HALF, HALF)
     print(f"\n{found.histories} histories: {dict(sorted(found.effects.items()))}; {dict(found.looked_at)}")
     assert not found.red, f"python -m tests.histories --count 1 --seed {found.red[0]}  # and {found.red[1:20]}"
-    assert CALLED | ANSWERED | DONE == found.effects.keys()
+    assert found.effects.keys() == CALLED | ANSWERED | DONE
     rare = {name: count for name, count in found.effects.items() if count < HALF // 1000}
     assert not rare
     assert found.looked_at["fenced"] > HALF // 20

@@ -115,7 +115,8 @@ class VirtualLoop(asyncio.BaseEventLoop):
         return self.call_at(self._seconds + seconds, callback, *args, context=self._outside)
 
     def run_again(self, handles: list[asyncio.Handle]) -> None:
-        self._ready.extend(handles)  # type: ignore[attr-defined]
+        """Before what came for the same process meanwhile."""
+        self._ready.extendleft(reversed(handles))  # type: ignore[attr-defined]
 
     def _process_events(self, events: object) -> None: ...
 

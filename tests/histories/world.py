@@ -131,6 +131,8 @@ class World:
         held = worker._lanes.held_records
         if held > 8 + 3 * 4:
             self.seen.append(("cap", str(place), f"{held} records held"))
+        if worker._intake._held and place not in worker._pauses.wanted:
+            self.seen.append(("cap", str(place), f"read on, though {sorted(worker._intake._held)} holds intake"))
 
     def _committed(self, worker: SimWorker, place: Place, offset: int) -> None:
         if isinstance(worker, SimMatch):

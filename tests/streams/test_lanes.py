@@ -116,6 +116,23 @@ async def test_a_revoked_lane_drops_what_it_has_queued_and_frees_the_room() -> N
     assert gate.taken == [[0]]
 
 
+async def test_a_batch_that_waited_at_the_cap_through_a_rebalance_is_read_again() -> None:
+    """Found by a history: with the old log's last record it vouched for the log that had replaced it."""
+    world = World(Caps(held_records=2))
+    world.lanes.assign([("t", 0)])
+    await world.lanes.put(batch(0, 2))
+    waiting = asyncio.ensure_future(world.lanes.put(batch(2, 2)))
+    await world.work[0].started.wait()
+    world.work[0].let_through.set()
+    world.lanes.assign([("t", 0)])
+    await waiting
+    await world.lanes.put(batch(0, 1))
+    await world.work[0].started.wait()
+    world.work[0].let_through.set()
+    assert await world.lanes.drain(5)
+    assert world.work[0].taken == [[0]]
+
+
 async def test_a_lane_that_dies_is_reported() -> None:
     world = World()
 

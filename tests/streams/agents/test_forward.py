@@ -190,7 +190,7 @@ async def test_letters_are_published_when_the_broker_is_back() -> None:
 
 
 async def test_a_letter_that_a_former_owner_wrote_after_the_rebalance_is_published_too() -> None:
-    """Found by a history: the owner was killed, and PostgreSQL did what it had been asked once the next one had looked."""
+    """Found by a history: PostgreSQL did what the killed owner had asked once the next one had looked."""
     async with running(World()) as world:
         letter = uuid.uuid4()
         await world.time.advance(1)

@@ -336,6 +336,17 @@ async def test_an_owner_from_before_the_log_was_replaced_commits_last_and_the_pa
     await end(task)
 
 
+async def test_an_owner_from_before_the_log_was_replaced_by_a_shorter_one_commits_last_and_it_halts() -> None:
+    """Found by a history: what had come into the new log waited for a record at an offset it did not have yet."""
+    world = World()
+    lane = await world.lane()
+    world.store.stands[HERE] = Progress(next_offset=4, last_sha256=fingerprint(record(3, "another")))
+    world.log.end = 2
+    task = await until_halted(world, lane, world.batch(0, record(0), record(1)))
+    assert "ends at 2" in (world.halted or "")
+    await end(task)
+
+
 @pytest.mark.parametrize("good", [0, 2])
 async def test_K15_a_corrupt_batch_halts_after_what_was_good(good: int) -> None:
     world = World()

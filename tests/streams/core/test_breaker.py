@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -71,6 +72,17 @@ def test_a_policy_can_be_swapped_while_it_is_open() -> None:
     breaker = opened()
     breaker.policy = BreakerPolicy(threshold=3, timeout_s=2.0)
     assert breaker.state(2.0) is BreakerState.HALF_OPEN
+
+
+@pytest.mark.parametrize("good", [False, True])
+def test_a_timeout_that_grows_while_the_probe_is_out_does_not_shut_it_for_ever(good: bool) -> None:
+    breaker = Breaker(BreakerPolicy(1, 10.0))
+    breaker.failed(0.0)
+    assert breaker.allows(10.0)
+    breaker.policy = BreakerPolicy(1, 60.0)
+    (breaker.succeeded if good else breaker.failed)(11.0)
+    assert breaker.state(11.0) is (BreakerState.CLOSED if good else BreakerState.OPEN)
+    assert breaker.allows(71.0)
 
 
 @given(st.lists(st.tuples(st.booleans(), st.floats(0.0, 15.0)), max_size=60))
