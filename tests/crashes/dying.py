@@ -21,11 +21,12 @@ LAST_WORDS = "dies at the crash point {name}"
 
 def arm(point: Point, nth: int) -> None:
     """From now on the process dies when it comes to the point for the nth time, counted from 1."""
-    left = nth
+    left, due = nth, not point.after
 
     def here(name: str) -> None:
-        nonlocal left
-        if name == point.called:
+        nonlocal left, due
+        due = due or name == point.after
+        if due and name == point.called:
             left -= 1
             if left == 0:
                 _WAYS[point.when](lambda: _die(point))

@@ -32,6 +32,8 @@ class Point:
     then: str
     seam: str = ""
     when: When = When.AT
+    after: str = ""
+    """A seam that must have been passed before: what comes at this one until then has to do with something else."""
 
     @property
     def whole(self) -> bool:
@@ -73,7 +75,7 @@ MATCH = (
     Point(17, "published", "match", SENT_FIRST),
     Point(18, "marked", "match", SKIPPED),
     Point(19, "acknowledged", "match", SKIPPED),
-    Point(20, "kafka_committed", "match", SKIPPED),
+    Point(20, "kafka_committed", "match", SKIPPED, after="acknowledged"),  # where reading begins is committed too
     Point(21, "located", "match", AGAIN),
     Point(22, "hash_compared", "match", AGAIN),
     Point(23, "some_left_over_sent", "match", SENT_FIRST, "publishing", When.ONE_ARRIVED),
