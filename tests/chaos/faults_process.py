@@ -108,15 +108,14 @@ async def _kill_api(scene: Scene) -> None:
 
 async def _kill_server(scene: Scene) -> None:
     """PostgreSQL or Kafka, with work in flight; started again at once."""
-    world, stack = scene.world, scene.world.stack
+    world = scene.world
     await scene.work()
     waiting = await world.waiting()
     if scene.step.target == "postgres":
         await asyncio.to_thread(world.kill_postgres)
-        await asyncio.to_thread(stack.postgres.start)
     else:
-        await asyncio.to_thread(stack.kafka.kill)
-        await asyncio.to_thread(stack.kafka.start)
+        await asyncio.to_thread(world.stack.kafka.kill)
+    await asyncio.to_thread(world.start_server, scene.step.target)
     stands = await world.stands() or {}
     victims = {at: max(was, stands.get(at, was)) for at, was in waiting.items()}
     victims = {at: was for at, was in victims.items() if world.sender.ends[at] > was}

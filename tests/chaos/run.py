@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import signal
+import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
+from ops.devstack.processes import StackFailed
 from tests.chaos import faults_desk, faults_machine, faults_process, faults_wire
 from tests.chaos.checker import Sources, checked
 from tests.chaos.checker.watch import Watch
@@ -43,7 +46,8 @@ ATTEMPTS = 3
 """A step that met no work in flight is played again."""
 READY_S = 90.0
 QUIET_S = 180.0
-_FAILURES = (AssertionError, *OUTAGE)
+END_S = 60.0
+_FAILURES = (AssertionError, StackFailed, *OUTAGE)
 
 
 def play(plan: Plan, home: Path) -> Played:
@@ -151,14 +155,24 @@ async def _quiet(played: Played, made: World) -> None:
     await settled(made.pool, made.stack.kafka.bootstrap, within=QUIET_S)
     await until(lambda: _delivered(made), "all alerts are delivered", within=QUIET_S)
     made.wanted.clear()
-    for name in WORKERS:
-        made.child(name).process.send_signal(15)
-    for name in WORKERS:
-        status = await asyncio.to_thread(made.child(name).stop, 30.0)
-        if status != 0:
-            played.problems.append(f"{name} ended with status {status} at the end: {made.child(name).tail(300)}")
+    await _end_well(played, made)
     played.repeats = int((await asyncio.to_thread(made.stack.sink_stats))["duplicates"])
     played.seconds["quiet"] = round(time.monotonic() - began, 1)
+
+
+async def _end_well(played: Played, made: World) -> None:
+    """SIGTERM to all at once; each has status 0."""
+    children = [made.child(name) for name in WORKERS]
+    for child in children:
+        child.signal(signal.SIGTERM)
+    for child in children:
+        try:
+            status = await asyncio.to_thread(child.process.wait, END_S)
+        except subprocess.TimeoutExpired:
+            status = None
+        if status != 0:
+            told = f"did not end in {END_S:.0f} s" if status is None else f"ended with status {status}"
+            played.problems.append(f"{child.name} {told} at the end: {child.tail(300)}")
 
 
 async def _delivered(made: World) -> bool:

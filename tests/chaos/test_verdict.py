@@ -37,6 +37,7 @@ def test_a_run_without_anomalies_is_green() -> None:
         played(hit(problem="no commit within 90 s")),
         played(hit(), problems=["match-1 ended with status 1 at the end"]),
         played(hit(takeover_s=15.1)),
+        played(hit(), ended=["match-1 ended with status 1: a traceback"]),
         played(hit("kill", "postgres", accepted_s=3.1)),
         played(hit("kill", "forward-1"), repeats=IN_FLIGHT + 1),
         played(hit("kill", "match-1"), repeats=1),
@@ -58,6 +59,11 @@ def test_what_is_wrong_makes_it_red(seen: Played) -> None:
 def test_too_few_effective_faults_or_answers_make_it_void(seen: Played) -> None:
     answer = verdict(seen)
     assert (answer["ok"], answer["outcome"]) == (False, "void")
+
+
+def test_a_worker_that_the_watchdog_ended_is_told_and_no_defect() -> None:
+    answer = verdict(played(hit(), ended=["match-1 ended with status 70: it stood still"]))
+    assert (answer["ok"], len(answer["ended_by_themselves"])) == (True, 1)
 
 
 def test_what_met_no_work_is_not_counted_as_a_kill() -> None:

@@ -11,6 +11,8 @@ EFFECTIVE = 0.95
 UNKNOWN = 0.05
 TAKEOVER_P99_S = 15.0
 ACCEPTED_P99_S = 3.0
+WATCHDOG = 70
+"""The status of a worker that ended itself because it stood still; its supervisor starts it again."""
 IN_FLIGHT = 32
 """`moog_max_in_flight`: alerts that one forwarder has on their way at most."""
 
@@ -25,6 +27,7 @@ def verdict(played: Played) -> dict[str, Any]:
     unknown = played.answers.get("unknown", 0) / max(1, played.sent)
     allowed = sum(_cuts_posts(hit.step.do, hit.step.target) for hit in hits) * IN_FLIGHT
     problems = [f"{hit.step.name}: {hit.problem}" for hit in hits if hit.problem] + played.problems
+    problems += [line for line in played.ended if f"status {WATCHDOG}:" not in line]
     slow = _beyond("take-over p99", quantile(takeovers, 0.99), TAKEOVER_P99_S)
     slow += _beyond("PostgreSQL accepts to first commit p99", quantile(accepted, 0.99), ACCEPTED_P99_S)
     problems += _beyond("repeats at the receiver", played.repeats, allowed)

@@ -21,13 +21,13 @@ from tests.planted.patches import Bug
 from tests.planted.run import Result, in_histories, on_servers
 
 
-async def main(names: list[str], *, servers: bool, as_json: bool) -> int:
+def main(names: list[str], *, servers: bool, as_json: bool) -> int:
     bugs = [BUGS[name] for name in names or BUGS]
     results = [_told(in_histories(bug)) for bug in bugs if bug.histories and not servers]
     here = [bug for bug in bugs if servers or not bug.histories]
     if here:
         with tempfile.TemporaryDirectory() as home:
-            results += await _on_servers(Path(home), here)
+            results += asyncio.run(_on_servers(Path(home), here))
     results.sort(key=lambda result: result.number)
     found = sum(result.ok for result in results)
     if as_json:
@@ -62,4 +62,4 @@ if __name__ == "__main__":
     parser.add_argument("--servers", action="store_true", help="look for all of them on the real servers")
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args()
-    sys.exit(asyncio.run(main(asked.names, servers=asked.servers, as_json=asked.json)))
+    sys.exit(main(asked.names, servers=asked.servers, as_json=asked.json))

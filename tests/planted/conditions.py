@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from streams import app, driver
+from streams import app
 from streams.agents.match_lane import MatchLane
 from streams.core.batches import PolledBatch
+from streams.driver import BatchConsumer
+from streams.pauses import RECONCILE_SECONDS
 from tests.planted.patches import Patches
 
 
@@ -21,15 +24,22 @@ def own_group(patches: Patches) -> None:
     patches.replace(app, "WorkerApp", Alone)
 
 
-def large_polls(patches: Patches) -> None:
-    """A poll finds every partition, and two batches that nobody takes stop the consumer in the middle of it."""
+def paused_in_a_poll(patches: Patches) -> None:
+    """The first poll that finds a hundred records is handed on once the partitions are paused."""
+    wait = BatchConsumer._wait_next_records
+    waited = False
 
-    class Small(app.WorkerApp):
-        def __init__(self, name: str, **options: Any) -> None:
-            super().__init__(name, **options | {"stream_buffer_maxsize": 1})
+    async def _wait_next_records(self: BatchConsumer, seconds: float) -> Any:
+        nonlocal waited
+        found, active = await wait(self, seconds)
+        if not waited and sum(map(len, (found or {}).values())) >= 100:
+            waited = True
+            while len(self.app.role.paused) < len(self.assignment()):
+                await asyncio.sleep(0.05)
+            await asyncio.sleep(2 * RECONCILE_SECONDS)
+        return found, active
 
-    patches.replace(app, "WorkerApp", Small)
-    patches.replace(driver, "REST_S", 1.0)
+    patches.replace(BatchConsumer, "_wait_next_records", _wait_next_records)
 
 
 def defect_once(patches: Patches) -> None:
@@ -44,5 +54,5 @@ def defect_once(patches: Patches) -> None:
 
 
 CONDITIONS: dict[str, Callable[[Patches], None]] = {
-    each.__name__: each for each in (own_group, large_polls, defect_once)
+    each.__name__: each for each in (own_group, paused_in_a_poll, defect_once)
 }

@@ -18,8 +18,8 @@ from tests.planted.patches import Collection, Patches
 BUGS = Collection()
 
 
-@BUGS.bug(16, "partitions are paused by Faust's own call, which drops what was polled already", "lost", "ledger",
-          scenario="pauses")  # fmt: skip
+@BUGS.bug(16, "partitions are paused by Faust's own call, which drops what was polled already", "lost", "stuck",
+          scenario="pauses", stalls=True)  # fmt: skip
 def fausts_own_pause(patches: Patches) -> None:
     hand_on = BatchConsumer._hand_on
 
