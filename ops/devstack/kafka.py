@@ -71,7 +71,7 @@ class Kafka:
     def bootstrap(self) -> str:
         return f"127.0.0.1:{self.port}"
 
-    def start(self) -> None:
+    def start(self, deadline_s: float = 60.0) -> None:
         """Formats the data folder the first time and waits until the broker answers. Raises StackFailed."""
         if "," in os.fspath(self._data):
             raise StackFailed(f"Kafka takes no folder with a comma in its name: {self._data}; choose another MUTT_HOME")
@@ -81,7 +81,7 @@ class Kafka:
             self._format(java, properties)
         log = self._layout.logs / "kafka.log"
         self.child = spawn("kafka", [*java, "kafka.Kafka", properties], log=log, environment=_environment())
-        wait_until(self._answers, what="Kafka", child=self.child)
+        wait_until(self._answers, what="Kafka", child=self.child, deadline_s=deadline_s)
 
     def kill(self) -> None:
         """Ends the broker the hard way (kill -9)."""

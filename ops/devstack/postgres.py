@@ -35,7 +35,7 @@ class Postgres:
         """Without the password."""
         return f"postgresql://{USER}@127.0.0.1:{self.port}/{DATABASE}"
 
-    def start(self) -> None:
+    def start(self, deadline_s: float = 60.0) -> None:
         """Initialises the folder the first time and waits until the server takes logins. Raises StackFailed."""
         data, binaries = self._data(), self._binaries()
         fresh = not (data / "PG_VERSION").exists()
@@ -56,7 +56,7 @@ class Postgres:
         for name, value in options.items():
             argv += ["-c", f"{name}={value}"]
         self.child = spawn("postgres", argv, log=self._layout.logs / "postgres.log", uid=self._uid)
-        wait_until(self._answers(binaries), what="PostgreSQL", child=self.child)
+        wait_until(self._answers(binaries), what="PostgreSQL", child=self.child, deadline_s=deadline_s)
 
     def kill(self) -> None:
         """Ends the server the hard way; it recovers when it is started again."""

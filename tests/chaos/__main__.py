@@ -41,7 +41,7 @@ def main(arguments: list[str]) -> int:
     _tell(answer)
     if options.json:
         print(json.dumps(answer))
-    return 2 if answer["void"] and not answer["problems"] and not answer["anomalies"] else 0 if answer["ok"] else 1
+    return {"green": 0, "red": 1, "void": 2}[answer["outcome"]]
 
 
 def _plan(options: argparse.Namespace) -> Plan:
@@ -53,11 +53,10 @@ def _plan(options: argparse.Namespace) -> Plan:
 def _tell(answer: dict[str, Any]) -> None:
     for example in answer["examples"]:
         say(f"{example['detector']}: {example['where']}: {example['detail']}")
-    for line in (*answer["void"], *answer["problems"]):
+    for line in (*answer["void"], *answer["problems"], *answer["slow"]):
         say(line)
     figures = {name: answer[name] for name in ("kills", "faults", "events", "takeover_s", "repeats", "most", "seconds")}
-    outcome = "green" if answer["ok"] else "RED" if answer["problems"] or answer["anomalies"] else "VOID"
-    say(f"{outcome}: seed {answer['seed']}, {json.dumps(figures)}")
+    say(f"{answer['outcome']}: seed {answer['seed']}, {json.dumps(figures)}")
     if not answer["ok"]:
         say(f"again: {answer['reproduce']}")
 

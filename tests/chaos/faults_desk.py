@@ -30,7 +30,7 @@ async def replay(scene: Scene) -> None:
     await asyncio.to_thread(lambda: world.stack.control_sink(delay_ms=RECEIVER_MS, reject_host=refused, status=422))
 
     async def letters() -> int:
-        world.sender.allow(20)
+        world.sender.more(20)
         return await _refused(scene)
 
     found = await poll(letters, IN_FLIGHT_S, every=0.2)

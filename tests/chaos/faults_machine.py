@@ -22,7 +22,7 @@ async def disk(scene: Scene) -> None:
     server = stack.postgres.child
     ended = server is not None and not server.running
     if ended:
-        await asyncio.to_thread(stack.postgres.start)
+        await asyncio.to_thread(world.start_server, "postgres")
     scene.hit.found = {"waiting": len(waiting), "stuck": len(stuck), "server_ended": ended}
     scene.hit.effective = bool(stuck) or ended
     await scene.moved(await world.waiting())

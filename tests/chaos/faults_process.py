@@ -7,7 +7,7 @@ import signal
 import time
 
 from tests.chaos.checker import committed_offsets
-from tests.chaos.hit import IN_FLIGHT_S, RECOVER_S, Scene
+from tests.chaos.hit import IN_FLIGHT_S, MANY, RECOVER_S, Scene
 from tests.chaos.plan import MATCHERS
 from tests.chaos.world import poll
 from tests.integration.pipeline import gauge
@@ -33,7 +33,7 @@ async def kill(scene: Scene) -> None:
 
 async def _kill_matcher(scene: Scene) -> None:
     world, name = scene.world, scene.step.target
-    await scene.work()
+    await scene.work(MANY)
     began = time.monotonic()
     world.kill(name)
     waiting = await world.waiting()
@@ -64,7 +64,7 @@ async def _kill_index(scene: Scene) -> None:
     bootstrap = scene.world.stack.kafka.bootstrap
 
     async def lag() -> int:
-        scene.world.sender.allow(30)
+        scene.world.sender.more(30)
         return await asyncio.to_thread(_lag, bootstrap)
 
     found = await poll(lag, IN_FLIGHT_S, every=0.05)
@@ -108,15 +108,14 @@ async def _kill_api(scene: Scene) -> None:
 
 async def _kill_server(scene: Scene) -> None:
     """PostgreSQL or Kafka, with work in flight; started again at once."""
-    world, stack = scene.world, scene.world.stack
+    world = scene.world
     await scene.work()
     waiting = await world.waiting()
     if scene.step.target == "postgres":
         await asyncio.to_thread(world.kill_postgres)
-        await asyncio.to_thread(stack.postgres.start)
     else:
-        await asyncio.to_thread(stack.kafka.kill)
-        await asyncio.to_thread(stack.kafka.start)
+        await asyncio.to_thread(world.stack.kafka.kill)
+    await asyncio.to_thread(world.start_server, scene.step.target)
     stands = await world.stands() or {}
     victims = {at: max(was, stands.get(at, was)) for at, was in waiting.items()}
     victims = {at: was for at, was in victims.items() if world.sender.ends[at] > was}
@@ -146,7 +145,7 @@ async def term(scene: Scene) -> None:
 async def freeze(scene: Scene) -> None:
     """SIGSTOP until others have all its partitions, then SIGCONT: a zombie with records in hand."""
     world, name = scene.world, scene.step.target
-    await scene.work()
+    await scene.work(MANY)
     child = world.child(name)
     child.process.send_signal(signal.SIGSTOP)
     try:

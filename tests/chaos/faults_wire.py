@@ -64,7 +64,7 @@ async def _flip(scene: Scene, link: Link) -> int:
     await asyncio.to_thread(link.flip, "up")
 
     async def flipped() -> bool:
-        scene.world.sender.allow(10)
+        scene.world.sender.more(10)
         return not link.flips_left
 
     return int(await poll(flipped, IN_FLIGHT_S, every=0.1))
@@ -92,7 +92,7 @@ async def _trapped(scene: Scene, trap: Trap) -> bool:
 
     async def sprung() -> bool:
         if not trap.sprung.is_set():
-            scene.world.sender.allow(5)
+            scene.world.sender.more(5)
         return trap.sprung.is_set()
 
     return bool(await poll(sprung, IN_FLIGHT_S, every=0.05))

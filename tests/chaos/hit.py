@@ -19,6 +19,8 @@ RECOVER_S = 90.0
 OTHERS_S = 0.5
 """Partitions that others own have moved by then."""
 BURST = 60
+MANY = 6
+"""Partitions that wait when a worker is struck: some are then its own."""
 
 
 @dataclass
@@ -50,14 +52,15 @@ class Scene:
     step: Step
     hit: Hit
 
-    async def work(self) -> Mapping[Place, int]:
-        """Waits until partitions have confirmed records before them, and gives them."""
+    async def work(self, partitions: int = 1) -> Mapping[Place, int]:
+        """Waits until so many partitions have confirmed records before them, and gives them."""
 
         async def look() -> dict[Place, int]:
             found = await self.world.waiting()
-            if not found:
-                self.world.sender.allow(BURST)
-            return found
+            if len(found) >= partitions:
+                return found
+            self.world.sender.more(BURST * partitions)
+            return {}
 
         found: dict[Place, int] = await poll(look, IN_FLIGHT_S, every=0.01)
         return found
@@ -68,7 +71,7 @@ class Scene:
         async def look() -> int:
             found = await self.world.pending_alerts()
             if not found:
-                self.world.sender.allow(BURST)
+                self.world.sender.more(BURST)
             return found
 
         return int(await poll(look, IN_FLIGHT_S, every=0.02))
@@ -99,7 +102,8 @@ class Scene:
 
         async def look() -> bool:
             self.world.look_after()
-            self.world.sender.allow(0 if await self.world.pending_alerts() else BURST)
+            if not await self.world.pending_alerts():
+                self.world.sender.more(BURST)
             return self.world.received() > size
 
         if not await poll(look, RECOVER_S, every=0.05):

@@ -95,6 +95,11 @@ class Sender:
             self._wake.notify()
         self._thread.join()
 
+    def more(self, records: int) -> None:
+        """The same, unless some that were allowed are not sent or not answered yet."""
+        if not self._allowed and self.answers.total() >= self.sent:
+            self.allow(records)
+
     @property
     def taken(self) -> Mapping[Place, int]:
         return dict(self.ends)

@@ -47,8 +47,8 @@ _ONES: Mapping[str, tuple[dict[str, Any], ...]] = {
     "clock": tuple({"do": "clock", "target": "match-3", "amount": a} for a in (3600.0, -3600.0, 86400.0, -86400.0)),
 }
 _A_KILL: Mapping[str, float] = {
-    "freeze": 1 / 8, "term": 1 / 10, "commit_cut": 1 / 4, "produce_cut": 1 / 8, "wire": 1 / 3, "rules": 1 / 10,
-    "config": 1 / 10, "replay": 1 / 20, "disk": 1 / 40, "clock": 1 / 10,
+    "freeze": 1 / 8, "term": 1 / 10, "commit_cut": 1 / 4, "produce_cut": 1 / 8, "wire": 1 / 4, "rules": 1 / 20,
+    "config": 1 / 20, "replay": 1 / 20, "disk": 1 / 40, "clock": 1 / 20,
 }  # fmt: skip
 """Steps of each fault for each kill; one at least."""
 FAULTS = tuple(_ONES)

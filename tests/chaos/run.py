@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import signal
+import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
+from ops.devstack.processes import StackFailed
 from tests.chaos import faults_desk, faults_machine, faults_process, faults_wire
-from tests.chaos.checker import Report, Sources, checked
+from tests.chaos.checker import Sources, checked
 from tests.chaos.checker.watch import Watch
 from tests.chaos.desk import Operator
 from tests.chaos.hit import Hit, Scene
 from tests.chaos.memory import CAPS, Memory
 from tests.chaos.plan import Plan, Step
+from tests.chaos.played import Played
 from tests.chaos.world import MISSING, OUTAGE, WORKERS, ChaosStack, World, servers, world
 from tests.integration.pipeline import settled, until
 
@@ -43,25 +46,8 @@ ATTEMPTS = 3
 """A step that met no work in flight is played again."""
 READY_S = 90.0
 QUIET_S = 180.0
-_FAILURES = (AssertionError, *OUTAGE)
-
-
-@dataclass
-class Played:
-    """All that was seen of a run."""
-
-    plan: Plan
-    hits: list[Hit] = field(default_factory=list)
-    repeats: int = 0
-    problems: list[str] = field(default_factory=list)
-    ended: list[str] = field(default_factory=list)
-    not_run: list[str] = field(default_factory=list)
-    sent: int = 0
-    answers: dict[str, int] = field(default_factory=dict)
-    most: dict[str, float] = field(default_factory=dict)
-    seconds: dict[str, float] = field(default_factory=dict)
-    missed: int = 0
-    report: Report | None = None
+END_S = 60.0
+_FAILURES = (AssertionError, StackFailed, *OUTAGE)
 
 
 def play(plan: Plan, home: Path) -> Played:
@@ -117,7 +103,7 @@ def _pids(made: World) -> dict[str, int]:
 async def _ready(made: World) -> bool:
     """The first records are through, so each worker may have partitions."""
     made.look_after()
-    made.sender.allow(20)
+    made.sender.more(20)
     return len(await made.stands() or {}) >= 24 and made.received() > 0
 
 
@@ -169,14 +155,24 @@ async def _quiet(played: Played, made: World) -> None:
     await settled(made.pool, made.stack.kafka.bootstrap, within=QUIET_S)
     await until(lambda: _delivered(made), "all alerts are delivered", within=QUIET_S)
     made.wanted.clear()
-    for name in WORKERS:
-        made.child(name).process.send_signal(15)
-    for name in WORKERS:
-        status = await asyncio.to_thread(made.child(name).stop, 30.0)
-        if status != 0:
-            played.problems.append(f"{name} ended with status {status} at the end: {made.child(name).tail(300)}")
+    await _end_well(played, made)
     played.repeats = int((await asyncio.to_thread(made.stack.sink_stats))["duplicates"])
     played.seconds["quiet"] = round(time.monotonic() - began, 1)
+
+
+async def _end_well(played: Played, made: World) -> None:
+    """SIGTERM to all at once; each has status 0."""
+    children = [made.child(name) for name in WORKERS]
+    for child in children:
+        child.signal(signal.SIGTERM)
+    for child in children:
+        try:
+            status = await asyncio.to_thread(child.process.wait, END_S)
+        except subprocess.TimeoutExpired:
+            status = None
+        if status != 0:
+            told = f"did not end in {END_S:.0f} s" if status is None else f"ended with status {status}"
+            played.problems.append(f"{child.name} {told} at the end: {child.tail(300)}")
 
 
 async def _delivered(made: World) -> bool:
@@ -187,8 +183,3 @@ async def _delivered(made: World) -> bool:
 
 def say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
-
-
-def quantile(values: Sequence[float], share: float) -> float:
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0.0

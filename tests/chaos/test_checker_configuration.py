@@ -161,6 +161,11 @@ def test_transactions_that_counted_otherwise_leave_several_answers() -> None:
     assert [history.candidates(version) for version in (5, 4, 3, 1)] == [[3], [2, 3], [1, 2], [0]]
 
 
+def test_a_recorder_leaves_no_doubt() -> None:
+    history = History(changes(), version=9, recorded={101: 3, 102: 5, 103: 9})
+    assert [history.candidates(version) for version in (1, 3, 4, 5, 9)] == [[0], [1], [], [2], [3]]
+
+
 def test_a_version_that_no_history_leads_to() -> None:
     assert History(changes(), version=4).candidates(9) == []
 

@@ -10,7 +10,8 @@ import pytest
 
 from tests.chaos import doctored
 from tests.chaos.checker.books import failed_are_not_there, kafka_behind
-from tests.chaos.checker.evidence import Epoch, Findings, Log, Partition, Standing
+from tests.chaos.checker.evidence import Epoch, Findings, Log, Move, Partition, Standing
+from tests.chaos.checker.moves import check_moves
 from tests.chaos.doctored import COMMITTED, LETTER, PLACE, found, ledger_row, partition, post, spoiled, world
 
 Spoil = Callable[[Partition], Partition]
@@ -98,6 +99,10 @@ CASES: dict[str, tuple[Spoil, str]] = {
         "ledger progress",
     ),
     "halted": (lambda part: spoiled(part, standing=Standing(0, 5, "a defect")), "stuck"),
+    "halted by a second row": (
+        lambda part: spoiled(part, standing=Standing(0, 5, "duplicate key value violates audit_pkey")),
+        "twice stuck",
+    ),
     "the log goes on": (
         lambda part: spoiled(part, log=Log(0, 6, (*part.log.records, part.log.records[0]._replace(offset=5)))),  # type: ignore[union-attr]
         "stuck",
@@ -239,6 +244,28 @@ def test_the_backlog_is_worked_out_from_the_alerts(most: int, detectors: set[str
 def test_a_halt_that_the_plan_made_is_none() -> None:
     part = spoiled(partition(), standing=Standing(0, 5, "the log was replaced"), halt_expected=True)
     assert found(part).anomalies == []
+
+
+MOVED = [Move(0, 0, 0, 5, 700, 1)]
+MOVES: dict[str, tuple[list[Move], set[str]]] = {
+    "nothing was recorded": ([], set()),
+    "one move over all": (MOVED, set()),
+    "recorded from later on": ([Move(0, 0, 2, 5, 701, 1)], set()),
+    "moves of two owners": ([Move(0, 0, 0, 2, 700, 1), Move(0, 0, 2, 5, 701, 2)], set()),
+    "a reset": ([*MOVED, Move(0, 1, 5, 2, 702, 1), Move(1, 1, 2, 5, 703, 1)], set()),
+    "moved by nobody": ([Move(0, 0, 0, 4, 700, 1)], {"progress"}),
+    "it fell": ([*MOVED, Move(0, 0, 5, 3, 701, 2)], {"progress"}),
+    "it jumped": ([Move(0, 0, 0, 2, 700, 2), Move(0, 0, 3, 5, 701, 2)], {"progress"}),
+    "written without a move": ([Move(0, 0, 0, 1, 700, 1), Move(0, 0, 1, 5, 701, 2)], {"zombie"}),
+    "written by a stranger": ([Move(0, 0, 0, 5, 699, 1)], {"zombie"}),
+}
+
+
+@pytest.mark.parametrize(("moves", "detectors"), MOVES.values(), ids=MOVES)
+def test_recorded_moves_are_judged(moves: list[Move], detectors: set[str]) -> None:
+    out = Findings()
+    check_moves(spoiled(partition(), moves=moves), out)
+    assert set(out.found) == detectors
 
 
 def test_offsets_of_a_replaced_log_are_used_again() -> None:

@@ -118,7 +118,9 @@ async def test_half_close_ends_one_direction_while_the_other_goes_on(proxy: Prox
         await ends.to_server(b"through the proxy")
         assert ends.link.half_close("down") == 1
         assert await soon(ends.reader.read()) == b""
+        ends.server[1].write(b"nobody hears this")
         assert await ends.to_server(b"still here") == b"still here"
+        assert ends.link.cut() == 1
 
 
 async def test_a_black_hole_holds_everything_until_it_is_healed(proxy: Proxy) -> None:

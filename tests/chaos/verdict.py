@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from tests.chaos.run import Played, quantile
+from tests.chaos.played import Played, quantile
 
 EFFECTIVE = 0.95
 UNKNOWN = 0.05
 TAKEOVER_P99_S = 15.0
 ACCEPTED_P99_S = 3.0
+WATCHDOG = 70
+"""The status of a worker that ended itself because it stood still; its supervisor starts it again."""
 IN_FLIGHT = 32
 """`moog_max_in_flight`: alerts that one forwarder has on their way at most."""
 
 
 def verdict(played: Played) -> dict[str, Any]:
-    """`ok` is False for a run that is red or void; `void` and `problems` say why."""
+    """`ok` is False for a run that is red or void: `void`, `problems`, `slow` and `anomalies` say why."""
     hits, report = played.hits, played.report
     effective = [hit for hit in hits if hit.effective]
     kills = [hit for hit in effective if hit.step.do == "kill"]
@@ -25,8 +27,9 @@ def verdict(played: Played) -> dict[str, Any]:
     unknown = played.answers.get("unknown", 0) / max(1, played.sent)
     allowed = sum(_cuts_posts(hit.step.do, hit.step.target) for hit in hits) * IN_FLIGHT
     problems = [f"{hit.step.name}: {hit.problem}" for hit in hits if hit.problem] + played.problems
-    problems += _beyond("take-over p99", quantile(takeovers, 0.99), TAKEOVER_P99_S)
-    problems += _beyond("PostgreSQL accepts to first commit p99", quantile(accepted, 0.99), ACCEPTED_P99_S)
+    problems += [line for line in played.ended if f"status {WATCHDOG}:" not in line]
+    slow = _beyond("take-over p99", quantile(takeovers, 0.99), TAKEOVER_P99_S)
+    slow += _beyond("PostgreSQL accepts to first commit p99", quantile(accepted, 0.99), ACCEPTED_P99_S)
     problems += _beyond("repeats at the receiver", played.repeats, allowed)
     void = []
     if hits and len(effective) < EFFECTIVE * len(hits):
@@ -34,10 +37,13 @@ def verdict(played: Played) -> dict[str, Any]:
     if unknown > UNKNOWN:
         void.append(f"{unknown:.1%} of the records have no answer")
     found = dict(report.found) if report else {}
+    red = problems or slow or found or report is None
     return {
-        "ok": not (problems or void or found or report is None),
+        "ok": not red and not void,
+        "outcome": "red" if red else "void" if void else "green",
         "void": void,
         "problems": problems,
+        "slow": slow,
         "anomalies": found,
         "examples": [anomaly._asdict() for anomaly in report.anomalies[:20]] if report else [],
         "kills": len(kills),

@@ -17,6 +17,7 @@ from ops.devstack.layout import Layout, free_port
 from ops.devstack.postgres import Postgres
 from ops.devstack.processes import Child, spawn
 from streams.adapters.secrets import DB_PASSWORD
+from tests.chaos.checker import moves
 from tests.chaos.clock import NO_CLOCK, Clock
 from tests.chaos.disk import NO_DISK, SmallDisk, small_disk
 from tests.chaos.frames import KafkaFramer, PostgresFramer
@@ -28,6 +29,7 @@ from tests.integration.conftest import Database, ForkedStack, empty_topics, new_
 from tests.integration.pipeline import add_rule, configure
 
 WORKERS = (*MATCHERS, "forward-1", "dead-letters-1")
+START_S = 180.0
 TRICKLE = 25.0
 """Records a second between the bursts."""
 RECEIVER_MS = 20
@@ -148,6 +150,11 @@ class World:
         while any(_alive(pid) for pid in family):
             time.sleep(0.01)
 
+    def start_server(self, name: str) -> None:
+        """PostgreSQL or Kafka, once more; waits until it answers. Raises StackFailed."""
+        server = self.stack.postgres if name == "postgres" else self.stack.kafka
+        server.start(deadline_s=START_S)
+
     def look_after(self) -> None:
         """Starts workers again that ended by themselves, as a supervisor does."""
         for name in sorted(self.wanted):
@@ -224,6 +231,8 @@ def _end(stack: ChaosStack) -> None:
     for child in stack.children.values():
         child.process.send_signal(signal.SIGCONT)
         child.process.kill()
+    for child in stack.children.values():
+        child.process.wait()
     stack.kafka.kill()
     stack.postgres.stop()
 
@@ -234,6 +243,7 @@ async def world(stack: ChaosStack, plan: Plan) -> AsyncIterator[World]:
     empty_topics(stack)
     database = await new_database(stack)
     stack.database_url = database.settings.database_url
+    await moves.install(database.dsn)
     await _rules(database.pool)
     sender = Sender(
         stack.kafka.bootstrap, stack.layout.home / "journal.jsonl", lambda n: record(plan.seed, n), trickle=TRICKLE

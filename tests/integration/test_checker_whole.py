@@ -21,6 +21,7 @@ from tests.chaos import traffic
 from tests.chaos.checker import Sources, checked
 from tests.chaos.checker.check import TOPICS
 from tests.chaos.checker.kafka import Broker, Kept
+from tests.chaos.checker.moves import install
 from tests.chaos.checker.watch import Sample, Watch
 from tests.chaos.journal import Sender
 from tests.integration.commands import mutt
@@ -52,6 +53,14 @@ PLANTED: dict[str, tuple[str, str]] = {
         "UPDATE dead_letters SET replay_of = (SELECT replay_of FROM audit WHERE replay_of IS NOT NULL LIMIT 1)"
         " WHERE id = (SELECT min(id::text)::uuid FROM dead_letters)",
         "replay",
+    ),
+    "a move of nobody": (
+        "UPDATE checker.moves SET new_offset = new_offset - 1 WHERE id = (SELECT min(id) FROM checker.moves)",
+        "progress zombie",
+    ),
+    "a row of another transaction": (
+        f"UPDATE audit SET source = 'x' WHERE alert_id = {ALERT}",
+        "zombie ghost order",
     ),
     "a secret in a text": (f"UPDATE alert_rules SET description = '{CANARY}' WHERE id = 1", "secret config"),
     "a secret in bytes": (
@@ -94,6 +103,7 @@ async def test_a_whole_pipeline_is_well_and_each_planted_fault_is_noticed(system
 async def run(system: System, folder: Path) -> tuple[Sources, Kept]:
     """Sends records to a pipeline with a forwarder, replays a letter, and waits until all is quiet."""
     pool, bootstrap = system.database.pool, system.stack.kafka.bootstrap
+    await install(system.database.dsn)
     await rules_for_load(pool)
     await add_rule(pool, "fan", match_type="regex", match_string="fan [0-9]+ failed$")
     await configure(pool, "moog_rate_limit", "1000")

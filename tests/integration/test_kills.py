@@ -5,18 +5,20 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
 from ops.devstack.layout import free_port
 from tests.chaos.checker import anomalies
+from tests.chaos.plan import plan
+from tests.chaos.run import play
+from tests.chaos.verdict import verdict
 from tests.integration.conftest import System
 from tests.integration.load import Load, rules_for_load
 from tests.integration.pipeline import gauge, settled, until
 
-EVENTS, RATE = 20_000, 600.0
-KILLS = 8
-WORKERS = ("match-1", "match-2")
+SEED, KILLS, EVENTS = 7, 8, 20_000
 
 
 async def processed(system: System) -> int:
@@ -32,31 +34,17 @@ async def work_in_flight(system: System, load: Load, beyond: int) -> int:
     return done
 
 
-@pytest.mark.timeout(240)
-@pytest.mark.proves("worker.kill")
-async def test_kill_9_with_work_in_hand_loses_and_repeats_nothing(system: System) -> None:
-    await rules_for_load(system.database.pool)
-    for name in WORKERS:
-        system.start(name)
-    load = Load(system.stack.kafka.bootstrap, EVENTS, RATE, held=True)
-    load.start()
-    done, killed = 0, []
-    for number in range(KILLS):
-        done = await work_in_flight(system, load, done)
-        victim = system.stack.children[WORKERS[number % len(WORKERS)]]
-        killed.append((victim.name, victim.running, load.sent - done))
-        victim.process.kill()
-        victim.process.wait()
-        system.start(victim.name)
-    await asyncio.to_thread(load.join)
-    await settled(system.database.pool, system.stack.kafka.bootstrap, within=90)
-    assert all(running for _, running, _ in killed), killed
-    rows = await system.database.pool.fetch("SELECT disposition, count(*) AS n FROM audit GROUP BY disposition")
-    counted = {row["disposition"]: row["n"] for row in rows}
-    assert min(counted["alerted"], counted["logged"]) > EVENTS // 6, counted
-    for name in WORKERS:
-        assert system.stack.children[name].stop() == 0
-    assert await anomalies(system.database.dsn, system.stack.kafka.bootstrap, load.acked) == []
+@pytest.mark.timeout(900)
+@pytest.mark.proves("worker.kill", "postgres.cut")
+def test_kills_with_work_in_hand_lose_and_repeat_nothing(tmp_path: Path) -> None:
+    """A small `make chaos`: workers and servers, and COMMITs that are cut off."""
+    chosen = plan(SEED, kills=KILLS, events=EVENTS, faults=["freeze", "commit_cut"])
+    answer = verdict(play(chosen, tmp_path / "stack"))
+    told = {name: answer[name] for name in ("void", "problems", "anomalies", "examples")}
+    assert not any(told.values()), told
+    assert answer["kills"] >= KILLS
+    assert answer["events"] >= EVENTS
+    assert answer["counts"]["lost"] >= EVENTS
 
 
 @pytest.mark.proves("worker.freeze")

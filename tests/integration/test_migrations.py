@@ -73,6 +73,21 @@ async def test_audit_tables_are_append_only(database: Database) -> None:
                 await connection.execute(statement)
 
 
+async def test_each_part_of_the_audit_is_append_only(database: Database) -> None:
+    """Triggers of the whole are not asked about statements that name a part."""
+    async with database.pool.acquire() as connection:
+        await connection.execute("SELECT create_audit_partition('2031-05-01')")
+        rows = await connection.fetch(
+            "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'audit'::regclass"
+        )
+        names = [name for (name,) in rows]
+        assert {"audit_default", "audit_2031_05"} <= set(names)
+        for name in names:
+            for statement in (f"UPDATE {name} SET team = 'x'", f"DELETE FROM {name}", f"TRUNCATE {name}"):
+                with pytest.raises(asyncpg.InsufficientPrivilegeError, match="append-only"):
+                    await connection.execute(statement)
+
+
 async def test_every_change_of_configuration_has_its_audit_row(database: Database) -> None:
     async with database.pool.acquire() as connection, connection.transaction():
         await connection.execute("SELECT set_config('mutt.actor', 'ann', true), set_config('mutt.reason', 'why', true)")

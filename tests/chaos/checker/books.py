@@ -222,6 +222,8 @@ def stands(part: Partition, out: Findings) -> None:
     out.saw("stuck")
     if standing is not None and standing.halted is not None:
         out.wrong("stuck", str(part.place), f"halted: {standing.halted}")
+        if "duplicate key" in standing.halted:
+            out.wrong("twice", str(part.place), f"a second row was tried, and the keys refused it: {standing.halted}")
     elif log is not None and log.records and (standing is None or log.records[-1].offset >= standing.next_offset):
         stand = standing.next_offset if standing else "nothing"
         out.wrong("stuck", str(part.place), f"stands at {stand}, the log goes on to {log.end}")

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.chaos.checker import books, configuration, delivery, letters, pressure, watch
+from tests.chaos.checker import books, configuration, delivery, letters, moves, pressure, watch
 from tests.chaos.checker.canaries import Canaries
 from tests.chaos.checker.configuration import check_configuration, read_configuration, try_to_change
 from tests.chaos.checker.database import Database, snapshot
@@ -80,9 +80,12 @@ class _Check:
         world.unknown = {record: (n, journal.expected[record]) for record, n in journal.unknown.items()}
         world.topics_read = self._logs is not None
         changes, objects, versions, version = await read_configuration(database)
-        decisions = Decisions(History(changes, version), out)
+        recorded = await moves.read_recorded(database.connection)
+        decisions = Decisions(History(changes, version, recorded.versions), out)
         stands: dict[Place, int] = {}
         async for part in self._partitions(journal):
+            if recorded.installed:
+                part.moves = await moves.read_moves(database.connection, *part.place)
             self._one(part, world, journal)
             decisions.take(part)
             if part.standing is not None:
@@ -123,6 +126,7 @@ class _Check:
         out.saw("ledger_rows", len(part.ledger))
         out.saw("ingest_records", len(part.log.records) if part.log else 0)
         books.check_books(part, out)
+        moves.check_moves(part, out)
         delivery.check_alerts(part, world, out)
         letters.check_letters(part, world, out)
         pressure.shed(part, world, out)

@@ -21,7 +21,8 @@ KEYS = {
     "api_keys": "id",
 }
 """Audited tables, and the column by which their objects are named."""
-APPEND_ONLY = ("audit", "config_audit", "alert_rule_versions")
+APPEND_ONLY = {"audit": "team", "config_audit": "reason", "alert_rule_versions": "changed_by"}
+"""Tables that nobody may change, each with one of its columns; so are the parts of the audit."""
 UNSEEN = {"updated_at", "version"}
 """Columns that the audit leaves out; the version of a rule is content and stays."""
 
@@ -83,17 +84,20 @@ async def try_to_change(dsn: str) -> dict[str, str]:
     answers: dict[str, str] = {}
     connection = await asyncpg.connect(dsn, timeout=30)
     try:
-        for table in APPEND_ONLY:
-            for verb in (f"UPDATE {table} SET raw = raw", f"DELETE FROM {table}"):
-                statement = verb.replace("raw = raw", f"{_A_COLUMN[table]} = {_A_COLUMN[table]}") + " WHERE false"
+        parts = await connection.fetch(
+            "SELECT inhrelid::regclass::text AS name FROM pg_inherits WHERE inhparent = 'audit'::regclass"
+        )
+        columns = APPEND_ONLY | {row["name"]: APPEND_ONLY["audit"] for row in parts}
+        for table, column in columns.items():
+            for statement in (
+                f"UPDATE {table} SET {column} = {column} WHERE false",
+                f"DELETE FROM {table} WHERE false",
+                f"TRUNCATE {table}",
+            ):
                 answers[statement] = await _answer(connection, statement)
-            answers[f"TRUNCATE {table}"] = await _answer(connection, f"TRUNCATE {table}")
     finally:
         await connection.close(timeout=10)
     return answers
-
-
-_A_COLUMN = {"audit": "team", "config_audit": "reason", "alert_rule_versions": "changed_by"}
 
 
 async def _answer(connection: Any, statement: str) -> str:

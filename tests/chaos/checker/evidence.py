@@ -139,6 +139,17 @@ class Standing(NamedTuple):
     halted: str | None
 
 
+class Move(NamedTuple):
+    """One step of a partition's place, as a recorder in the database saw it."""
+
+    old_epoch: int
+    epoch: int
+    old: int
+    new: int
+    xid: int
+    backend: int
+
+
 class Epoch(NamedTuple):
     """Between which broker times (ms) the records of an epoch lie, where its log was replaced by another."""
 
@@ -181,6 +192,8 @@ class Partition:
     """Of the stages that are JUDGED."""
     sli: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     """Good and total by component."""
+    moves: list[Move] = field(default_factory=list)
+    """None where nothing recorded them."""
     log: Log | None = None
     """None: the topics were not read."""
     sent: list[Sent] = field(default_factory=list)

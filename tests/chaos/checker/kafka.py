@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import lru_cache
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from confluent_kafka import (
     Consumer,
-    ConsumerGroupTopicPartitions,
     KafkaError,
     KafkaException,
     Message,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient
 
 from tests.chaos.checker.evidence import Headers, Log, Place, Record
 
@@ -111,21 +108,28 @@ class Kept:
         return self._committed[group]
 
 
-@lru_cache(maxsize=8)
-def admin(bootstrap: str) -> AdminClient:
-    """One client for all questions to a broker: one that is thrown away with a question open may take the process
-    with it (librdkafka 2.x, a broker that is killed)."""
-    return AdminClient({"bootstrap.servers": bootstrap, "log_level": 2})
-
-
 def committed_offsets(bootstrap: str, group: str = "mutt-match", *, patience_s: float = PATIENCE_S) -> dict[Place, int]:
     """The offsets a group committed. KafkaException where the broker does not tell."""
+    consumer = member_to_be(bootstrap, group)
+    try:
+        return patiently(lambda: offsets_of_group(consumer), patience_s)
+    finally:
+        consumer.close()
 
-    def ask() -> Any:
-        (answer,) = admin(bootstrap).list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)]).values()
-        return answer.result().topic_partitions
 
-    return {(p.topic, p.partition): p.offset for p in patiently(ask, patience_s) if p.offset >= 0}
+def member_to_be(bootstrap: str, group: str) -> Consumer:
+    """One that may ask for the offsets of a group, and never joins it.
+
+    An admin client would take the process with it where the broker is killed meanwhile (librdkafka issue 5040).
+    """
+    return Consumer({"bootstrap.servers": bootstrap, "group.id": group, "enable.auto.commit": False, "log_level": 2})
+
+
+def offsets_of_group(consumer: Consumer) -> dict[Place, int]:
+    """What the group has committed, by partition. Raises KafkaException."""
+    topics = consumer.list_topics(timeout=5).topics.values()
+    partitions = [TopicPartition(topic.topic, number) for topic in topics for number in topic.partitions]
+    return {(at.topic, at.partition): at.offset for at in consumer.committed(partitions, 5) if at.offset >= 0}
 
 
 def patiently(ask: Callable[[], T], patience_s: float = PATIENCE_S) -> T:

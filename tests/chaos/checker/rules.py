@@ -164,8 +164,8 @@ def _regex(text: str) -> Finds:
 class History:
     """The content of the tables that decide, after each transaction that changed one."""
 
-    def __init__(self, changes: Sequence[Change], version: int) -> None:
-        """`version`: the one that stands now."""
+    def __init__(self, changes: Sequence[Change], version: int, recorded: Mapping[int, int] | None = None) -> None:
+        """`version`: the one that stands now. `recorded`: by transaction, the last version it counted to."""
         deciding = [change for change in changes if change.table in DECIDES]
         self._steps: list[list[Change]] = []
         for change in sorted(deciding, key=lambda change: (change.committed or 0, change.id)):
@@ -173,10 +173,17 @@ class History:
                 self._steps.append([])
             self._steps[-1].append(change)
         self._version = version
-        self._exact = self._counted()
+        self._exact = self._recorded(recorded or {}) or self._counted()
         self._books: dict[int, Book] = {}
         self._tables: dict[str, dict[str, dict[str, Any]]] = {table: {} for table in DECIDES}
         self._done = 0
+
+    def _recorded(self, recorded: Mapping[int, int]) -> dict[int, int]:
+        """The same where a recorder saw every transaction."""
+        known = {
+            recorded[changes[0].xid]: step for step, changes in enumerate(self._steps, 1) if changes[0].xid in recorded
+        }
+        return {1: 0} | known if len(known) == len(self._steps) else {}
 
     def _counted(self) -> dict[int, int]:
         """By version, after how many transactions; empty where counting the statements does not lead to the version

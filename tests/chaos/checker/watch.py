@@ -12,11 +12,10 @@ from typing import NamedTuple
 
 import asyncpg
 from confluent_kafka import KafkaException, TopicPartition
-from confluent_kafka.admin import OffsetSpec
 
 from tests.chaos.checker.evidence import Findings, Place
 from tests.chaos.checker.files import lines
-from tests.chaos.checker.kafka import admin, committed_offsets
+from tests.chaos.checker.kafka import member_to_be, offsets_of_group
 
 EVERY_S = 0.5
 STUCK_S = 30.0
@@ -50,7 +49,8 @@ class Watch:
     """Samples in a thread of its own from `start` to `stop`; outages are waited out."""
 
     def __init__(self, dsn: str, bootstrap: str, *, every_s: float = EVERY_S, group: str = "mutt-match") -> None:
-        self._dsn, self._bootstrap, self._every, self._group = dsn, bootstrap, every_s, group
+        self._dsn, self._every = dsn, every_s
+        self._consumer = member_to_be(bootstrap, group)
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="checker-watch", daemon=True)
         self.seen = Seen()
@@ -63,6 +63,7 @@ class Watch:
         """Ends sampling; what was seen."""
         self._ended.set()
         self._thread.join()
+        self._consumer.close()
         return self.seen
 
     def _run(self) -> None:
@@ -104,17 +105,14 @@ class Watch:
 
     def _committed(self) -> Mapping[Place, int] | None:
         try:
-            return committed_offsets(self._bootstrap, self._group, patience_s=0)
+            return offsets_of_group(self._consumer)
         except (KafkaException, TimeoutError):
             self.seen.missed += 1
             return None
 
     def _ends(self, places: Sequence[Place]) -> Mapping[Place, int] | None:
         try:
-            asked = admin(self._bootstrap).list_offsets(
-                {TopicPartition(*place): OffsetSpec.latest() for place in places}, request_timeout=5
-            )
-            return {(at.topic, at.partition): end.result().offset for at, end in asked.items()}
+            return {place: self._consumer.get_watermark_offsets(TopicPartition(*place), 5)[1] for place in places}
         except (KafkaException, TimeoutError):
             self.seen.missed += 1
             return None
