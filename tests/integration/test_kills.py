@@ -35,7 +35,7 @@ async def work_in_flight(system: System, load: Load, beyond: int) -> int:
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.proves("worker.kill")
+@pytest.mark.proves("worker.kill", "postgres.cut")
 def test_kills_with_work_in_hand_lose_and_repeat_nothing(tmp_path: Path) -> None:
     """A small `make chaos`: workers and servers, and COMMITs that are cut off."""
     chosen = plan(SEED, kills=KILLS, events=EVENTS, faults=["freeze", "commit_cut"])
