@@ -51,7 +51,7 @@ class BatchMessage(ConsumerMessage):  # type: ignore[misc]
 
     acked: bool
     first: int
-    records: Polled
+    records: Records
     rewound: bool
 
     def on_final_ack(self, consumer: BatchConsumer) -> bool:
@@ -117,10 +117,10 @@ class BoundedPartitionRecords(kafka_fetcher.PartitionRecords):  # type: ignore[m
             yield CorruptBatch(self.next_fetch_offset, 0, f"no whole batch at {self.next_fetch_offset}")
 
 
-class Polled(list[Record]):
-    """Records of one partition, and the bytes of their keys, values and headers."""
+class Records(list[Record]):
+    """What one poll took of a partition, and the bytes of keys, values and headers."""
 
-    size: int
+    size = 0
 
 
 class BoundedFetchResult(kafka_fetcher.FetchResult):  # type: ignore[misc]
@@ -128,8 +128,8 @@ class BoundedFetchResult(kafka_fetcher.FetchResult):  # type: ignore[misc]
 
     _partition_records: Any
 
-    def getall(self, max_records: int | None = None) -> Polled:
-        taken = Polled()
+    def getall(self, max_records: int | None = None) -> Records:
+        taken = Records()
         size = 0
         if self.check_assignment(self._topic_partition) and self.has_more():
             for record in self._partition_records:
@@ -297,7 +297,7 @@ class BatchConsumer(drivers.Consumer):  # type: ignore[misc]
             for tp, offset in wanted.items():
                 self._marks[tp] = Watermark(offset)
 
-    async def _hand_on(self, polled_records: Mapping[Any, Polled], generation: int) -> None:
+    async def _hand_on(self, polled_records: Mapping[Any, Records], generation: int) -> None:
         """One message per partition. Stops when a rebalance begins: positions are set afresh after it."""
         for partition, records in polled_records.items():
             if not self.flow_active or generation != self.app.consumer_generation_id:
@@ -309,7 +309,7 @@ class BatchConsumer(drivers.Consumer):  # type: ignore[misc]
             if self.flow_active and generation == self.app.consumer_generation_id:
                 self._next_read[tp] = message.offset + 1
 
-    def _message(self, tp: TP, records: Polled, generation: int) -> BatchMessage:
+    def _message(self, tp: TP, records: Records, generation: int) -> BatchMessage:
         last = records[-1]
         start = records[0].first if type(records[0]) is OversizedBatch else records[0].offset
         expected = self._next_read.get(tp)

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from aiokafka.errors import KafkaConnectionError
 
-from streams.core.batches import Record
+from streams.core.batches import Record, size_of_headers
 from streams.core.watermark import Watermark
+from streams.driver import Records
 from tests.histories.broker import Broker, Group, Member, Place
 from tests.histories.loop import VirtualLoop
 
@@ -25,7 +26,7 @@ class Polled:
     partition: int
     first: int
     offset: int
-    records: Sequence[Record]
+    records: Records
     rewound: bool
     generation: int
     ack: Callable[[], None] = lambda: None
@@ -165,7 +166,7 @@ class SimConsumer:
         expected = self._next_read.get(place)
         first = start if expected is None else min(expected, start)
         rewound = expected is not None and start < expected
-        polled = Polled(*place, first, last, records, rewound, self.generation)
+        polled = Polled(*place, first, last, _sized(records), rewound, self.generation)
         polled.ack = lambda: self._acknowledge(place, polled)
         if place not in self._marks or rewound:
             self._marks[place] = Watermark(first, committed=first)
@@ -198,3 +199,9 @@ class SimConsumer:
             mark.committed = offset
             self._link.committed(place, offset)
         return True
+
+
+def _sized(records: Sequence[Record]) -> Records:
+    taken = Records(records)
+    taken.size = sum(len(r.key or b"") + len(r.value or b"") + size_of_headers(r.headers) for r in records)
+    return taken
