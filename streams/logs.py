@@ -61,9 +61,8 @@ class Lines:
     """Where lines go. One that finds no room, or no reader, is lost and counted: no work fails for its log."""
 
     def __init__(self, out: BinaryIO, service: str) -> None:
-        self._out: Any = getattr(
-            out, "raw", out
-        )  # nothing is kept back, to be refused later together with what follows
+        # Nothing is kept back, to be refused later together with what follows.
+        self._out: Any = getattr(out, "raw", out)
         self._service = service
         self._lost = 0
 
@@ -82,7 +81,10 @@ class Lines:
 
     def _write(self, data: bytes) -> None:
         while data:
-            data = data[self._out.write(data) or 0 :]
+            written = self._out.write(data)
+            if not written:
+                raise BlockingIOError("its reader is slow")
+            data = data[written:]
 
     def _told(self) -> bytes:
         """Begins on a line of its own: the last one may have been cut."""
