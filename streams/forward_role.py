@@ -18,7 +18,7 @@ from schemas.slo import Component, objectives
 from schemas.topics import ALERTS, Topic
 from streams import metrics
 from streams.adapters.config_watcher import ConfigWatcher
-from streams.adapters.database import connect, create_pool
+from streams.adapters.database import STANDSTILL_S, connect, create_pool
 from streams.adapters.deliveries import PostgresDeliveries
 from streams.adapters.pause_board import PostgresPauseBoard
 from streams.adapters.publisher import KafkaOutbox, create_producer
@@ -77,7 +77,7 @@ class ForwardRole:
         settings, parts, self._app = self._settings, self._opened_parts, app
         await self._health.start(settings.host, settings.forward_port)
         parts.push_async_callback(self._health.close)
-        pool = await create_pool(settings, self._secrets, size=CONNECTIONS)
+        pool = await create_pool(settings, self._secrets, size=CONNECTIONS, standstill_s=STANDSTILL_S)
         parts.callback(pool.terminate)
         parts.push_async_callback(self._tasks.close)
         self._config = ConfigWatcher(pool, lambda: connect(settings, self._secrets))

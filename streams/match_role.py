@@ -21,7 +21,7 @@ from schemas.topics import INGEST, Topic
 from streams import crash, metrics
 from streams.adapters.backlog import PostgresBacklog
 from streams.adapters.batches import PostgresBatchStore, refused_offset
-from streams.adapters.database import connect, create_pool
+from streams.adapters.database import STANDSTILL_S, connect, create_pool
 from streams.adapters.pause_board import PostgresPauseBoard
 from streams.adapters.publisher import KafkaOutbox, create_producer
 from streams.adapters.rule_watcher import RuleWatcher
@@ -85,7 +85,9 @@ class MatchRole:
         settings, parts, self._app = self._settings, self._parts, app
         await self._health.start(settings.host, settings.match_port)
         parts.push_async_callback(self._health.close)
-        pool = await create_pool(settings, self._secrets, size=settings.transactions + 6, stateless=True)
+        pool = await create_pool(
+            settings, self._secrets, size=settings.transactions + 6, stateless=True, standstill_s=STANDSTILL_S
+        )
         parts.callback(pool.terminate)
         parts.push_async_callback(self._tasks.close)
         self._watcher = RuleWatcher(

@@ -18,8 +18,8 @@ DRIVER_VALUE_ERRORS = (asyncpg.exceptions.DataError, UnicodeEncodeError, Overflo
 _BROKEN_CONNECTION = (asyncpg.InterfaceError, asyncpg.InternalClientError)
 """The latter comes when a connection is cut within a COPY and its pool then wants to reset it."""
 
-_OVERDUE = ("57014", "25P04")
-"""The server's own end of a statement and of a transaction that took too long."""
+_OVERDUE = ("57014", "25P03", "25P04")
+"""The server's own end of a statement, and of a transaction that stood still or took too long."""
 
 _WHOLE_SERVER = ("08", "28", "3D", "53", "57", "58", "F0", "XX")
 """Classes of SQLSTATE that tell of connection, login, database, resources or the server itself, whatever was asked."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import sys
 import time
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from tests.chaos.verdict import verdict
 from tests.integration.conftest import System
 from tests.integration.load import Load, rules_for_load
 from tests.integration.pipeline import gauge, settled, until
+from tests.integration.topics import produce_partitions
 
 SEED, KILLS, EVENTS = 7, 8, 20_000
 
@@ -69,6 +71,31 @@ async def test_a_frozen_worker_that_comes_back_writes_nothing_of_its_own(system:
         assert worker.running
         assert await asyncio.to_thread(worker.stop) == 0
     assert await anomalies(system.database.dsn, system.stack.kafka.bootstrap, load.acked) == []
+
+
+IDLE = (
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle in transaction'"
+    " AND query LIKE '%partition_progress%'"
+)
+
+
+async def test_a_worker_frozen_within_its_transaction_does_not_hold_its_partition(system: System) -> None:
+    """The server ends a session that stands still, and its locks with it; what the worker then does is fenced."""
+    pool, bootstrap = system.database.pool, system.stack.kafka.bootstrap
+    await rules_for_load(pool)
+    broken = [(0, b"h1", b"not JSON")] * 3  # with a dead letter the batch is written part by part
+    await asyncio.to_thread(produce_partitions, bootstrap, "mutt.ingest.syslog", broken)
+    program = [sys.executable, "-m", "tests.integration.stopping_worker"]
+    frozen = system.stack.spawn("match-1", program, database_url=system.settings.database_url)
+    try:
+        await until(lambda: pool.fetchval(IDLE), "it stands still within its transaction")
+        other = system.start("match-2")
+        await settled(pool, bootstrap, within=90)
+    finally:
+        frozen.process.send_signal(signal.SIGCONT)
+    for worker in (frozen, other):
+        assert await asyncio.to_thread(worker.stop, 30.0) == 0
+    assert await anomalies(system.database.dsn, bootstrap) == []
 
 
 async def _shared(port: int) -> bool:
