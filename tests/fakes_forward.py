@@ -137,7 +137,8 @@ class FakeDeliveries:
         for each in settlements:
             row = self.rows.get(each.alert_id)
             news = row is not None and (each.state is not AlertState.PENDING or each.attempts > row.attempts)
-            if row is None or row.state is not AlertState.PENDING or not news:
+            died = each.letter is not None and each.letter.id in self.letters
+            if row is None or row.state is not AlertState.PENDING or not news or died:
                 continue
             self.rows[each.alert_id] = Standing(each.state, each.attempts, row.payload_sha256, row.record_time)
             self.good[each.partition] += each.good

@@ -22,17 +22,20 @@ CHECKS = {
 }
 NO_HYPOTHESIS = ["-p", "no:hypothesispytest"]
 """Its plugin takes a second to import; these tests make nothing up."""
-TWO_PROCESSES = ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
-ON_SERVERS = {"integration": ["tests/integration"], "proof": ["tests/crashes", "tests/planted", "tests/matrix"]}
-"""Each process has servers of its own. Nothing runs beside them: some of these tests look at the time."""
+
+
+def _on(processes: int, *folders: str) -> list[str]:
+    return [*folders, "-n", str(processes), "--dist", "loadfile", "--no-loadscope-reorder"]
+
+
+PROOF = ("tests/crashes", "tests/planted", "tests/matrix")
 TESTS = {
-    "units": [
-        "tests",
-        *(f"--ignore={folder}" for folders in ON_SERVERS.values() for folder in folders),
-        *TWO_PROCESSES,
-    ],
-    **{step: [*folders, *TWO_PROCESSES, *NO_HYPOTHESIS] for step, folders in ON_SERVERS.items()},
+    "units": _on(2, "tests", *(f"--ignore={folder}" for folder in ("tests/integration", *PROOF))),
+    "integration": [*_on(2, "tests/integration"), *NO_HYPOTHESIS],
+    "proof": [*_on(3, *PROOF), *NO_HYPOTHESIS],
 }
+"""Each process has servers of its own. Nothing runs beside the integration tests: some of them look at the time. The
+proof waits for ends, beginnings and outages more than it works."""
 
 
 def main(command: str, arguments: list[str]) -> int:

@@ -23,7 +23,8 @@ _LOAD = """
     FROM alerts WHERE id = ANY($1)"""
 
 # Attempts only grow and only a pending alert is settled: so a transaction whose outcome was unknown is written again
-# without effect, and what a worker that lost its partition says last changes nothing.
+# without effect, and what a worker that lost its partition says last changes nothing. A record dies once: where its
+# letter is there and the alert is pending, it was replayed since.
 _SETTLE = """
     UPDATE alerts a SET
         state = n.state, attempts = n.attempts,
@@ -33,9 +34,10 @@ _SETTLE = """
         last_attempt_at = CASE WHEN n.posts > 0 THEN n.at ELSE a.last_attempt_at END,
         settled_at = CASE WHEN n.state <> 'pending' THEN n.at END
     FROM unnest($1::uuid[], $2::text[], $3::int[], $4::int[], $5::int[], $6::text[],
-                $7::timestamptz[], $8::timestamptz[])
-        AS n (id, state, attempts, posts, status, error, first_attempt_at, at)
+                $7::timestamptz[], $8::timestamptz[], $9::uuid[])
+        AS n (id, state, attempts, posts, status, error, first_attempt_at, at, letter)
     WHERE a.id = n.id AND a.state = 'pending' AND (n.state <> 'pending' OR n.attempts > a.attempts)
+      AND NOT EXISTS (SELECT FROM dead_letters d WHERE d.id = n.letter)
     RETURNING a.id"""
 
 _COLUMNS = ", ".join(f'"{name}"' for name in DEAD_LETTERS)
@@ -92,6 +94,7 @@ async def _update(connection: Any, settlements: Sequence[Settlement]) -> list[Se
         [each.error for each in settlements],
         [each.first_attempt_at for each in settlements],
         [each.at for each in settlements],
+        [each.letter and each.letter.id for each in settlements],
     )
     changed = {row["id"] for row in rows}
     return [each for each in settlements if each.alert_id in changed]

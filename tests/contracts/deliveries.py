@@ -26,6 +26,9 @@ class Deliveries(Protocol):
     async def commit(self, one: Alert) -> None:
         """What the match worker does."""
 
+    async def replay(self, one: Alert) -> None:
+        """It is pending again."""
+
     async def letters(self) -> set[uuid.UUID]: ...
 
     async def posts(self) -> tuple[int, int]:
@@ -102,6 +105,17 @@ class DeliveriesContract:
         assert (await deliveries.store.load([one.id]))[one.id].state is AlertState.DELIVERED
         assert await deliveries.letters() == set()
         assert await deliveries.posts() == (1, 1)
+
+    async def test_a_death_that_is_written_is_not_written_again_after_a_replay(self, deliveries: Deliveries) -> None:
+        """By a worker that does not know that its first transaction was committed."""
+        one = alert()
+        await deliveries.commit(one)
+        death = died(one, letter_of(one))
+        await deliveries.store.settle([death], [])
+        await deliveries.replay(one)
+        await deliveries.store.settle([death], [])
+        assert (await deliveries.store.load([one.id]))[one.id].state is AlertState.PENDING
+        assert await deliveries.posts() == (0, 1)
 
     async def test_alerts_that_end_are_counted_once_by_whether_they_were_on_time(self, deliveries: Deliveries) -> None:
         on_time, late, dead, waits = (alert() for _ in range(4))

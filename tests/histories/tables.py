@@ -243,7 +243,8 @@ class Tables:
         for each in settlements:
             line = self.alerts.get(each.alert_id)
             news = line is not None and (each.state is not AlertState.PENDING or each.attempts > line.attempts)
-            if line is None or line.state is not AlertState.PENDING or not news:
+            died = each.letter is not None and each.letter.id in self.letters
+            if line is None or line.state is not AlertState.PENDING or not news or died:
                 continue
             line.state, line.attempts = each.state, each.attempts
             counts = self.sli["forwarder", ("mutt.alerts", each.partition)]

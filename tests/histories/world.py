@@ -56,6 +56,8 @@ class World:
         self.clock = SimClock(loop)
         self.sent: dict[tuple[str, int, int, int], Sent] = {}
         self.removed: set[tuple[str, int, int, int]] = set()
+        self._cut: set[Place] = set()
+        """Whose log was truncated or replaced: nothing more is taken from it, so that it can be known."""
         """Records that are in no log any more."""
         self.seen: list[tuple[str, str, str]] = []
         self.replays: Counter[tuple[uuid.UUID, uuid.UUID]] = Counter()
@@ -178,11 +180,15 @@ class World:
             return
         worker.process.frozen = True
         if seconds > EXPELLED_S:
-            self.loop.outside(EXPELLED_S, worker.group.leave, worker)
+            self.loop.outside(EXPELLED_S, self._expel, worker)
         self.loop.outside(seconds, self._thaw, worker)
 
+    def _expel(self, worker: Any) -> None:
+        if worker.process.frozen:
+            worker.group.leave(worker)
+
     def _thaw(self, worker: Any) -> None:
-        if worker.process.dead:
+        if worker.process.dead or not worker.process.frozen:
             return
         zombie = worker not in worker.group.members
         self.effects["zombie" if zombie else "freeze"] += 1
@@ -203,7 +209,7 @@ class World:
         place = (TOPIC, partition)
         log = self.broker.logs[place]
         there = sorted(log.records)[:-1]
-        if there:
+        if there and place not in self._cut:
             offset = there[int(where * len(there))]
             del log.records[offset]
             self._gone(place, [offset])
@@ -212,6 +218,8 @@ class World:
     def _do_retain(self, partition: int, where: float) -> None:
         place = (TOPIC, partition)
         log = self.broker.logs[place]
+        if place in self._cut:
+            return
         self._gone(place, self.broker.retain(place, log.begin + int(where * (log.end - log.begin + 1))))
         self.effects["retention"] += 1
 
@@ -219,15 +227,25 @@ class World:
         """The log ends earlier, other records take the offsets, and everybody is assigned afresh."""
         place = (TOPIC, partition)
         log = self.broker.logs[place]
+        if not self._comparable(place):
+            return
         self._gone(place, self.broker.truncate(place, log.begin + int(where * (log.end - log.begin + 1))))
         self._refill(place)
         self.effects["truncation"] += 1
 
     def _do_replace(self, partition: int) -> None:
         place = (TOPIC, partition)
+        if not self._comparable(place):
+            return
         self._gone(place, self.broker.replace(place))
         self._refill(place)
         self.effects["replacement"] += 1
+
+    def _comparable(self, place: Place) -> bool:
+        """A log that is cut is known by its record before `next_offset`: one must have been done, and must stay."""
+        stand = self.tables.stands.get(place)
+        lines = self.tables.ledger[place, stand.epoch] if stand is not None else []
+        return bool(lines) and lines[-1].sha256 is not None
 
     def _refill(self, place: Place) -> None:
         """Other records, then a rebalance: only on assignment is a log looked at, so whoever sleeps does not wake."""
@@ -236,6 +254,7 @@ class World:
         host = next(host for host in HOSTS if self.broker.home(TOPIC, host.encode()) == place[1])
         for _ in range(self.random.randint(1, 6)):
             self._do_produce((Sort.MATCHED.value, HOSTS.index(host), 3))
+        self._cut.add(place)
         self.match.committed.pop(place, None)
         self.match.rebalance()
 
@@ -297,6 +316,8 @@ class World:
             stored = StoredLetter(letter=line.letter, state=line.state, has_alert=alert is not None)
             if line.letter.reason is not Reason(reason) or refusal(stored, chosen, ReplayPolicy(3)):
                 continue
+            if self._in_doubt(line.letter.alert_id):
+                continue
             line.state, line.replay_id = LetterState.REPLAYING, replay_id
             line.replays += 1
             if alert is not None and alert.state is AlertState.DEAD:
@@ -306,6 +327,11 @@ class World:
             copies = self.random.choice((1, 1, 2))  # a resumed replay sends what nobody has judged once more
             for copy in range(copies):
                 self.loop.outside(self.servers.delay() + copy * 0.3, self._send_again, stored)
+
+    def _in_doubt(self, alert: uuid.UUID | None) -> bool:
+        """Whether a forwarder waits to know that this death was committed. docs/PROOF.md says what a replay then is."""
+        forwarders = [worker for worker in self.workers if isinstance(worker, SimForward)]
+        return alert is not None and any(worker._forwarder.hold.get(alert) for worker in forwarders)
 
     def _send_again(self, stored: StoredLetter) -> None:
         letter = stored.letter

@@ -30,7 +30,7 @@ PLANTED = {
         "INSERT INTO audit SELECT topic, partition, \"offset\", broker_time + interval '1 s', event_time, hostname,"
         " source, syslog_severity, disposition, rule_id, rule_version, ruleset_version, handling, team, alert_id,"
         " replay_of, correlation_id, trap_oid, message, flags, raw, raw_sha256 FROM audit LIMIT 1",
-        {"twice", "ledger", "two_ids", *REWRITTEN},
+        {"twice", "ledger", "two_ids", "ghost", *REWRITTEN},
     ),
     "an alert is gone": (f"DELETE FROM alerts WHERE id = {ONE}", {"alert_lost", "ledger", "ghost"}),
     "an alert has another id": (

@@ -32,6 +32,9 @@ class InPostgres:
     async def commit(self, one: Alert) -> None:
         await self.pool.copy_records_to_table("alerts", records=[alert_row(one, NOW)], columns=ALERTS)
 
+    async def replay(self, one: Alert) -> None:
+        await self.pool.execute("UPDATE alerts SET state = 'pending', settled_at = NULL WHERE id = $1", one.id)
+
     async def letters(self) -> set[uuid.UUID]:
         return {row["id"] for row in await self.pool.fetch("SELECT id FROM dead_letters")}
 

@@ -8,6 +8,12 @@ NOT_SHOWN = (
     "Two machines: clocks and networks are played on one machine's loopback, through a proxy.",
     "Vault: secrets come from files so far.",
     "Retention of audit partitions: archives, their verification and their clock are not built yet.",
+    "A log that is truncated or replaced while a worker reads it: that is noticed at the next assignment, a rewind or "
+    "a fence, by the record before `next_offset`; where that record is gone too, or none was done yet, by nothing.",
+    "A refused alert that is replayed in the moments in which its forwarder does not know whether its death was "
+    "committed: it stays pending, seen in the backlog.",
+    "Zombies without an owner token: the compare-and-set keeps them from doing harm, and who was fenced waits a second "
+    "to be told; a worker frozen while it sends rows of a COPY holds its partition until its connection ends.",
     "Weeks: the longest run is the campaign; slow leaks beyond it are not seen.",
     "The fault you have in mind: `make chaos` takes a seed and a plan; bring your own.",
 )

@@ -5,9 +5,10 @@ from __future__ import annotations
 import uuid
 
 import pytest
+from msgspec.structs import replace
 
 from schemas import codec
-from schemas.alerts import Alert
+from schemas.alerts import Alert, AlertState
 from tests.contracts.deliveries import Deliveries, DeliveriesContract
 from tests.fakes_forward import FakeDeliveries
 
@@ -18,6 +19,9 @@ class InMemory:
 
     async def commit(self, one: Alert) -> None:
         self.store.commit(one.id, codec.encode(one))
+
+    async def replay(self, one: Alert) -> None:
+        self.store.rows[one.id] = replace(self.store.rows[one.id], state=AlertState.PENDING)
 
     async def letters(self) -> set[uuid.UUID]:
         return set(self.store.letters)
