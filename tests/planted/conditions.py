@@ -24,22 +24,33 @@ def own_group(patches: Patches) -> None:
     patches.replace(app, "WorkerApp", Alone)
 
 
+MANY = 20
+"""Records of a poll that is held back; the scenario publishes fewer first, and many more then."""
+
+
 def paused_in_a_poll(patches: Patches) -> None:
-    """The first poll that finds a hundred records is handed on once the partitions are paused."""
-    wait = BatchConsumer._wait_next_records
-    waited = False
+    """The first poll that finds many records is handed on once the partitions are paused."""
+    wait, pause = BatchConsumer._wait_next_records, BatchConsumer.pause_exactly
+    over = False
 
     async def _wait_next_records(self: BatchConsumer, seconds: float) -> Any:
-        nonlocal waited
+        nonlocal over
         found, active = await wait(self, seconds)
-        if not waited and sum(map(len, (found or {}).values())) >= 100:
-            waited = True
+        if not over and sum(map(len, (found or {}).values())) >= MANY:
             while len(self.app.role.paused) < len(self.assignment()):
                 await asyncio.sleep(0.05)
+            over = True
             await asyncio.sleep(2 * RECONCILE_SECONDS)
         return found, active
 
+    async def pause_exactly(self: BatchConsumer, wanted: frozenset[tuple[str, int]]) -> None:
+        """A pause that comes before such a poll is not waited for a second time."""
+        nonlocal over
+        await pause(self, wanted)
+        over = over or bool(self.app.role._intake._held)
+
     patches.replace(BatchConsumer, "_wait_next_records", _wait_next_records)
+    patches.replace(BatchConsumer, "pause_exactly", pause_exactly)
 
 
 def defect_once(patches: Patches) -> None:

@@ -6,6 +6,7 @@ import asyncio
 
 from ops.devstack.layout import free_port
 from tests.integration.pipeline import add_rule, gauge, until
+from tests.planted.conditions import MANY
 from tests.planted.events import alerting, mixed
 from tests.planted.match_scenarios import ROOMY, rules
 from tests.planted.world import World
@@ -31,13 +32,13 @@ async def pauses(world: World) -> None:
     await rules(world)
     port = free_port()
     worker = world.start("match", condition="paused_in_a_poll", match_port=port)
-    await world.publish(mixed(40))
+    await world.publish(mixed(10))
     await world.settle()
-    await world.publish(mixed(1000, first=40))
+    await world.publish(mixed(1000, first=10))
     await world.set(ingest_paused="true")
-    await world.wait(lambda: _shows(port, "mutt_records_held", 100), "the poll was handed on, and is held")
+    await world.wait(lambda: _shows(port, "mutt_records_held", MANY), "the poll was handed on, and is held")
     await world.set(ingest_paused="false")
-    await world.publish(mixed(100, first=1040))
+    await world.publish(mixed(100, first=1010))
     await world.settle()
     await world.stop(worker)
 
