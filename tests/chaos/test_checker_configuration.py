@@ -166,6 +166,12 @@ def test_a_recorder_leaves_no_doubt() -> None:
     assert [history.candidates(version) for version in (1, 3, 4, 5, 9)] == [[0], [1], [], [2], [3]]
 
 
+def test_a_version_that_was_counted_by_who_changed_nothing_means_what_stood_before() -> None:
+    """Triggers of a statement count it though it found no row."""
+    history = History(changes(), version=9, recorded={101: 3, 555: 4, 102: 5, 556: 8, 103: 9})
+    assert [history.candidates(version) for version in (3, 4, 5, 8, 9)] == [[1], [1], [2], [2], [3]]
+
+
 def test_a_version_that_no_history_leads_to() -> None:
     assert History(changes(), version=4).candidates(9) == []
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -179,11 +180,11 @@ class History:
         self._done = 0
 
     def _recorded(self, recorded: Mapping[int, int]) -> dict[int, int]:
-        """The same where a recorder saw every transaction."""
-        known = {
-            recorded[changes[0].xid]: step for step, changes in enumerate(self._steps, 1) if changes[0].xid in recorded
-        }
-        return {1: 0} | known if len(known) == len(self._steps) else {}
+        """The same where a recorder saw every transaction. One that counted and changed nothing has a version too."""
+        steps = [recorded[changes[0].xid] for changes in self._steps if changes[0].xid in recorded]
+        if len(steps) != len(self._steps):
+            return {}
+        return {1: 0} | {version: bisect_right(sorted(steps), version) for version in recorded.values()}
 
     def _counted(self) -> dict[int, int]:
         """By version, after how many transactions; empty where counting the statements does not lead to the version
