@@ -9,7 +9,7 @@ import heapq
 import itertools
 import uuid
 from collections import defaultdict, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 
 from schemas.alerts import AlertState
 from schemas.dead_letters import DeadLetter
@@ -106,6 +106,13 @@ def status(number: int, **more: str) -> Answer:
 NO_ANSWER = Answer(fault=Fault.CONNECTION, text="refused")
 
 
+def settles(each: Settlement, state: AlertState, attempts: int, letters: Container[uuid.UUID]) -> bool:
+    """Whether it changes the row of an alert that stands so: what a DeliveryStore promises."""
+    news = each.state is not AlertState.PENDING or each.attempts > attempts
+    died = each.letter is not None and each.letter.id in letters
+    return state is AlertState.PENDING and news and not died
+
+
 class FakeDeliveries:
     """The DeliveryStore port in memory. `faults` are raised before anything is written, `lost_answers` after."""
 
@@ -136,9 +143,7 @@ class FakeDeliveries:
             raise self.faults.pop(0)
         for each in settlements:
             row = self.rows.get(each.alert_id)
-            news = row is not None and (each.state is not AlertState.PENDING or each.attempts > row.attempts)
-            died = each.letter is not None and each.letter.id in self.letters
-            if row is None or row.state is not AlertState.PENDING or not news or died:
+            if row is None or not settles(each, row.state, row.attempts, self.letters):
                 continue
             self.rows[each.alert_id] = Standing(each.state, each.attempts, row.payload_sha256, row.record_time)
             self.good[each.partition] += each.good

@@ -207,8 +207,9 @@ async def _keep_signatures(connection: Any, decided: Decided) -> None:
         await connection.execute(
             "DELETE FROM unhandled_signatures WHERE topic = $1 AND partition = $2 AND signature = ANY($3)", *at, gone
         )
-    if decided.signatures.rows():
-        await connection.execute(SIGNATURES, *at, *signatures(decided))
+    columns = signatures(decided)
+    if columns[0]:
+        await connection.execute(SIGNATURES, *at, *columns)
 
 
 def _seen(row: Any) -> Seen:

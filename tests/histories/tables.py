@@ -21,6 +21,7 @@ from streams.core.letters import named_letter
 from streams.core.progress import LedgerRow, Progress
 from streams.core.signatures import Seen
 from streams.core.work import Decided
+from tests.fakes_forward import settles
 from tests.histories.broker import Place
 
 RAW, ALERT_PAYLOAD = AUDIT.index("raw"), ALERTS.index("payload")
@@ -242,9 +243,7 @@ class Tables:
     def settle(self, settlements: Sequence[Settlement], foreign: Sequence[DeadLetter]) -> None:
         for each in settlements:
             line = self.alerts.get(each.alert_id)
-            news = line is not None and (each.state is not AlertState.PENDING or each.attempts > line.attempts)
-            died = each.letter is not None and each.letter.id in self.letters
-            if line is None or line.state is not AlertState.PENDING or not news or died:
+            if line is None or not settles(each, line.state, line.attempts, self.letters):
                 continue
             line.state, line.attempts = each.state, each.attempts
             counts = self.sli["forwarder", ("mutt.alerts", each.partition)]
