@@ -50,8 +50,9 @@ def follow(made: Plan) -> History:
         world = play(made)
     tables = world.tables
     looked_at = Counter(
-        records=len(world.sent), commits=len(tables.commits), alerts=len(tables.alerts), letters=len(tables.letters),
-        posts=len(world.servers.receiver.log), fenced=len(tables.fenced), steps=len(made.steps),
+        records=len(world.logs.sent), commits=len(tables.commits), alerts=len(tables.alerts),
+        letters=len(tables.letters), posts=len(world.servers.receiver.log), fenced=len(tables.fenced),
+        steps=len(made.steps),
     )  # fmt: skip
     return History(made, anomalies(world), world.effects, looked_at)
 

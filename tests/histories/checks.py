@@ -18,8 +18,9 @@ from schemas.dead_letters import Reason
 from schemas.rows import ALERTS, AUDIT, EPOCH
 from schemas.topics import ALERTS as ALERTS_TOPIC
 from tests.histories.records import Sent, Sort, expected, is_audited
+from tests.histories.scene import TOPIC
 from tests.histories.tables import ALERT_PAYLOAD, Commit, Line
-from tests.histories.world import TOPIC, World
+from tests.histories.world import World
 
 OFFSET, TIME, HOST = AUDIT.index("offset"), AUDIT.index("broker_time"), AUDIT.index("hostname")
 KIND, ALERT_ID = ALERTS.index("kind"), AUDIT.index("alert_id")
@@ -50,8 +51,8 @@ def _lost(world: World) -> Found:
     done: set[tuple[str, int, int, int]] = set()
     for commit in tables.commits:
         done.update((*commit.place, record.offset, record.timestamp) for record in commit.decided.work.records)
-    for sent in world.sent.values():
-        if sent.name not in world.removed and sent.name not in done:
+    for sent in world.logs.sent.values():
+        if sent.name not in world.logs.removed and sent.name not in done:
             yield "lost", str(sent.name), f"{sent.sort} record was never decided over"
 
 
@@ -92,7 +93,7 @@ def _line(world: World, line: Line, commits: list[Commit]) -> Found:
     if line.alerts != sum(len(commit.decided.alert_rows) for commit in commits):
         yield "ledger", where, f"{line.alerts} alerts"
     there = {record.offset for commit in commits for record in commit.decided.work.records}
-    gone = {name[2] for name in world.removed if name[:2] == line.place}
+    gone = {name[2] for name in world.logs.removed if name[:2] == line.place}
     if missing := [at for at in range(line.first, line.after) if at not in there and at not in gone]:
         yield "ledger", where, f"{missing} are missing, though they were in the log"
     if len(there) + line.missing != line.after - line.first:
@@ -187,7 +188,7 @@ def _order(world: World) -> Found:
     hosts: defaultdict[str, list[tuple[int, int, uuid.UUID]]] = defaultdict(list)
     numbers = _times(world)
     for name, line in world.tables.alerts.items():
-        sent = world.sent.get((*line.row[2:4], line.row[4], numbers[name]))  # type: ignore[arg-type]
+        sent = world.logs.sent.get((*line.row[2:4], line.row[4], numbers[name]))  # type: ignore[arg-type]
         if name in first and name not in replayed and not (sent and sent.replay):
             hosts[line.row[ALERTS.index("hostname")]].append((line.number, line.row[4], name))
     for host, alerts in hosts.items():
@@ -207,13 +208,13 @@ def _decision(world: World) -> Found:
     """Each record got what its sort and the rules of its batch say, at the depth of its turn (shed, blame too)."""
     for commit in world.tables.commits:
         decided = commit.decided
-        work, known = decided.work, world.versions[decided.work.knowledge.rule_set.version]
+        work, known = decided.work, world.members.versions.all[decided.work.knowledge.rule_set.version]
         audit = {row[OFFSET]: str(row[AUDIT.index("disposition")]) for row in decided.audit}
         letters = {letter.offset: letter.reason for letter in decided.letters}
         alerts = {row[4]: row[KIND] for row in decided.alert_rows}
         depth, hidden = work.depth, Counter[str]()
         for record in work.records:
-            sent = world.sent.get((*commit.place, record.offset, record.timestamp))
+            sent = world.logs.sent.get((*commit.place, record.offset, record.timestamp))
             if sent is None:
                 yield "decision", str(commit.place), f"nobody wrote {record}"
                 continue
@@ -253,7 +254,7 @@ def _bytes(world: World) -> Found:
         if letter.reason is Reason.FOREIGN:
             yield "blame", str(name), f"foreign letter: {letter.detail}"
         if letter.topic == TOPIC:
-            sent = world.sent.get((letter.topic, letter.partition, letter.offset, letter.timestamp))
+            sent = world.logs.sent.get((letter.topic, letter.partition, letter.offset, letter.timestamp))
             if sent is None or (sent.value, sent.host.encode()) != (letter.value, letter.key):
                 yield "bytes", str(name), "not what was sent"
         elif letter.topic == ALERTS_TOPIC.name and letter.reason is Reason.DELIVERY:
@@ -268,7 +269,7 @@ def _replay(world: World) -> Found:
     for commit in world.tables.commits:
         judged.update(commit.decided.replayed)
     taken: Counter[uuid.UUID] = Counter()
-    for letter, _ in world.replays:
+    for letter, _ in world.desk.replays:
         taken[letter] += 1
     for letter, count in judged.items():
         if count > taken[letter]:
