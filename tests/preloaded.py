@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import inspect
 from importlib import import_module
 
 PROGRAMS = (
@@ -11,8 +12,14 @@ PROGRAMS = (
 )  # fmt: skip
 COMMANDS = ("ops.cli.connections", "ops.cli.decisions", "ops.cli.letter_views", "ops.devstack.publishing")
 """What commands import when they are called."""
+LIBRARIES = (
+    "typer._adapters", "pydantic.fields", "pydantic.type_adapter", "faust.assignor.partition_assignor",
+    "faust.fixups.django", "faust.tables.objects", "faust.tables.sets", "faust.topics",
+)  # fmt: skip
+"""What libraries import at first use."""
 
-for name in (*PROGRAMS, *COMMANDS):
+for name in (*PROGRAMS, *COMMANDS, *LIBRARIES):
     import_module(name)
+inspect.getmodule(inspect.currentframe())  # learns the file of every module, for which faust asks
 gc.collect()
 gc.freeze()  # the collector would touch the pages that the forked ones share, and so copy them
