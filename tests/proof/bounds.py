@@ -21,6 +21,7 @@ ZEROS: Mapping[str, Iterable[tuple[str, str, str]]] = {
     "chaos": _CHAOS,
     "campaign": _CHAOS,
     "histories": (("histories in which an invariant was broken", "red", "histories"),),
+    "crashes": (("crashes after which the books did not balance", "red", "crashes"),),
     "fuzz": (("inputs that crashed a parser", "crashes", "executions"),),
 }
 """By run, without what follows a hyphen: what is counted, where its count stands, where the number of trials stands."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from operator import itemgetter
 
+from tests.crashes.points import NOT_HERE_YET, POINTS
 from tests.proof.bounds import bounds
 from tests.proof.cells import CELLS, MATRIX
 from tests.proof.figures import Run, flat, kept, tables
@@ -26,7 +28,8 @@ An event that never happened in n trials is written as "0 of n" with the bound 3
 
 def document() -> str:
     """The whole page."""
-    return "\n".join([_HEAD, *_promises(), *_detectors(), *_matrix(), *_figures(kept()), *_limits()]).rstrip() + "\n"
+    parts = [*_promises(), *_detectors(), *_matrix(), *_crash_points(), *_figures(kept()), *_limits()]
+    return "\n".join([_HEAD, *parts]).rstrip() + "\n"
 
 
 def _promises() -> Iterator[str]:
@@ -82,6 +85,20 @@ def _by(cell: str, shown: dict[str, list[Proof]]) -> str:
     if not found:
         return f"*not shown*: {CELLS[cell].why_not}"
     return _tests(proof.test + (" (campaign)" if proof.campaign else "") for proof in found)
+
+
+def _crash_points() -> Iterator[str]:
+    yield "## Crash points\n"
+    yield (
+        "Every gap between two effects, by number: a program dies there by SIGKILL, another begins, and the books\n"
+        "must balance. In `make check`: 4 to 13 with each kind of record; all of them: `python -m tests.crashes`.\n"
+    )
+    told = [(point.number, f"`{name}`", point.role, point.then) for name, point in POINTS.items()]
+    told += [(number, "*not shown*", "", why) for number, why in NOT_HERE_YET.items()]
+    yield from _table(
+        ("", "Point", "Program", "What must be so afterwards, or why it is not shown"),
+        ((str(number), *rest) for number, *rest in sorted(told, key=itemgetter(0))),
+    )
 
 
 def _figures(runs: Sequence[Run]) -> Iterator[str]:

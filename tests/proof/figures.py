@@ -18,7 +18,7 @@ from ops.devstack.kafka import COORDINATES
 from tests.proof.marked import ROOT
 
 FOLDER = ROOT / "docs" / "proof"
-LEFT_OUT = frozenset({"hits", "examples", "shrunk", "logs", "reproduce", "versions", "commit"})
+LEFT_OUT = frozenset({"hits", "examples", "first", "shrunk", "logs", "reproduce", "versions", "commit"})
 """Long, of one machine, or told beside the figures."""
 LIBRARIES = ("faust-streaming", "aiokafka", "asyncpg", "hyperscan")
 
@@ -83,7 +83,7 @@ def tables(figures: Mapping[str, Any]) -> Iterator[tuple[str, list[str], list[li
     """Lists of records, by name: the columns, then the rows."""
     for name, value in figures.items():
         if is_table(value):
-            columns = list(value[0])
+            columns = [column for column in value[0] if column not in LEFT_OUT]
             yield name, columns, [[_cell(row.get(column)) for column in columns] for row in value]
 
 
