@@ -74,9 +74,12 @@ def _record(kind: Kind, text: str, number: int, run: int) -> Record:
 
 
 def publish(bootstrap: str, partition: int, records: list[Record]) -> int:
-    """Publishes them in order, all at once, to the partition of `TOPIC`; returns the offset of the first."""
+    """Publishes them in order, all at once, to the partition of `TOPIC`; returns the offset of the first.
+
+    They are one batch however slow this process is: nothing is sent before `flush`, which does not linger.
+    """
     offsets: list[int] = []
-    producer = Producer({"bootstrap.servers": bootstrap, "acks": "all", "linger.ms": 1000})
+    producer = Producer({"bootstrap.servers": bootstrap, "acks": "all", "linger.ms": 60_000})
     for key, value in records:
         producer.produce(
             TOPIC, value, key=key, partition=partition, on_delivery=lambda _, m: offsets.append(m.offset())

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from tests.crashes.lives import met
-from tests.integration.conftest import broker, database, kafka, postgres, stack, system
 
-__all__ = ["broker", "database", "kafka", "postgres", "stack", "system"]
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.import_plugin("tests.attacked")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -7,9 +7,9 @@ import signal
 import sys
 
 from ops.devstack.processes import Child
-from tests.crashes.burial import bury
 from tests.crashes.dying import LAST_WORDS
 from tests.crashes.points import Point
+from tests.integration.burial import bury
 from tests.integration.conftest import Database, System
 from tests.integration.pipeline import until
 

@@ -26,6 +26,7 @@ from schemas.topics import TOPICS, Topic
 from streams.adapters.database import connect, create_pool
 from streams.adapters.migrations import migrate
 from streams.adapters.secrets import DB_PASSWORD, FileSecrets
+from tests.integration.burial import bury
 from tests.programs import Surroundings, start_module
 
 _TEMPLATE = "mutt_template"
@@ -219,6 +220,8 @@ class System:
 async def system(broker: Stack, database: Database) -> AsyncIterator[System]:
     yield System(broker, database)
     end_workers(broker)
+    if broker.kafka.child is not None and broker.kafka.child.running:
+        await bury(broker.kafka.bootstrap, *GROUPS)
 
 
 def end_workers(stack: Stack) -> None:

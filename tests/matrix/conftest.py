@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from ops.devstack.layout import free_port
-from ops.devstack.stack import Stack
-from tests.chaos.frames import KafkaFramer, PostgresFramer
 from tests.chaos.proxy import Proxy
-from tests.integration.conftest import System, broker, database, postgres, stack, system
+from tests.integration.conftest import System
 from tests.matrix.ground import Ground
 
-__all__ = ["broker", "database", "ground", "kafka", "postgres", "proxy", "stack", "system"]
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.import_plugin("tests.attacked")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -22,24 +20,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.integration)
-
-
-@pytest.fixture(scope="session")
-def proxy(stack: Stack) -> Iterator[Proxy]:
-    """A link to each server. Who asks Kafka through its link is sent back through it."""
-    with Proxy() as proxy:
-        behind = free_port()
-        link = proxy.link("kafka", behind, KafkaFramer)
-        stack.kafka.proxied = (behind, link.port)
-        proxy.link("postgres", stack.postgres.port, PostgresFramer)
-        yield proxy
-
-
-@pytest.fixture(scope="session")
-def kafka(stack: Stack, proxy: Proxy) -> Stack:
-    """The stack with Kafka running, reached directly or through the proxy."""
-    stack.start_kafka()
-    return stack
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ def ask(
     port: int, method: str, path: str, key: str, body: Any = None, headers: dict[str, str] | None = None
 ) -> tuple[int, Any, dict[str, str]]:
     """Status, body and headers (small letters). Raises OSError or HTTPException when no whole answer comes."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     try:
         sent = {"X-API-KEY": key, "Content-Type": "application/json"} | (headers or {})
         connection.request(method, path, None if body is None else json.dumps(body), sent)

@@ -27,6 +27,8 @@ from tests.matrix.http import ask
 RULES, EXPORT = "/api/v2/rules", "/api/v2/config-audit/export"
 KILLS = 3
 ABORTED = 1000
+BUSY = 503
+"""Of a machine that is busy with other tests: asked again."""
 SPARE_FILES = 40
 """Connections of its pools, and those that are not cleared away yet."""
 
@@ -46,7 +48,7 @@ async def test_killed_while_it_writes_the_same_requests_again_make_each_rule_onc
     for _ in range(KILLS):
         with process(settings) as (port, child):
             writing = asyncio.create_task(_write_until_it_fails(port, key, first=made))
-            await until(partial(_rules_beyond, database, made + 10), "rules are written")
+            await until(partial(_rules_beyond, database, made + 3), "rules are written")
             child.kill()
             unanswered.append(await writing)
         made = unanswered[-1] + 1
@@ -74,8 +76,8 @@ async def _write_until_it_fails(port: int, key: str, first: int) -> int:
     try:
         while True:
             status, body, _ = await _write(port, key, number)
-            assert status == 201, body
-            number += 1
+            assert status in (201, BUSY), body
+            number += status == 201
     except (OSError, http.client.HTTPException):
         return number
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -24,6 +25,8 @@ from tests.matrix.needs import needs_root
 
 BEYOND_THE_SESSION_S = 9.0
 """The stack's workers are given up after 6 s."""
+GIVEN_OUT_S = 4.0
+"""What the broker had given out when it froze is committed within that, or it had given out nothing."""
 
 
 @pytest.mark.proves("broker.kill", "broker.restart")
@@ -34,14 +37,24 @@ async def test_killed_while_alerts_wait_for_it_they_are_published_later_and_the_
     with process(replace(ground.system.settings, api_port=free_port())) as (port, _):
         async with ground.under_load():
             broker = ground.stack.kafka
-            with frozen(server(broker.child)):
-                await until(lambda: _unpublished(ground), "a batch is committed that the broker does not take")
-                await asyncio.to_thread(broker.kill)
+            await until(lambda: _killed_while_alerts_wait(ground), "a batch is committed that the broker does not take")
             status, _ = await asyncio.to_thread(get, port, "/api/v1/audit-logs", {"X-API-KEY": key.reveal()})
             assert status == 200
             await asyncio.to_thread(broker.start)
             await ground.goes_on()
             assert worker.running
+
+
+async def _killed_while_alerts_wait(ground: Ground) -> bool:
+    """Freezes the broker; kills it once a batch that it had given out is committed. It may have given out none."""
+    broker, end = ground.stack.kafka, time.monotonic() + GIVEN_OUT_S
+    with frozen(server(broker.child)):
+        while time.monotonic() < end:
+            if await _unpublished(ground):
+                await asyncio.to_thread(broker.kill)
+                return True
+            await asyncio.sleep(0.1)
+    return False
 
 
 async def _unpublished(ground: Ground) -> int:

@@ -14,8 +14,8 @@ from tests.integration.pipeline import ask
 from tests.matrix.ground import Ground
 
 RULES = 10_000
-STALL_S = 2.0
-"""Far above what a busy machine does to an answer, far below what compiling so many takes."""
+SHARE = 4
+"""An answer takes a small part of the time of taking them in; compiled in the loop they would take all of it."""
 
 
 @pytest.mark.campaign
@@ -26,13 +26,13 @@ async def test_ten_thousand_rules_are_taken_in_while_events_go_on(ground: Ground
     ground.start("match-1")
     async with ground.under_load():
         command = start_mutt(ground.system.database, ground.stack, "rules", "import", str(file), "--yes")
-        slowest = 0.0
+        slowest, first = 0.0, time.monotonic()
         while await ground.reads("match-1", "mutt_alerter_cache_rules_count") < RULES:
             began = time.monotonic()
             status, _ = await asyncio.to_thread(ask, ground.ports["match-1"], "/health")
             slowest = max(slowest, time.monotonic() - began)
             assert status == 200
-        assert slowest < STALL_S
+        assert slowest < (time.monotonic() - first) / SHARE
         done = await asyncio.to_thread(command.end)
         assert done.returncode == 0, done.stderr
         await ground.goes_on()

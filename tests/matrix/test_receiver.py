@@ -24,6 +24,8 @@ KEYS = {
 }  # fmt: skip
 BREAKS = 15
 """Answers that break off before the receiver is well again."""
+PATIENT = {"webhook_timeout": 60.0}
+"""Where posts are counted: on a machine that stands still for a while none is given up."""
 
 Reply = Callable[[asyncio.StreamWriter], Awaitable[None]]
 
@@ -37,7 +39,7 @@ async def quick(system: System) -> None:
 @pytest.mark.proves("receiver.kill")
 async def test_while_nobody_listens_alerts_wait_and_each_is_delivered_once(system: System) -> None:
     async with listening() as first:
-        system.start("forward-1", webhook_url=first.url)
+        system.start("forward-1", webhook_url=first.url, **PATIENT)
         await raise_alerts(system, alerts_of(FIRST, HOSTS))
         await until(lambda: _delivered(system, FIRST), "the first are delivered")
     await raise_alerts(system, alerts_of(MORE, HOSTS, first=FIRST))
@@ -72,7 +74,7 @@ async def _repeated(posts: Counter[str]) -> bool:
 @pytest.mark.proves("receiver.reset", "receiver.cut")
 async def test_answers_that_break_off_are_unknown_and_the_same_id_goes_out_again(system: System) -> None:
     async with breaking() as receiver:
-        system.start("forward-1", webhook_url=receiver.url)
+        system.start("forward-1", webhook_url=receiver.url, **PATIENT)
         await raise_alerts(system, alerts_of(MORE, HOSTS))
         await until(lambda: _delivered(system, MORE), "all are delivered")
         assert not receiver.breaks

@@ -23,7 +23,7 @@ from ops.devstack.stack import Stack
 from schemas.topics import TOPICS
 from tests.chaos.checker import Report, Sources, checked
 from tests.chaos.checker.watch import Sample, Watch
-from tests.crashes.burial import bury
+from tests.integration.burial import bury
 from tests.integration.conftest import Database, _forget_groups, new_database
 from tests.integration.pipeline import settled, until
 
