@@ -1,12 +1,19 @@
-"""`make test` and `make check`: runs the steps, says how each went, and with --json ends with one JSON object."""
+"""`make test` and `make check`: runs the steps, says how each went, and with --json ends with one JSON object.
+
+`seconds` are those of each step. `gates` are those of each gate of the proof: what its tests took, setup and all, shared
+by the processes of their step.
+"""
 
 from __future__ import annotations
 
 import json
 import subprocess
 import sys
+import tempfile
 import time
+from dataclasses import dataclass, field
 from pathlib import Path
+from xml.etree import ElementTree
 
 from tests.programs import bare_environment
 
@@ -38,27 +45,52 @@ TESTS = {
 proof waits for ends, beginnings and outages more than it works."""
 
 
+GATES = {
+    "kills": ("tests.integration.test_kills",),
+    "planted": ("tests.planted",),
+    "crashes": ("tests.crashes",),
+    "histories": ("tests.histories.test_first_half", "tests.histories.test_second_half"),
+    "matrix": ("tests.matrix",),
+}
+"""The modules of each gate of the proof."""
+
+
+@dataclass
+class Outcome:
+    """What came of the steps so far."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+    gates: dict[str, float] = field(default_factory=dict)
+    failed: list[str] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, object]:
+        whole = {"ok": not self.failed, "failed": self.failed, "seconds": self.seconds, "gates": self.gates}
+        return whole | {"gates_together": round(sum(self.gates.values()), 1)}
+
+
 def main(command: str, arguments: list[str]) -> int:
     as_json = "--json" in arguments
     arguments = [argument for argument in arguments if argument != "--json"]
-    seconds: dict[str, float] = {}
-    failed: list[str] = []
-    steps = dict(CHECKS) if command == "check" else {}
-    tests = {"tests": arguments} if arguments else TESTS
-    for name, step in (steps | {name: _pytest(given) for name, given in tests.items()}).items():
-        _step(name, step, seconds, failed)
+    outcome = Outcome()
+    for name, step in (CHECKS if command == "check" else {}).items():
+        _step(name, step, outcome)
+    with tempfile.TemporaryDirectory() as folder:
+        for name, given in ({"tests": arguments} if arguments else TESTS).items():
+            report = Path(folder) / f"{name}.xml"
+            _step(name, [*_pytest(given), f"--junitxml={report}"], outcome)
+            outcome.gates |= gates(report, _processes(given))
     if as_json:
-        print(json.dumps({"ok": not failed, "failed": failed, "seconds": seconds}))
-    return 1 if failed else 0
+        print(json.dumps(outcome.as_json()))
+    return 1 if outcome.failed else 0
 
 
-def _step(name: str, command: list[str], seconds: dict[str, float], failed: list[str]) -> None:
+def _step(name: str, command: list[str], outcome: Outcome) -> None:
     print(f"== {name}", flush=True)
     began = time.monotonic()
     status = subprocess.run(command, cwd=ROOT, env=bare_environment(), check=False).returncode
-    seconds[name] = round(time.monotonic() - began, 1)
+    outcome.seconds[name] = round(time.monotonic() - began, 1)
     if status:
-        failed.append(name)
+        outcome.failed.append(name)
         print(f"== {name} failed with status {status}", flush=True)
 
 
@@ -68,6 +100,20 @@ def _pytest(arguments: list[str]) -> list[str]:
         return command
     print(f"the real samples are not at {CORPUS}: tests marked `corpus` are left out", flush=True)
     return [*command, "-m", "not corpus"] if "-m" not in arguments else command
+
+
+def _processes(arguments: list[str]) -> int:
+    return int(arguments[arguments.index("-n") + 1]) if "-n" in arguments else 1
+
+
+def gates(report: Path, processes: int) -> dict[str, float]:
+    """Seconds of the gates that a report of pytest (JUnit's XML) tells of."""
+    took: dict[str, float] = {}
+    for case in ElementTree.parse(report).iter("testcase") if report.exists() else ():  # noqa: S314 - our own file
+        for name, modules in GATES.items():
+            if f"{case.get('classname')}.".startswith(tuple(f"{module}." for module in modules)):
+                took[name] = took.get(name, 0.0) + float(case.get("time") or 0.0)
+    return {name: round(seconds / processes, 1) for name, seconds in took.items()}
 
 
 if __name__ == "__main__":
