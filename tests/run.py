@@ -1,7 +1,7 @@
 """`make test` and `make check`: runs the steps, says how each went, and with --json ends with one JSON object.
 
-`seconds` are those of each step. `gates` are those of each gate of the proof: what its tests took, setup and all, shared
-by the processes of their step.
+`seconds` are those of each step. `gates` are those of each gate of the proof: what its tests took, setup and all,
+shared by the processes of their step.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ def _processes(arguments: list[str]) -> int:
 def gates(report: Path, processes: int) -> dict[str, float]:
     """Seconds of the gates that a report of pytest (JUnit's XML) tells of."""
     took: dict[str, float] = {}
-    for case in ElementTree.parse(report).iter("testcase") if report.exists() else ():  # noqa: S314 - our own file
+    for case in ElementTree.parse(report).iter("testcase") if report.exists() else ():
         for name, modules in GATES.items():
             if f"{case.get('classname')}.".startswith(tuple(f"{module}." for module in modules)):
                 took[name] = took.get(name, 0.0) + float(case.get("time") or 0.0)
