@@ -26,6 +26,8 @@ class FakeBatchStore:
         self.alerts: list[Row] = []
         self.committed: list[Decided] = []
         self.letters: dict[uuid.UUID, LetterState] = {}
+        self.kept: dict[tuple[str, int], dict[int, Seen]] = {}
+        """Signatures."""
         self.refuse: set[int] = set()
         self.faults: list[MuttError] = []
         self.lost_answers: list[MuttError] = []
@@ -45,7 +47,7 @@ class FakeBatchStore:
         self.stands[topic, partition] = Progress(next_offset=at.next_offset, epoch=at.epoch, halted=reason)
 
     async def signatures(self, topic: str, partition: int, limit: int) -> Mapping[int, Seen]:
-        return {}
+        return dict(self.kept.get((topic, partition), {}))
 
     async def replay_states(self, letters: Sequence[uuid.UUID]) -> Mapping[uuid.UUID, LetterState]:
         return {letter: self.letters[letter] for letter in letters if letter in self.letters}
@@ -67,8 +69,15 @@ class FakeBatchStore:
         self.committed.append(decided)
         for letter in decided.replayed:
             self.letters[letter] = LetterState.REPLAYED
-        minute = work.now.replace(second=0, microsecond=0)
-        row = LedgerRow(progress.extends(minute, 1) or work.first, minute, work.knowledge.rule_set.version)
+        for written in decided.letters:
+            self.letters.setdefault(written.id, LetterState.OPEN)
+        kept = self.kept.setdefault(place, {})
+        for key in decided.signatures.deletions():
+            kept.pop(key, None)
+        kept.update(decided.signatures.rows())
+        minute, version = work.now.replace(second=0, microsecond=0), work.knowledge.rule_set.version
+        extended = progress.extends(minute, version)
+        row = LedgerRow(work.first if extended is None else extended, minute, version)
         self.stands[place] = Progress(
             next_offset=work.after, epoch=progress.epoch, last_sha256=decided.last_sha256, last_row=row
         )

@@ -249,6 +249,10 @@ class Tables:
             counts = self.sli["forwarder", ("mutt.alerts", each.partition)]
             counts[0] += each.good
             counts[1] += each.posts
+            if each.state is not AlertState.PENDING:
+                ends = self.sli["alert_latency", ("mutt.alerts", each.partition)]
+                ends[0] += each.on_time
+                ends[1] += 1
             if each.letter is not None:
                 self.insert_letters([each.letter])
                 self.come_back(each.letter.id, each.replay_of)

@@ -2,39 +2,22 @@
 
 from __future__ import annotations
 
-import datetime as dt
+import uuid
 from typing import Any
 
 import asyncpg
 import pytest
 
-from schemas.config import DynamicConfig
 from schemas.errors import Fenced, RowRefused
-from schemas.rules import Handling
 from schemas.topics import SYSLOG
 from streams.adapters import batches
 from streams.adapters.batch_statements import SMALL, is_small
 from streams.adapters.batches import PostgresBatchStore, refused_offset
-from streams.core.batches import PlainRecord
-from streams.core.disposition import decide
-from streams.core.matching import Knowledge
 from streams.core.progress import Progress
-from streams.core.signatures import SignatureBook
-from streams.core.work import Decided, Work
-from tests.builders import event_json, rule, rule_set
+from streams.core.work import Decided
+from tests.contracts.batch_store import TEXTS, Batches, BatchStoreContract, batch, said
 from tests.integration.conftest import Database
 
-NOW = dt.datetime(2026, 11, 2, 12, 0, 30, tzinfo=dt.UTC)
-AT = 1_793_620_800_000
-TEXTS = ("link down on Gi0/1", "config saved\0 by admin", "heartbeat", "nothing knows this 1", "nothing knows this 2")
-KNOWLEDGE = Knowledge.of(
-    rule_set(
-        rule(id=1, match_string="link down"),
-        rule(id=2, match_string="config saved", prod_handling=Handling.LOG_ONLY),
-        rule(id=3, match_string="heartbeat", prod_handling=Handling.IGNORE),
-        config=DynamicConfig(audit_unhandled_events=True, unhandled_threshold=2),
-    )
-)
 TABLES = {
     "audit": '"offset"',
     "alerts": '"offset"',
@@ -47,20 +30,30 @@ OF_THE_PARTITION = {"partition", "id", "alert_id", "payload", "signature", "crea
 """Differ from partition to partition, or from moment to moment."""
 
 
-def batch(partition: int, *values: bytes, first: int = 0) -> Decided:
-    records = [
-        PlainRecord(first + at, AT + at, b"h1", value, ()) for at, value in enumerate(values or map(said, TEXTS))
-    ]
-    return decide(
-        Work(
-            topic=SYSLOG, partition=partition, first=first, after=first + len(records), records=records,
-            knowledge=KNOWLEDGE, book=SignatureBook(), now=NOW,
-        )
-    )  # fmt: skip
+class InPostgres:
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+        self.store = PostgresBatchStore(pool)
+
+    async def audited(self) -> list[int]:
+        rows = await self._pool.fetch('SELECT "offset" FROM audit WHERE partition = 0 ORDER BY "offset"')
+        return [row["offset"] for row in rows]
+
+    async def alerts(self) -> set[uuid.UUID]:
+        return {row["id"] for row in await self._pool.fetch("SELECT id FROM alerts")}
+
+    def spoil(self, decided: Decided, at: int) -> None:
+        """A NUL in the host's name."""
+        row = decided.audit[at]
+        decided.audit[at] = (*row[:5], "h" * 20 + "\0", *row[6:])
 
 
-def said(text: str) -> bytes:
-    return event_json(message=text, timestamp="2026-11-02T12:00:00Z")
+class TestPostgresBatchStore(BatchStoreContract):
+    @pytest.fixture(params=["in one statement", "by parts"])
+    def batches(self, request: pytest.FixtureRequest, database: Database, monkeypatch: pytest.MonkeyPatch) -> Batches:
+        if request.param == "by parts":
+            monkeypatch.setattr(batches, "is_small", lambda _: False)
+        return InPostgres(database.pool)
 
 
 async def begun(store: PostgresBatchStore, partition: int) -> Progress:
@@ -108,7 +101,7 @@ async def test_a_refused_row_of_a_small_batch_is_named_and_nothing_is_written(da
     store = PostgresBatchStore(database.pool)
     progress = await begun(store, 0)
     decided = batch(0)
-    decided.audit[1] = (*decided.audit[1][:5], "h" * 20 + "\0", *decided.audit[1][6:])
+    InPostgres(database.pool).spoil(decided, 1)
     assert is_small(decided)
     with pytest.raises(RowRefused) as refused:
         await store.commit(decided, progress)
