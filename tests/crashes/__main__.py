@@ -13,7 +13,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from tests.crashes.lives import met
+from tests.crashes.deaths import met
 from tests.crashes.points import POINTS
 from tests.told import run
 

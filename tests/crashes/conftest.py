@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.crashes.lives import met
+from tests.crashes.deaths import met
 
 
 def pytest_configure(config: pytest.Config) -> None:
