@@ -12,7 +12,7 @@ from confluent_kafka.admin import AdminClient
 
 async def bury(bootstrap: str, *groups: str) -> None:
     """Says for every member that it leaves; to be called when all of them are dead."""
-    dead = await asyncio.to_thread(_members, bootstrap, groups)
+    dead = await asyncio.to_thread(members, bootstrap, groups)
     if not dead:
         return
     client = AIOKafkaClient(bootstrap_servers=bootstrap)
@@ -24,8 +24,8 @@ async def bury(bootstrap: str, *groups: str) -> None:
         await client.close()
 
 
-def _members(bootstrap: str, groups: tuple[str, ...]) -> list[tuple[str, str]]:
-    """Group and id of each."""
+def members(bootstrap: str, groups: tuple[str, ...]) -> list[tuple[str, str]]:
+    """Group and id of each member, the dead that were not noticed included."""
     admin = AdminClient({"bootstrap.servers": bootstrap})  # it answers for as long as it is held
     found = []
     for group, answer in admin.describe_consumer_groups(list(groups), request_timeout=30).items():

@@ -7,7 +7,7 @@ import base64
 import json
 import sys
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -23,7 +23,7 @@ from ops.devstack.stack import Stack
 from schemas.topics import TOPICS
 from tests.chaos.checker import Report, Sources, checked
 from tests.chaos.checker.watch import Sample, Watch
-from tests.integration.burial import bury
+from tests.integration.burial import bury, members
 from tests.integration.conftest import Database, _forget_groups, new_database
 from tests.integration.pipeline import settled, until
 
@@ -31,7 +31,7 @@ SYSLOG = "mutt.ingest.syslog"
 GROUPS = {"match": "mutt-match", "forward": "mutt-forward", "dead-letters": "mutt-dead-letters"}
 ENDS_WITHIN_S = 60.0
 STALLS_FOR_S = 4.0
-"""Where a bug stalls a run, nothing moves for so long before that is believed."""
+"""Where a bug stalls a run, nothing moves for so long, with every worker in its group, before that is believed."""
 
 
 @dataclass(frozen=True)
@@ -189,6 +189,7 @@ class World:
     async def _wait(self, wait: Callable[[float], Awaitable[None]]) -> None:
         if not self.stalls:
             return await wait(ENDS_WITHIN_S)
+        await until(self._all_joined, "every worker is in its group", within=ENDS_WITHIN_S)
         stood: object = None
         while (stands := await self.pool.fetchrow(_STANDS)) != stood:
             stood = stands
@@ -197,6 +198,13 @@ class World:
             except AssertionError:
                 continue
         return None
+
+    async def _all_joined(self) -> bool:
+        """However slowly they start."""
+        roles = [name.rpartition("-")[0] for name, child in self.started.items() if child.running]
+        wanted = Counter(GROUPS[role] for role in roles if role in GROUPS)
+        there = Counter(group for group, _ in await asyncio.to_thread(members, self.bootstrap, tuple(GROUPS.values())))
+        return all(there[group] >= count for group, count in wanted.items())
 
     @asynccontextmanager
     async def watched(self) -> AsyncIterator[Watch]:
