@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree import ElementTree
@@ -72,8 +73,8 @@ def main(command: str, arguments: list[str]) -> int:
     as_json = "--json" in arguments
     arguments = [argument for argument in arguments if argument != "--json"]
     outcome = Outcome()
-    for name, step in (CHECKS if command == "check" else {}).items():
-        _step(name, step, outcome)
+    if command == "check":
+        _checks(outcome)
     with tempfile.TemporaryDirectory() as folder:
         for name, given in ({"tests": arguments} if arguments else TESTS).items():
             report = Path(folder) / f"{name}.xml"
@@ -84,11 +85,34 @@ def main(command: str, arguments: list[str]) -> int:
     return 1 if outcome.failed else 0
 
 
+def _checks(outcome: Outcome) -> None:
+    """All at once: the longest of them uses one processor."""
+    with ThreadPoolExecutor(len(CHECKS)) as pool:
+        runs = {name: pool.submit(_run, command, subprocess.PIPE) for name, command in CHECKS.items()}
+    for name, run in runs.items():
+        done, seconds = run.result()
+        print(f"== {name}\n{done.stdout}", end="", flush=True)
+        _note(name, done.returncode, seconds, outcome)
+
+
 def _step(name: str, command: list[str], outcome: Outcome) -> None:
     print(f"== {name}", flush=True)
+    done, seconds = _run(command, None)
+    _note(name, done.returncode, seconds, outcome)
+
+
+def _run(command: list[str], output: int | None) -> tuple[subprocess.CompletedProcess[str], float]:
+    """What came of it, and its seconds."""
     began = time.monotonic()
-    status = subprocess.run(command, cwd=ROOT, env=bare_environment(), check=False).returncode
-    outcome.seconds[name] = round(time.monotonic() - began, 1)
+    done = subprocess.run(
+        command, cwd=ROOT, env=bare_environment(), check=False, stdout=output, stderr=output and subprocess.STDOUT,
+        text=True,
+    )  # fmt: skip
+    return done, time.monotonic() - began
+
+
+def _note(name: str, status: int, seconds: float, outcome: Outcome) -> None:
+    outcome.seconds[name] = round(seconds, 1)
     if status:
         outcome.failed.append(name)
         print(f"== {name} failed with status {status}", flush=True)
