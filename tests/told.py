@@ -15,8 +15,12 @@ class Told:
 
     status: int = 0
     tests: list[dict[str, Any]] = field(default_factory=list)
+    properties: list[tuple[str, Any]] = field(default_factory=list)
+    """Of all tests."""
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.when == "teardown":
+            self.properties += report.user_properties
         if report.when == "call" or report.outcome != "passed":
             name = report.nodeid.rpartition("/")[2]
             measured = dict(report.user_properties)

@@ -1,8 +1,8 @@
 """`python -m tests.crashes [-k …] [--json]`: programs die at all crash points, with every record everywhere in a batch.
 
 Points 1 to 20 with each kind of record at each place of a batch, the others once each, where it matters with several
-kinds. Arguments go to pytest (`-k "4_ or 13_"` is some points). With --json the last line is one JSON object: how many
-programs died where they were to, and for each point how many of them.
+kinds. Arguments go to pytest: `-k "4_ or 13_"` is some points, `-n 2 --dist load` two at a time. With --json the last
+line is one JSON object: how many programs died where they were to, and for each point how many of them.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from tests.crashes.deaths import met
 from tests.crashes.points import POINTS
 from tests.told import run
 
@@ -25,7 +24,8 @@ def main(arguments: list[str]) -> int:
     told = run(Path(__file__).parent, [*EACH, *(argument for argument in arguments if argument != "--json")])
     if as_json:
         red = [test["test"] for test in told.tests if test["outcome"] != "passed"]
-        print(json.dumps(told.counts | {"red": red, "crashes": len(met), "points": points(Counter(met))}))
+        died = Counter(name for key, names in told.properties if key == "died" for name in names.split(",") if name)
+        print(json.dumps(told.counts | {"red": red, "crashes": died.total(), "points": points(died)}))
     return told.status
 
 

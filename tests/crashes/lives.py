@@ -7,7 +7,6 @@ import signal
 import sys
 
 from ops.devstack.processes import Child
-from tests.crashes.deaths import met
 from tests.crashes.dying import LAST_WORDS
 from tests.crashes.points import Point
 from tests.integration.burial import bury
@@ -36,6 +35,10 @@ def start(system: System, point: Point, nth: int = 1, arguments: tuple[str, ...]
     argv = [sys.executable, "-m", "tests.chaos.worker", point.role, "--crash", f"{point.name}:{nth}"]
     settings = {"database_url": system.settings.database_url} | settings
     return system.stack.spawn("doomed", [*argv, *(("--", *arguments) if arguments else ())], **settings)
+
+
+met: list[str] = []
+"""The points at which programs have died in this process, in order."""
 
 
 async def dead_at(system: System, child: Child, point: Point) -> None:
