@@ -10,12 +10,13 @@ from tests.chaos.checker import committed_offsets
 from tests.chaos.hit import IN_FLIGHT_S, MANY, RECOVER_S, Scene
 from tests.chaos.plan import MATCHERS
 from tests.chaos.world import poll
-from tests.integration.pipeline import gauge
 from tests.integration.topics import end_offsets
 
 DRAIN_S = 12.0
 """A worker that is told to end has drained in 10 s."""
 DLQ = "mutt.dlq"
+EVERYWHERE = 20
+"""Partitions of all: those of one that went are then among them."""
 
 
 async def kill(scene: Scene) -> None:
@@ -126,7 +127,7 @@ async def _kill_server(scene: Scene) -> None:
 
 
 async def term(scene: Scene) -> None:
-    """SIGTERM: drained in time, status 0, and another one takes over."""
+    """SIGTERM: drained in time, status 0, and others take over before it is started again."""
     world, name = scene.world, scene.step.target
     waiting = await scene.work()
     pending = await world.pending_alerts()
@@ -138,8 +139,10 @@ async def term(scene: Scene) -> None:
         scene.hit.problem = f"{name} ended with status {status} after {took} s"
     scene.hit.found = {"waiting": len(waiting), "alerts": pending, "drained_s": took}
     scene.hit.effective = bool(waiting)
+    if name in MATCHERS:
+        scene.hit.found["stood_s"] = await scene.moved(await scene.work(EVERYWHERE))
     world.start_again(name)
-    await scene.moved(waiting)
+    await scene.moved(await scene.world.waiting())
 
 
 async def freeze(scene: Scene) -> None:
@@ -155,10 +158,4 @@ async def freeze(scene: Scene) -> None:
     finally:
         child.process.send_signal(signal.SIGCONT)
     scene.hit.found["frozen_s"] = took
-
-    async def member() -> bool:
-        world.look_after()
-        return await asyncio.to_thread(gauge, world.ports[name], "mutt_partitions_assigned") > 0
-
-    if not await poll(member, RECOVER_S, every=0.2):
-        scene.hit.problem = f"{name} was no member again within {RECOVER_S:.0f} s"
+    await scene.member(name)

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 from ops.devstack.processes import StackFailed
-from tests.chaos import faults_desk, faults_machine, faults_process, faults_wire
+from tests.chaos import duel, faults_desk, faults_machine, faults_process, faults_wire
 from tests.chaos.checker import Sources, checked
 from tests.chaos.checker.watch import Watch
 from tests.chaos.desk import Operator
@@ -26,6 +26,7 @@ STRIKES: Mapping[str, Callable[[Scene], Awaitable[None]]] = {
     "kill": faults_process.kill,
     "term": faults_process.term,
     "freeze": faults_process.freeze,
+    "duel": duel.duel,
     "cut": faults_wire.wire,
     "reset": faults_wire.wire,
     "half_close": faults_wire.wire,
@@ -152,12 +153,21 @@ async def _quiet(played: Played, made: World) -> None:
         await asyncio.to_thread(link.heal)
     await asyncio.to_thread(made.sender.finish)
     played.sent, played.answers = made.sender.sent, dict(made.sender.answers)
+    await _none_halts(made)
     await settled(made.pool, made.stack.kafka.bootstrap, within=QUIET_S)
     await until(lambda: _delivered(made), "all alerts are delivered", within=QUIET_S)
     made.wanted.clear()
     await _end_well(played, made)
     played.repeats = int((await asyncio.to_thread(made.stack.sink_stats))["duplicates"])
     played.seconds["quiet"] = round(time.monotonic() - began, 1)
+
+
+async def _none_halts(made: World) -> None:
+    """Nothing that a plan does to the system halts a partition, and one that did would be waited for in vain."""
+    halted = await made.pool.fetch(
+        "SELECT topic, partition, halted_reason FROM partition_progress WHERE halted_at IS NOT NULL"
+    )
+    assert not halted, "; ".join(f"{row['topic']}:{row['partition']} halted: {row['halted_reason']}" for row in halted)
 
 
 async def _end_well(played: Played, made: World) -> None:

@@ -54,11 +54,19 @@ def test_what_is_wrong_makes_it_red(seen: Played) -> None:
     [
         played(*[hit()] * 18, *[hit(effective=False)] * 2),
         played(hit(), answers={"ok": 940, "unknown": 60}),
+        played(*[hit()] * 39, hit("duel", effective=False)),
     ],
 )
 def test_too_few_effective_faults_or_answers_make_it_void(seen: Played) -> None:
     answer = verdict(seen)
     assert (answer["ok"], answer["outcome"]) == (False, "void")
+
+
+def test_what_became_of_late_batches_is_told() -> None:
+    answer = verdict(
+        played(hit("duel", found={"late": 5, "refused": 4}), hit("duel", found={"late": 2, "refused": 1, "ended": 1}))
+    )
+    assert (answer["ok"], answer["late_batches"]) == (True, {"came": 6, "refused": 5})
 
 
 def test_a_worker_that_the_watchdog_ended_is_told_and_no_defect() -> None:

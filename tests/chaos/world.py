@@ -23,7 +23,7 @@ from tests.chaos.disk import NO_DISK, SmallDisk, small_disk
 from tests.chaos.frames import KafkaFramer, PostgresFramer
 from tests.chaos.journal import Place, Sender
 from tests.chaos.plan import MATCHERS, Plan
-from tests.chaos.proxy import Link, Proxy
+from tests.chaos.proxy import HOST, Link, Proxy
 from tests.chaos.traffic import record
 from tests.integration.conftest import Database, ForkedStack, empty_topics, new_database
 from tests.integration.pipeline import add_rule, configure
@@ -246,7 +246,10 @@ async def world(stack: ChaosStack, plan: Plan) -> AsyncIterator[World]:
     await moves.install(database.dsn)
     await _rules(database.pool)
     sender = Sender(
-        stack.kafka.bootstrap, stack.layout.home / "journal.jsonl", lambda n: record(plan.seed, n), trickle=TRICKLE
+        f"{HOST}:{stack.links['kafka'].port}",
+        stack.layout.home / "journal.jsonl",
+        lambda n: record(plan.seed, n),
+        trickle=TRICKLE,
     )
     made = World(stack, database, sender)
     stack.control_sink(delay_ms=RECEIVER_MS)
