@@ -7,42 +7,21 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 from ops.devstack.processes import StackFailed
-from tests.chaos import duel, faults_desk, faults_machine, faults_process, faults_wire
 from tests.chaos.checker import Sources, checked
 from tests.chaos.checker.watch import Watch
 from tests.chaos.desk import Operator
+from tests.chaos.faults.strikes import STRIKES
 from tests.chaos.hit import Hit, Scene
 from tests.chaos.memory import CAPS, Memory
 from tests.chaos.plan import Plan, Step
 from tests.chaos.played import Played
-from tests.chaos.world import MISSING, OUTAGE, WORKERS, ChaosStack, World, servers, world
+from tests.chaos.stack import MISSING, ChaosStack, servers
+from tests.chaos.world import OUTAGE, WORKERS, World, world
 from tests.integration.pipeline import settled, until
 
-STRIKES: Mapping[str, Callable[[Scene], Awaitable[None]]] = {
-    "kill": faults_process.kill,
-    "term": faults_process.term,
-    "freeze": faults_process.freeze,
-    "duel": duel.duel,
-    "cut": faults_wire.wire,
-    "reset": faults_wire.wire,
-    "half_close": faults_wire.wire,
-    "delay": faults_wire.wire,
-    "black_hole": faults_wire.wire,
-    "refuse": faults_wire.wire,
-    "trickle": faults_wire.wire,
-    "flip": faults_wire.wire,
-    "commit_cut": faults_wire.commit_cut,
-    "produce_cut": faults_wire.produce_cut,
-    "rules": faults_desk.rules,
-    "config": faults_desk.config,
-    "replay": faults_desk.replay,
-    "disk": faults_machine.disk,
-    "clock": faults_machine.clock,
-}
 ATTEMPTS = 3
 """A step that met no work in flight is played again."""
 READY_S = 90.0
