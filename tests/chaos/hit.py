@@ -66,6 +66,18 @@ class Scene:
         found: dict[Place, int] = await poll(look, IN_FLIGHT_S, every=0.01)
         return found
 
+    async def spread(self, records: int) -> Mapping[Place, int]:
+        """Sends so many; gives the partitions in which work waits once the broker has them."""
+        sender = self.world.sender
+        most = sender.sent + records
+        sender.allow(records)
+
+        async def there() -> bool:
+            return sender.sent >= most and sender.answers.total() >= most
+
+        await poll(there, IN_FLIGHT_S)
+        return await self.world.waiting()
+
     async def alerts(self) -> int:
         """Waits until alerts are on their way to the receiver, and counts them."""
 

@@ -15,8 +15,8 @@ from tests.integration.topics import end_offsets
 DRAIN_S = 12.0
 """A worker that is told to end has drained in 10 s."""
 DLQ = "mutt.dlq"
-EVERYWHERE = 20
-"""Partitions of all: those of one that went are then among them."""
+EVERYWHERE = 150
+"""So many records come to every partition, those of one that went among them."""
 
 
 async def kill(scene: Scene) -> None:
@@ -140,7 +140,7 @@ async def term(scene: Scene) -> None:
     scene.hit.found = {"waiting": len(waiting), "alerts": pending, "drained_s": took}
     scene.hit.effective = bool(waiting)
     if name in MATCHERS:
-        scene.hit.found["stood_s"] = await scene.moved(await scene.work(EVERYWHERE))
+        scene.hit.found["stood_s"] = await scene.moved(await scene.spread(EVERYWHERE))
     world.start_again(name)
     await scene.moved(await scene.world.waiting())
 
