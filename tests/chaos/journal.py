@@ -25,7 +25,7 @@ GROUP = 50
 """Records a flush to disk."""
 CERTAIN = ("MSG_SIZE_TOO_LARGE", "INVALID_RECORD", "TOPIC_AUTHORIZATION_FAILED")
 """After these the broker has not taken it; after any other error nobody knows."""
-ONCE = 25
+ONCE = 10
 FLUSH_S = 90.0
 _UNTIL_KNOWN = {"enable.idempotence": True, "message.timeout.ms": 120_000}
 _ONCE = {"message.send.max.retries": 0, "message.timeout.ms": 4000, "request.timeout.ms": 3000}
