@@ -135,6 +135,7 @@ async def _quiet(played: Played, made: World) -> None:
     await _none_halts(made)
     await settled(made.pool, made.stack.kafka.bootstrap, within=QUIET_S)
     await until(lambda: _delivered(made), "all alerts are delivered", within=QUIET_S)
+    await until(lambda: made.begun(*WORKERS), "every worker has begun", within=QUIET_S)
     made.wanted.clear()
     await _end_well(played, made)
     played.repeats = int((await asyncio.to_thread(made.stack.sink_stats))["duplicates"])

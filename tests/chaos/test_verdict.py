@@ -66,7 +66,7 @@ def test_what_became_of_late_batches_is_told() -> None:
     answer = verdict(
         played(hit("duel", found={"late": 5, "refused": 4}), hit("duel", found={"late": 2, "refused": 1, "ended": 1}))
     )
-    assert (answer["ok"], answer["late_batches"]) == (True, {"came": 6, "refused": 5})
+    assert (answer["ok"], answer["late_batches"]) == (True, {"came": 6, "refused": 5, "not_refused": 1})
 
 
 def test_a_worker_that_the_watchdog_ended_is_told_and_no_defect() -> None:

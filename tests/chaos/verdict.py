@@ -70,9 +70,9 @@ def verdict(played: Played) -> dict[str, Any]:
 
 
 def _late(duels: list[Hit]) -> dict[str, int]:
-    """Batches that came when another had done their work, and how many of them were refused."""
+    """Batches that came when another had done their work: how many the compare-and-set refused, how many it did not."""
     late, ended, refused = (sum(hit.found.get(name, 0) for hit in duels) for name in ("late", ENDED, REFUSED))
-    return {"came": late - ended, "refused": refused}
+    return {"came": late - ended, "refused": refused, "not_refused": late - ended - refused}
 
 
 def _cuts_posts(do: str, target: str) -> bool:

@@ -22,7 +22,7 @@ from tests.chaos.proxy import HOST, Link
 from tests.chaos.stack import ChaosStack
 from tests.chaos.traffic import record
 from tests.integration.conftest import Database, empty_topics, new_database
-from tests.integration.pipeline import add_rule, configure
+from tests.integration.pipeline import add_rule, ask, configure
 
 WORKERS = (*MATCHERS, "forward-1", "dead-letters-1")
 START_S = 180.0
@@ -120,6 +120,15 @@ class World:
             if not child.running:
                 self.ended.append(f"{name} ended with status {child.process.returncode}: {child.tail(300)}")
                 self.start(name)
+
+    async def begun(self, *names: str) -> bool:
+        """Whether these workers answer: from then on a signal ends them as it should, and not the interpreter."""
+        try:
+            for name in names:
+                await asyncio.to_thread(ask, self.ports[name], "/health")
+        except OSError:
+            return False
+        return True
 
     # -- what is in flight ----------------------------------------------------------------------------------------
 

@@ -129,6 +129,7 @@ async def _kill_server(scene: Scene) -> None:
 async def term(scene: Scene) -> None:
     """SIGTERM: drained in time, status 0, and others take over before it is started again."""
     world, name = scene.world, scene.step.target
+    await poll(lambda: world.begun(name), RECOVER_S, every=0.1)
     waiting = await scene.work()
     pending = await world.pending_alerts()
     world.wanted.discard(name)
