@@ -63,9 +63,8 @@ def test_too_few_effective_faults_or_answers_make_it_void(seen: Played) -> None:
 
 
 def test_what_became_of_late_batches_is_told() -> None:
-    answer = verdict(
-        played(hit("duel", found={"late": 5, "refused": 4}), hit("duel", found={"late": 2, "refused": 1, "ended": 1}))
-    )
+    duels = [{"late": 5, "came": 5, "refused": 4}, {"late": 3, "came": 1, "refused": 1, "ended": 1}]
+    answer = verdict(played(*(hit("duel", found=found) for found in duels)))
     assert (answer["ok"], answer["late_batches"]) == (True, {"came": 6, "refused": 5, "not_refused": 1})
 
 

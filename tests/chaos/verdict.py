@@ -6,7 +6,7 @@ from collections import Counter
 from typing import Any
 
 from tests.chaos.hit import Hit
-from tests.chaos.late import ENDED, REFUSED
+from tests.chaos.late import REFUSED
 from tests.chaos.played import Played, quantile
 
 EFFECTIVE = 0.95
@@ -71,8 +71,8 @@ def verdict(played: Played) -> dict[str, Any]:
 
 def _late(duels: list[Hit]) -> dict[str, int]:
     """Batches that came when another had done their work: how many the compare-and-set refused, how many it did not."""
-    late, ended, refused = (sum(hit.found.get(name, 0) for hit in duels) for name in ("late", ENDED, REFUSED))
-    return {"came": late - ended, "refused": refused, "not_refused": late - ended - refused}
+    came, refused = (sum(hit.found.get(name, 0) for hit in duels) for name in ("came", REFUSED))
+    return {"came": came, "refused": refused, "not_refused": came - refused}
 
 
 def _cuts_posts(do: str, target: str) -> bool:

@@ -63,8 +63,9 @@ async def _arrive(scene: Scene, link: Link, keep: Keep) -> None:
 
     await poll(look, ANSWERED_S, every=0.01)
     answers = Counter(answer for kept in keep.kept if (answer := outcome(kept.answer)))
-    scene.hit.found |= {"late": len(keep.kept), **answers}
+    came = answers.total() - answers[ENDED]
+    scene.hit.found |= {"late": len(keep.kept), "came": came, **answers}
     wrong = answers.keys() - {REFUSED, ENDED}
-    scene.hit.effective = answers.total() > answers[ENDED]
+    scene.hit.effective = came > 0
     if wrong:
         scene.hit.problem = f"of {len(keep.kept)} batches of a worker that was replaced: {', '.join(sorted(wrong))}"
