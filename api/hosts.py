@@ -7,8 +7,7 @@ import re
 from collections.abc import Iterable
 from functools import lru_cache
 
-from starlette.datastructures import Headers
-
+from api.head import Head
 from api.problem_types import ProblemType
 from api.problems import Problem
 
@@ -31,10 +30,10 @@ class Hosts:
         self._names = {"localhost", *(name for name in names if not name.startswith("*."))}
         self._endings = tuple(name[1:] for name in names if name.startswith("*."))
 
-    def check(self, headers: Headers) -> None:
+    def check(self, head: Head) -> None:
         """Raises Problem (400) when Host is absent, given twice, malformed, or of another name."""
-        given = headers.getlist("host")
-        match = _HOST.fullmatch(given[0]) if len(given) == 1 else None
+        given = head.only(b"host")
+        match = _HOST.fullmatch(given) if given is not None else None
         if match is None or not self._serves(match["name"].lower().rstrip(".")):
             raise Problem(ProblemType.HOST, REFUSED)
 
