@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hmac
+from collections.abc import Mapping
 from typing import Protocol
-
-from starlette.datastructures import QueryParams
 
 from api.head import Head
 from api.problem_types import ProblemType
@@ -47,7 +46,7 @@ DEVELOPMENT = Client("development", "development", ALL_SCOPES)
 HOLDER = Client("api-key", "holder of the API key", ALL_SCOPES)
 
 
-async def identify(head: Head, query: QueryParams, address: str, authenticator: Authenticator) -> Client:
+async def identify(head: Head, query: Mapping[str, str], address: str, authenticator: Authenticator) -> Client:
     """Raises Problem (401)."""
     if QUERY_KEY in query:
         raise _refused(NOT_IN_URL)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import chain
 
 from starlette.datastructures import QueryParams
@@ -28,7 +28,7 @@ MAX_TARGET = 8 * 1024
 MAX_HEADERS = 32 * 1024
 """Bytes of all header names and values."""
 
-NO_QUERY = QueryParams()
+NO_QUERY: Mapping[str, str] = {}
 _UNREADABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffd]")
 
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import format_datetime
 from functools import lru_cache
-
-from starlette.datastructures import QueryParams
 
 from api.head import Head
 from schemas.versions import API_CURRENT, API_V1, version_headers
@@ -64,7 +63,7 @@ def version_of(path: str) -> ApiVersion:
     return next((version for version in VERSIONS if version.owns(path)), UNVERSIONED)
 
 
-def asked_version(head: Head, query: QueryParams) -> str | None:
+def asked_version(head: Head, query: Mapping[str, str]) -> str | None:
     """The version the caller names, or None: `Accept-Version`, then `X-API-Version`, then `?api_version=`."""
     for asked in (head.first(b"accept-version"), head.first(b"x-api-version"), query.get(VERSION_QUERY)):
         if asked is not None:

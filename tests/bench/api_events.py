@@ -37,17 +37,17 @@ PAGES = 60
 DEEP = 1000
 BATCH = 500
 BARE = """
-import sys, uvicorn
+import asyncio, sys, uvicorn
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.routing import Route
-from api.protocol import MOST_READ, Protocol
+from api.server import listen, served
 
 async def health(_):
     return JSONResponse({"status": "healthy", "service": "api", "version": "0"})
 
-uvicorn.run(Starlette(routes=[Route("/health", health)]), port=int(sys.argv[1]), log_config=None, access_log=False,
-            http=Protocol, h11_max_incomplete_event_size=MOST_READ, ws="none", lifespan="off")
+app = Starlette(routes=[Route("/health", health)])
+asyncio.run(uvicorn.Server(served(app)).serve(sockets=[listen("127.0.0.1", int(sys.argv[1]))]))
 """
 
 
