@@ -12,16 +12,15 @@ from api.versions import V2, VERSION_QUERY
 
 
 async def dispatch(request: Request) -> Response:
-    """Answers by the route that `request.state.found` leads to. Raises Problem: 404, 405, 422."""
+    """Answers by the route that the envelope found. Raises Problem: 404, 405, 422."""
     scope = request.scope
     found: Found | None = scope["state"]["found"]
     if found is None:
         raise Problem(ProblemType.NOT_FOUND, "there is nothing at this path")
-    route = found.place.route(scope["method"])
+    route: ApiRoute | None = scope["state"]["route"]
     if route is None:
         return _without_route(scope["method"], found)
     scope["path_params"] = dict(found.params)
-    scope["state"]["route"] = route
     check_query(route, request)
     return await route.endpoint(request)
 

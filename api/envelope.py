@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import re
-from secrets import token_hex
 from time import perf_counter
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.head import Head
 from api.metrics import NO_ROUTE, ApiMetrics
-from api.routes import Found, Table
+from api.routes import ApiRoute, Found, Table
 from api.versions import RawHeaders, link_to, raw_headers_of, successor_of, version_of
 from streams.logs import IN_HAND
 
 _CORRELATION = re.compile(r"[\x21-\x7e]{1,64}")
 _SAFE = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
 """Where an answer says nothing else."""
+_SAFE_NAMES = [name for name, _ in _SAFE]
 
 
 class Envelope:
@@ -29,17 +30,20 @@ class Envelope:
         metrics.expect(place.path for place in table.places)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Below it, `scope["state"]` has the ids, `head` (a Head) and `found` (where the path leads, or None)."""
-        found, head, request_id = self.table.find(scope["path"]), Head(scope["headers"]), token_hex(16)
+        """Below it, `scope["state"]` has the ids, `head` (a Head), `found` (where the path leads) and `route` (what
+        stands there for the method), both None where nothing is."""
+        head, request_id = Head(scope["headers"]), os.urandom(16).hex()
         ids = {"request_id": request_id, "correlation_id": correlation_id(head) or request_id}
-        scope["state"] = {**ids, "head": head, "found": found}
+        found = self.table.find(scope["path"])
+        route = found.place.route(scope["method"]) if found else None
+        scope["state"] = {**ids, "head": head, "found": found, "route": route}
         started, status = perf_counter(), 500
 
         async def answer(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = _with_ours(message["headers"], ids, _versions(scope, found))
+                message["headers"] = _with_ours(message["headers"], ids, _versions(scope["path"], found, route))
             await send(message)
 
         token = IN_HAND.set(ids)
@@ -52,21 +56,21 @@ class Envelope:
 
 def _with_ours(given: RawHeaders, ids: dict[str, str], versions: RawHeaders) -> RawHeaders:
     """On raw headers, since every answer comes through here."""
-    present = {name for name, _ in given}
+    names = {name for name, _ in given}
     return (
         *given,
         (b"x-request-id", ids["request_id"].encode()),
         (b"x-correlation-id", ids["correlation_id"].encode()),
         *versions,
-        *(pair for pair in _SAFE if pair[0] not in present),
+        *(_SAFE if names.isdisjoint(_SAFE_NAMES) else [pair for pair in _SAFE if pair[0] not in names]),
     )
 
 
-def _versions(scope: Scope, found: Found | None) -> RawHeaders:
+def _versions(path: str, found: Found | None, route: ApiRoute | None) -> RawHeaders:
     if found is None:
-        version = version_of(scope["path"])
-        return raw_headers_of(version, version.lifetime) + link_to(successor_of(version, scope["path"]))
-    route = found.place.route(scope["method"]) or found.place.any_route
+        version = version_of(path)
+        return raw_headers_of(version, version.lifetime) + link_to(successor_of(version, path))
+    route = route or found.place.any_route
     return route.said + link_to(found.successor(route)) if route.lifetime.deprecated else route.said
 
 

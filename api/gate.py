@@ -17,7 +17,7 @@ from api.head import Head
 from api.hosts import Hosts
 from api.problem_types import ProblemType
 from api.problems import Problem
-from api.routes import PUBLIC, Endpoint, Found
+from api.routes import PUBLIC, ApiRoute, Endpoint, Found
 from api.versions import ApiVersion, accepts, asked_version, version_of
 from schemas.scopes import Client
 
@@ -46,15 +46,16 @@ class Gate:
         query = QueryParams(scope["query_string"]) if scope["query_string"] else NO_QUERY
         head: Head = scope["state"]["head"]
         found: Found | None = scope["state"]["found"]
+        route: ApiRoute | None = scope["state"]["route"]
         _check_size(scope)
         _check_framing(head)
         self._hosts.check(head)
         _check_path(scope)
         self._check_version(scope["path"], found, asked_version(head, query))
-        if needs_key(scope["path"], scope["method"], found):
+        if needs_key(scope["path"], found, route):
             address = (scope.get("client") or ("",))[0]
             client = await identify(head, query, address, self._authenticator)
-            _check_scope(scope["method"], found, client)
+            _check_scope(route, client)
             scope["state"]["client"] = client
         return await self._endpoint(request)
 
@@ -68,17 +69,15 @@ class Gate:
             raise Problem(ProblemType.VERSION, _offered(version))
 
 
-def needs_key(path: str, method: str, found: Found | None) -> bool:
+def needs_key(path: str, found: Found | None, route: ApiRoute | None) -> bool:
     """What is no route below /api needs one too: without a key nobody learns what is there."""
     if found is None:
         return path.startswith("/api/")
-    route = found.place.route(method)
     return found.place.path not in PUBLIC if route is None else route.scope is not None
 
 
-def _check_scope(method: str, found: Found | None, client: Client) -> None:
+def _check_scope(route: ApiRoute | None, client: Client) -> None:
     """A method that is no route here (405, OPTIONS) tells nothing that needs a scope."""
-    route = found.place.route(method) if found else None
     if route is not None and route.scope is not None and route.scope not in client.scopes:
         raise Problem(ProblemType.FORBIDDEN, f"this key lacks the scope {route.scope.value}")
 

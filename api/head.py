@@ -5,25 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 
-class Head:
-    """What the headers of one request say. Names are bytes in lower case, as ASGI gives them; values are text."""
+class Head(dict[bytes, list[bytes]]):
+    """The headers of one request: names in lower case, as ASGI gives them, and every value that was given."""
 
     def __init__(self, raw: Iterable[tuple[bytes, bytes]]) -> None:
-        self._values: dict[bytes, list[bytes]] = {}
+        super().__init__()
         for name, value in raw:
-            self._values.setdefault(name, []).append(value)
-
-    def __contains__(self, name: bytes) -> bool:
-        return name in self._values
+            self.setdefault(name, []).append(value)
 
     def all(self, name: bytes) -> list[str]:
-        return [value.decode("latin-1") for value in self._values.get(name, ())]
+        return [value.decode("latin-1") for value in self.get(name, ())]
 
     def first(self, name: bytes) -> str | None:
-        given = self._values.get(name)
-        return given[0].decode("latin-1") if given else None
+        return self[name][0].decode("latin-1") if name in self else None
 
     def only(self, name: bytes) -> str | None:
         """None, too, where it is given more than once."""
-        given = self._values.get(name)
-        return given[0].decode("latin-1") if given and len(given) == 1 else None
+        return self.first(name) if len(self.get(name, ())) == 1 else None

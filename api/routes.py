@@ -165,7 +165,7 @@ class Table:
             methods[route.method] = route
         compiled = [(compile_path(path), methods) for path, methods in by_path.items()]
         places = [(regex, Place(path, methods, convertors)) for (regex, path, convertors), methods in compiled]
-        self._plain = {place.path: place for _, place in places if not place.convertors}
+        self._plain = {place.path: Found(place, {}) for _, place in places if not place.convertors}
         self._templates = [(regex, place) for regex, place in places if place.convertors]
         self.places = tuple(place for _, place in places)
 
@@ -173,7 +173,7 @@ class Table:
         """Where a path leads, whatever the method."""
         plain = self._plain.get(path)
         if plain is not None:
-            return Found(plain, {})
+            return plain
         for regex, place in self._templates:
             if match := regex.match(path):
                 params = place.read(match.groupdict())
