@@ -1,8 +1,16 @@
-"""What takes minutes is left out unless it is asked for: `-m campaign`."""
+"""What holds for all tests: what takes minutes is left out unless it is asked for (`-m campaign`); nothing is timed."""
 
 from __future__ import annotations
 
 import pytest
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.pluginmanager.hasplugin("hypothesispytest"):
+        from hypothesis import settings  # takes a second to import, which tests without it save
+
+        settings.register_profile("untimed", deadline=None)
+        settings.load_profile("untimed")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

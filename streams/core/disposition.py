@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import repeat
 
 from msgspec import structs
@@ -13,7 +13,7 @@ from schemas import codec
 from schemas.alerts import Alert
 from schemas.dead_letters import DeadLetter, LetterState, Reason
 from schemas.errors import RecordRejected
-from schemas.events import MESSAGE_LIMIT, Decoded, Disposition, Flag, Position, derived_id
+from schemas.events import MESSAGE_LIMIT, Decoded, Disposition, Event, Flag, Position, derived_id
 from schemas.plain import decode_plain
 from schemas.rows import EPOCH, instant
 from schemas.rules import Handling, Rule
@@ -23,7 +23,7 @@ from streams.core.backpressure import LEAST_SEVERE, PressurePolicy, severity_cut
 from streams.core.batches import CorruptBatch, OversizedBatch, Record
 from streams.core.letters import header_names
 from streams.core.matching import Judgement
-from streams.core.signatures import SignaturePolicy, signature
+from streams.core.signatures import SignaturePolicy, signature, signatures
 from streams.core.work import HALT_AFTER, Decided, Work, fingerprint, replay_header
 
 TOGETHER = 250
@@ -33,7 +33,8 @@ _LOGGED, _ALERTED, _UNHANDLED = Disposition.LOGGED, Disposition.ALERTED, Disposi
 """Looking up a member of an enum runs Python code; these are asked for with every event."""
 _IGNORE = Handling.IGNORE
 
-Read = tuple[Decoded, Judgement]
+Read = tuple[Decoded, Judgement, int | None]
+"""What a record says, what the rules say of it, and its signature where no rule matches."""
 
 
 def decide(work: Work) -> Decided:
@@ -66,7 +67,7 @@ class _Decision:
         for start in range(0, len(records), TOGETHER):
             part = records[start : start + TOGETHER]
             for at, (record, read) in enumerate(zip(part, self._read_together(part), strict=False), start):
-                covered += self._cover(record, read)
+                covered += self._cover(record) if read is None else self._settle_plain(record, read)
                 if out.failed_in_a_row >= HALT_AFTER:
                     self._halt(at)
                     break
@@ -79,29 +80,44 @@ class _Decision:
         return out
 
     def _read_together(self, part: Sequence[Record]) -> Iterable[Read | None]:
-        """Each record's event and judgement, or nothing: then each is read alone, and says itself what is wrong."""
+        """What each record says, or nothing: then each is read alone, and says itself what is wrong.
+
+        Read together are records without headers that nobody refused; a replay names its letter in a header.
+        """
         values = [record.value for record in part]
-        if None in values:
+        if None in values or self.work.refused or any([record.headers for record in part]):  # noqa: C419
             return repeat(None)
         try:
             decoded = decode_plain(values, self.work.topic)  # type: ignore[arg-type]
             if decoded is None:
                 return repeat(None)
-            return zip(decoded, self.work.knowledge.judge_all([one.event for one in decoded]), strict=True)
+            _flag_mismatches(part, decoded)
+            events = [one.event for one in decoded]
+            judged = self.work.knowledge.judge_all(events)
+            return zip(decoded, judged, _signatures(events, judged), strict=True)
         except Exception:  # noqa: BLE001 - a defect of ours: read alone, each record shows whether it meets it
             return repeat(None)
 
-    def _cover(self, record: Record, read: Read | None) -> int:
+    def _settle_plain(self, record: Record, read: Read) -> int:
+        if record.timestamp != self._time_ms:
+            self._at(record)
+        self._settle(record, read, None)
+        return 1
+
+    def _cover(self, record: Record) -> int:
         """Decides over one record; how many offsets that covers."""
         if type(record) is OversizedBatch:
             return self._oversized(record)
         if type(record) is CorruptBatch:
             raise ValueError("a corrupt batch is never decided over")
-        if record.timestamp != self._time_ms:  # records of one producer batch share their time
-            self._time_ms = record.timestamp
-            self._time = instant(record.timestamp)
-        self._one(record, read)
+        self._at(record)
+        self._one(record)
         return 1
+
+    def _at(self, record: Record) -> None:
+        """The broker's time of what follows; records of one producer batch share theirs."""
+        self._time_ms = record.timestamp
+        self._time = instant(record.timestamp)
 
     def _halt(self, at: int) -> None:
         """Ends the batch with its record number `at`."""
@@ -113,36 +129,44 @@ class _Decision:
         )
         out.work = structs.replace(work, records=work.records[: at + 1], after=record.offset + 1)
 
-    def _one(self, record: Record, read: Read | None) -> None:
-        if self.work.refused and record.offset in self.work.refused:
+    def _one(self, record: Record) -> None:
+        if record.offset in self.work.refused:
             self._reject(record, Reason.DATABASE_VALUE, self.work.refused[record.offset])
             return
         replay_of = self._replay_of(record) if record.headers else None
         if replay_of is not None and self._judged_before(replay_of):
             self.counts[Disposition.IGNORED] += 1
             return
-        try:
-            decoded, judgement = read or self._read(record)
-            self._judged(record, decoded, judgement, replay_of)
-            self.out.failed_in_a_row = 0
-        except RecordRejected as rejected:
-            self.out.failed_in_a_row = 0
-            self._reject(record, rejected.reason, rejected.detail)
-        except Exception as error:  # noqa: BLE001 - a defect of ours: the record is kept as a letter, 20 in a row halt
-            self.out.failed_in_a_row += 1
-            self._reject(record, Reason.INTERNAL_ERROR, f"{type(error).__name__}: {error}")
+        self._settle(record, None, replay_of)
         if replay_of is not None:
             self.out.replayed.append(replay_of)
+
+    def _settle(self, record: Record, read: Read | None, replay_of: uuid.UUID | None) -> None:
+        out = self.out
+        try:
+            decoded, judgement, key = read or self._read(record)
+            self._judged(record, decoded, judgement, key, replay_of)
+            out.failed_in_a_row = 0
+        except RecordRejected as rejected:
+            out.failed_in_a_row = 0
+            self._reject(record, rejected.reason, rejected.detail)
+        except Exception as error:  # noqa: BLE001 - a defect of ours: the record is kept as a letter, 20 in a row halt
+            out.failed_in_a_row += 1
+            self._reject(record, Reason.INTERNAL_ERROR, f"{type(error).__name__}: {error}")
 
     def _read(self, record: Record) -> Read:
         """Raises RecordRejected."""
         decoded = codec.decode(record.value, self.work.topic, record.key, self._time)
-        return decoded, self.work.knowledge.judge(decoded.event)
+        _flag_mismatches([record], [decoded])
+        judgement = self.work.knowledge.judge(decoded.event)
+        return decoded, judgement, _signature(decoded) if judgement.rule is None else None
 
-    def _judged(self, record: Record, decoded: Decoded, judgement: Judgement, replay_of: uuid.UUID | None) -> None:
+    def _judged(
+        self, record: Record, decoded: Decoded, judgement: Judgement, key: int | None, replay_of: uuid.UUID | None
+    ) -> None:
         rule, handling = judgement.rule, judgement.handling
-        if rule is None:
-            self._unhandled(record, decoded, judgement, replay_of)
+        if key is not None:
+            self._unhandled(record, decoded, judgement, key, replay_of)
         elif handling is _IGNORE:
             self.counts[Disposition.IGNORED] += 1
         elif not handling.raises_alert:
@@ -173,12 +197,13 @@ class _Decision:
             else None
         )
 
-    def _unhandled(self, record: Record, decoded: Decoded, judgement: Judgement, replay_of: uuid.UUID | None) -> None:
+    def _unhandled(
+        self, record: Record, decoded: Decoded, judgement: Judgement, key: int, replay_of: uuid.UUID | None
+    ) -> None:
         event = decoded.event
         hostname, message = event.hostname, event.message
         if decoded.flags:
             hostname, message = codec.visible(hostname), codec.visible(message)
-        key = signature(hostname, message)
         alert = None
         crossed = self.out.signatures.observe(key, hostname, message, record.timestamp, self.policy)
         if crossed is not None:
@@ -211,10 +236,9 @@ class _Decision:
         alert_id: uuid.UUID | None,
         replay_of: uuid.UUID | None,
     ) -> None:
-        event, rule = decoded.event, judgement.rule
+        event, rule, flags = decoded.event, judgement.rule, decoded.flags
         hostname, source, message, raw_sha256 = event.hostname, event.source, event.message, None
-        flags = self._flags(record, decoded)
-        if flags is not None:
+        if flags:
             hostname, source = codec.visible(hostname), source and codec.visible(source)
             if len(message) > MESSAGE_LIMIT:
                 message = message[:MESSAGE_LIMIT]
@@ -227,18 +251,10 @@ class _Decision:
             (
                 self._topic, self._partition, record.offset, self._time, decoded.event_time, hostname,
                 source, event.syslog_severity, disposition, rule_id, rule_version, self.version, handling,
-                judgement.team, alert_id, replay_of, event.correlation_id, event.trap_oid, message, flags, record.value,
-                raw_sha256,
+                judgement.team, alert_id, replay_of, event.correlation_id, event.trap_oid, message, list(flags) or None,
+                record.value, raw_sha256,
             )
         )  # fmt: skip
-
-    @staticmethod
-    def _flags(record: Record, decoded: Decoded) -> list[Flag] | None:
-        """What is unusual about the event, None for nothing: texts without flags need no second look."""
-        key = record.key
-        if key is None or key == decoded.event.hostname.encode("utf-8", "surrogatepass"):
-            return list(decoded.flags) or None
-        return [*decoded.flags, Flag.KEY_MISMATCH]
 
     def _reject(self, record: Record, reason: Reason, detail: str) -> None:
         self.counts[Disposition.REJECTED] += 1
@@ -286,3 +302,25 @@ class _Decision:
 
     def _position(self, record: Record) -> Position:
         return Position(self._topic, self._partition, record.offset, record.timestamp)
+
+
+def _flag_mismatches(records: Iterable[Record], decoded: Iterable[Decoded]) -> None:
+    """Says so where a record's key is not its host."""
+    for record, one in zip(records, decoded, strict=True):
+        key = record.key
+        if key is not None and key != one.event.hostname.encode("utf-8", "surrogatepass"):
+            one.flags += (Flag.KEY_MISMATCH,)
+
+
+def _signature(decoded: Decoded) -> int:
+    event = decoded.event
+    if decoded.flags:
+        return signature(codec.visible(event.hostname), codec.visible(event.message))
+    return signature(event.hostname, event.message)
+
+
+def _signatures(events: Sequence[Event], judged: Sequence[Judgement]) -> Iterator[int | None]:
+    """The signature of each plain event that no rule matches."""
+    strange = [event for event, judgement in zip(events, judged, strict=True) if judgement.rule is None]
+    keys = iter(signatures([event.hostname for event in strange], [event.message for event in strange]))
+    return (next(keys) if judgement.rule is None else None for judgement in judged)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from hashlib import blake2b
 from itertools import chain, islice
@@ -74,6 +74,15 @@ def signature(hostname: str, message: str) -> int:
         host, text = (part.encode("utf-8", "surrogatepass") for part in (hostname, message[:TEMPLATE_CHARACTERS]))
     skeleton = host + b"\0" + text.translate(None, _ID_BYTES)
     return _INT64(blake2b(skeleton, digest_size=8).digest())[0]  # type: ignore[no-any-return]
+
+
+def signatures(hostnames: Sequence[str], messages: Sequence[str]) -> list[int]:
+    """`signature` of each pair, at half its cost, where no message holds a line feed and all texts can be encoded."""
+    cut = "\n".join([message[:TEMPLATE_CHARACTERS] for message in messages])
+    texts = cut.encode().translate(None, _ID_BYTES).split(b"\n")
+    skeletons = map(b"%b\0%b".__mod__, zip(map(str.encode, hostnames), texts, strict=False))
+    hashes = b"".join([blake2b(skeleton, digest_size=8).digest() for skeleton in skeletons])
+    return list(struct.unpack(f">{len(hostnames)}q", hashes))
 
 
 class SignatureBook:

@@ -42,7 +42,7 @@ async def test_frozen_with_commits_under_way_it_is_given_up_on_and_counts_each_o
 
 @pytest.mark.proves("postgres.slow")
 async def test_slow_it_gets_larger_batches_and_then_a_pause_and_the_worker_stays_a_member(ground: Ground) -> None:
-    worker = ground.start("match-1")
+    worker = ground.start("match-1", session_timeout=60.0)  # a broker that is starved itself ends no membership here
     async with ground.under_load(3000):
         usual = await _large_batches(ground)
         async with ground.pool.acquire() as connection, connection.transaction():

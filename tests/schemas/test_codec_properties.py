@@ -92,7 +92,7 @@ def refused(value: bytes) -> RecordRejected | None:
     return None
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 @given(st.data(), records())
 def test_K8_duplicates_are_found_exactly(data: st.DataObject, record: Object) -> None:
     value = data.draw(written(record)).encode()
@@ -124,13 +124,13 @@ NESTS = st.lists(
 ).map("".join)
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 @given(NESTS)
 def test_K9_depth_is_counted_outside_strings(text: str) -> None:
     assert too_deep(text.encode()) == (deepest(text) > 64)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.binary(max_size=60) | NESTS.map(str.encode))
 def test_no_value_raises_anything_else(value: bytes) -> None:
     for candidate in (value, b'{"timestamp":"","hostname":"h","message":' + value + b"}"):
@@ -138,7 +138,7 @@ def test_no_value_raises_anything_else(value: bytes) -> None:
         assert found is None or found.detail
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.dictionaries(st.sampled_from(READ), SCALARS | st.floats() | st.just({}) | st.just([]), max_size=13))
 def test_fields_of_any_type_are_an_event_or_have_a_reason_with_a_pointer(fields: dict[str, Any]) -> None:
     value = json.dumps({"timestamp": "x", "hostname": "h", "message": "m"} | fields).encode()

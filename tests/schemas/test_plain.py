@@ -72,7 +72,7 @@ def test_raw_lines_are_no_json() -> None:
     assert decode_plain([event_json()], RAW) is None
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 @given(st.data(), st.lists(records(), min_size=1, max_size=3))
 def test_what_is_read_together_is_what_each_is_alone(data: st.DataObject, made: list[Object]) -> None:
     values = [data.draw(written(record)).encode() for record in made]

@@ -8,6 +8,8 @@ from typing import Any
 
 import orjson
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec import structs
 
 from schemas.config import DynamicConfig
@@ -99,6 +101,19 @@ def test_a_storm_of_one_kind_raises_one_meta_alert_explained_by_its_row() -> Non
     assert (audit(out)["offset"], audit(out)["alert_id"]) == (2, alert.id)
     assert alert.rule_id is None
     assert "3 events" in alert.description
+
+
+MESSAGES = st.sampled_from(["link down 7", "config saved", "heartbeat", "odd 1", "odd 2"])
+
+
+@given(st.lists(MESSAGES, min_size=1, max_size=12), st.sampled_from([b"h1", b"other", None]))
+def test_plain_records_read_together_get_the_fate_that_each_gets_alone(messages: list[str], key: bytes | None) -> None:
+    config = DynamicConfig(unhandled_threshold=2, audit_unhandled_events=True)
+    plain = [record(at, message=message, key=key) for at, message in enumerate(messages)]
+    alone = [record(at, message=message, key=key, headers=((b"a", b""),)) for at, message in enumerate(messages)]
+    one, other = decided(*plain, config=config), decided(*alone, config=config)
+    assert (one.audit, one.alert_rows, one.counts) == (other.audit, other.alert_rows, other.counts)
+    assert one.signatures.changed == other.signatures.changed
 
 
 def test_offsets_without_a_record_are_missing() -> None:

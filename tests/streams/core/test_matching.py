@@ -156,7 +156,7 @@ random_rules = st.builds(
 messages = st.text(alphabet="abcABC 1.\\$(éÉ", max_size=12)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     rules=st.lists(random_rules, max_size=8, unique_by=lambda one: one.id),
     events=st.lists(st.tuples(messages, severities, st.none() | oids | oids.map(".".__add__)), min_size=1, max_size=8),

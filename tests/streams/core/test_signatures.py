@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from streams.core.signatures import SignatureBook, SignaturePolicy, mask, signature
+from streams.core.signatures import SignatureBook, SignaturePolicy, mask, signature, signatures
 
 MINUTE = 60_000
 POLICY = SignaturePolicy(threshold=3, window_s=60)
@@ -30,6 +30,12 @@ def test_ids_do_not_count(one: str, other: str) -> None:
 )
 def test_words_count(one: str, other: str) -> None:
     assert signature("h", one) != signature("h", other)
+
+
+def test_many_at_once_are_what_each_is_alone() -> None:
+    pairs = [("h1", "link 7 down"), ("höst", "ü 12 \0 " + "x1" * 400), ("h1", ""), ("h2", "link 7 down")]
+    assert signatures(*zip(*pairs, strict=True)) == [signature(*pair) for pair in pairs]
+    assert signatures([], []) == []
 
 
 def test_the_host_counts() -> None:
