@@ -48,6 +48,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     match_port: Port = 8081
     forward_port: Port = 8083
     dead_letters_port: Port = 8086
+    snmp_bridge_port: Port = 8087
     api_port: Port = 8090
     """0 takes any free port."""
     allowed_hosts: HostNames | None = None

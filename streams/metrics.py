@@ -149,6 +149,10 @@ BREAKER_CHANGES = _counter(
 # Letters other tools put on mutt.dlq.
 LETTERS_INDEXED = _counter("mutt_dead_letters_indexed_total", "Letters found on mutt.dlq and added to the table.")
 
+# Traps read by the bridge. fail, broken: what snmptrapd printed was cut short or is not in the bridge's format; its log
+# says how many bytes were left out.
+SNMP_TRAPS = _counter("mutt_snmp_traps_total", "Traps carried from snmptrapd to Kafka.", ("status", "reason"))
+
 _PROCESSED = {name: EVENTS_PROCESSED.labels("success" if name in _GOOD else "fail", name.value) for name in Disposition}
 _SETTLED = {reason: INGEST_REQUESTS.labels("fail", reason.value) for reason in Reason}
 _SETTLED_WELL = INGEST_REQUESTS.labels("success", "")

@@ -1,0 +1,29 @@
+"""`mutt snmp-bridge`: carries traps from snmptrapd to Kafka."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+
+from ops.cli.exits import Exit, fail
+from schemas.settings import Settings
+
+STOPS = (signal.SIGTERM, signal.SIGINT)
+
+
+def snmp_bridge() -> None:
+    """Publish the traps that snmptrapd prints on standard input; docs/PRODUCERS.md says how to start both.
+
+    Each trap is an event on mutt.ingest.snmp, acknowledged by all of Kafka's replicas before more is read: with Kafka
+    away the pipe holds snmptrapd back. Ends when the input ends; after SIGTERM it waits for that as long as
+    MUTT_DRAIN_TIMEOUT.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)  # the bridge hears of one that comes before it can act on it
+    from streams.logs import configure
+    from streams.snmp_bridge import SnmpBridge
+
+    settings = Settings.from_env(os.environ)
+    configure(settings.log_level, "snmp-bridge")
+    if not asyncio.run(SnmpBridge(settings, STOPS).run()):
+        fail(Exit.UNAVAILABLE, "stopped with traps that Kafka did not acknowledge")
