@@ -8,10 +8,10 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 import msgspec
-from starlette.applications import Starlette
-from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp
 
+from api.answering import Answering
 from api.audit_logs import AuditLogs
 from api.audited_events import AuditedEvents
 from api.auth import Authenticator
@@ -42,7 +42,6 @@ from api.maintenance import MaintenanceWindows
 from api.metrics import ApiMetrics
 from api.objectives import ObjectiveLevels
 from api.pattern_guard import PatternGuard
-from api.problems import HANDLERS
 from api.prometheus_source import POLICY, PROMETHEUS, PrometheusSource
 from api.routes import Resource, flatten
 from api.rule_dry_run import RuleDryRun
@@ -173,9 +172,9 @@ class Doors:
 def create_app(resources: Iterable[Resource], doors: Doors, metrics: ApiMetrics, *, now: Now = utc_now) -> Envelope:
     """The ASGI application of these resources; all of them come from `resources(ports)`."""
     table = Documentation(flatten(resources)).table
-    app = Starlette(exception_handlers=HANDLERS, middleware=_middleware(doors.origins))
-    app.router.redirect_slashes = False
-    app.router.default = Gate(dispatch, doors.authenticator, doors.hosts, now)
+    app: ASGIApp = Answering(Gate(dispatch, doors.authenticator, doors.hosts, now))
+    if doors.origins:
+        app = _open_to(doors.origins, app)
     return Envelope(app, metrics, table)
 
 
@@ -192,12 +191,11 @@ _EXPOSED = (
 )
 
 
-def _middleware(origins: tuple[str, ...]) -> list[Middleware]:
-    cors = Middleware(
-        CORSMiddleware,
+def _open_to(origins: tuple[str, ...], app: ASGIApp) -> CORSMiddleware:
+    return CORSMiddleware(
+        app,
         allow_origins=origins,
         allow_methods=("GET", "POST", "PUT", "PATCH", "DELETE"),
         allow_headers=("*",),
         expose_headers=_EXPOSED,
     )
-    return [cors] if origins else []

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hmac
+from collections.abc import Mapping
 from typing import Protocol
 
-from starlette.datastructures import Headers, QueryParams
-
+from api.head import Head
 from api.problem_types import ProblemType
 from api.problems import Problem
 from schemas.scopes import ALL_SCOPES, Client
@@ -46,19 +46,19 @@ DEVELOPMENT = Client("development", "development", ALL_SCOPES)
 HOLDER = Client("api-key", "holder of the API key", ALL_SCOPES)
 
 
-async def identify(headers: Headers, query: QueryParams, address: str, authenticator: Authenticator) -> Client:
+async def identify(head: Head, query: Mapping[str, str], address: str, authenticator: Authenticator) -> Client:
     """Raises Problem (401)."""
     if QUERY_KEY in query:
         raise _refused(NOT_IN_URL)
-    client = await authenticator.client_of(presented(headers), address)
+    client = await authenticator.client_of(presented(head), address)
     if client is None:
         raise _refused(REFUSED)
     return client
 
 
-def presented(headers: Headers) -> Secret | None:
+def presented(head: Head) -> Secret | None:
     """The one credential of the request; None where there is none, more than one, or not of our scheme."""
-    keys, authorizations = headers.getlist("x-api-key"), headers.getlist("authorization")
+    keys, authorizations = head.all(b"x-api-key"), head.all(b"authorization")
     if keys:
         return Secret(keys[0]) if len(keys) == 1 and keys[0] else None
     if len(authorizations) != 1:

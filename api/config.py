@@ -108,7 +108,8 @@ class Config:
             ApiRoute(method="PUT", path=ONE, endpoint=self.put, scope=write, summary="Another value for a key",
                      body=NewValue, example={"value": 30}, answer=ConfigKey, headers=(IF_MATCH,), errors=changes),
             ApiRoute(method="DELETE", path=ONE, endpoint=self.reset, scope=write, query=(WHY,),
-                     summary="A key back to its default", answer=ConfigKey, headers=(IF_MATCH,), errors=changes),
+                     summary="A key back to its default", answer=ConfigKey, headers=(IF_MATCH,),
+                     description="409 where a key that it must agree with stands in the way.", errors=(*changes, 409)),
             ApiRoute(method="GET", path=ONE + "/history", endpoint=self.history, scope=Scope.AUDIT_READ,
                      summary="Every change of a key", query=CHANGES.query, answer=CHANGES.answer, errors=(400, 404)),
         )  # fmt: skip
@@ -139,7 +140,10 @@ class Config:
         reason = reason_asked(request)
         found = await self._standing(request)
         preconditions.required(request, found.version)
-        return await self._change(request, found, None, reason)
+        try:
+            return await self._change(request, found, None, reason)
+        except ConfigRefused as refused:  # no value was sent: what stands in the way are the other keys
+            raise Problem(ProblemType.CONFLICT, str(refused)) from None
 
     async def together(self, request: Request) -> Response:
         asked = await bodies.read(request, ConfigChanges)

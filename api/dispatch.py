@@ -4,30 +4,25 @@ from __future__ import annotations
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.compression import packed
 from api.problem_types import ProblemType
 from api.problems import Fault, Invalid, Problem
 from api.routes import ApiRoute, Found
 from api.versions import V2, VERSION_QUERY
 
 
-async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answers by the route that `scope["state"]["found"]` leads to. Raises Problem: 404, 405, 422."""
+async def dispatch(request: Request) -> Response:
+    """Answers by the route that the envelope found. Raises Problem: 404, 405, 422."""
+    scope = request.scope
     found: Found | None = scope["state"]["found"]
     if found is None:
         raise Problem(ProblemType.NOT_FOUND, "there is nothing at this path")
-    route = found.place.route(scope["method"])
+    route: ApiRoute | None = scope["state"]["route"]
     if route is None:
-        response: ASGIApp = _without_route(scope["method"], found)
-    else:
-        scope["path_params"] = dict(found.params)
-        scope["state"]["route"] = route
-        request = Request(scope, receive, send)
-        check_query(route, request)
-        response = packed(await route.endpoint(request), request.headers)
-    await response(scope, receive, send)
+        return _without_route(scope["method"], found)
+    scope["path_params"] = dict(found.params)
+    check_query(route, request)
+    return await route.endpoint(request)
 
 
 def check_query(route: ApiRoute, request: Request) -> None:

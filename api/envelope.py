@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import re
-import uuid
-from collections.abc import Iterable
-from functools import lru_cache
 from time import perf_counter
 
-from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.head import Head
 from api.metrics import NO_ROUTE, ApiMetrics
-from api.routes import Found, Table
-from api.versions import ApiVersion, Lifetime, headers_of, successor_of, version_of
+from api.routes import ApiRoute, Found, Table
+from api.versions import RawHeaders, link_to, raw_headers_of, successor_of, version_of
 from streams.logs import IN_HAND
 
 _CORRELATION = re.compile(r"[\x21-\x7e]{1,64}")
 _SAFE = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
 """Where an answer says nothing else."""
-
-RawHeaders = tuple[tuple[bytes, bytes], ...]
+_SAFE_NAMES = [name for name, _ in _SAFE]
 
 
 class Envelope:
@@ -33,21 +30,20 @@ class Envelope:
         metrics.expect(place.path for place in table.places)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
+        """Below it, `scope["state"]` has the ids, `head` (a Head), `found` (where the path leads) and `route` (what
+        stands there for the method), both None where nothing is."""
+        head, request_id = Head(scope["headers"]), os.urandom(16).hex()
+        ids = {"request_id": request_id, "correlation_id": correlation_id(head) or request_id}
         found = self.table.find(scope["path"])
-        request_id = str(uuid.uuid4())
-        ids = {"request_id": request_id, "correlation_id": correlation_id(Headers(scope=scope)) or request_id}
-        scope["state"] = {**scope.get("state", {}), **ids, "found": found}
-        named = ((b"x-request-id", request_id.encode()), (b"x-correlation-id", ids["correlation_id"].encode()))
+        route = found.place.route(scope["method"]) if found else None
+        scope["state"] = {**ids, "head": head, "found": found, "route": route}
         started, status = perf_counter(), 500
 
         async def answer(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = _with(message["headers"], (*named, *_versions(scope, found)))
+                message["headers"] = _with_ours(message["headers"], ids, _versions(scope["path"], found, route))
             await send(message)
 
         token = IN_HAND.set(ids)
@@ -58,28 +54,27 @@ class Envelope:
             self._metrics.answered(found.place.path if found else NO_ROUTE, status, perf_counter() - started)
 
 
-def _with(headers: Iterable[tuple[bytes, bytes]], named: RawHeaders) -> list[tuple[bytes, bytes]]:
+def _with_ours(given: RawHeaders, ids: dict[str, str], versions: RawHeaders) -> RawHeaders:
     """On raw headers, since every answer comes through here."""
-    given = list(headers)
-    present = {name for name, _ in given}
-    return [*given, *named, *(pair for pair in _SAFE if pair[0] not in present)]
+    names = {name for name, _ in given}
+    return (
+        *given,
+        (b"x-request-id", ids["request_id"].encode()),
+        (b"x-correlation-id", ids["correlation_id"].encode()),
+        *versions,
+        *(_SAFE if names.isdisjoint(_SAFE_NAMES) else [pair for pair in _SAFE if pair[0] not in names]),
+    )
 
 
-def _versions(scope: Scope, found: Found | None) -> RawHeaders:
+def _versions(path: str, found: Found | None, route: ApiRoute | None) -> RawHeaders:
     if found is None:
-        version = version_of(scope["path"])
-        return _raw(version, version.lifetime, successor_of(version, scope["path"]))
-    route = found.place.route(scope["method"]) or found.place.any_route
-    return _raw(route.version, route.lifetime, found.successor(route) if route.lifetime.deprecated else None)
+        version = version_of(path)
+        return raw_headers_of(version, version.lifetime) + link_to(successor_of(version, path))
+    route = route or found.place.any_route
+    return route.said + link_to(found.successor(route)) if route.lifetime.deprecated else route.said
 
 
-@lru_cache(maxsize=256)
-def _raw(version: ApiVersion, lifetime: Lifetime, successor: str | None) -> RawHeaders:
-    named = headers_of(version, lifetime, successor).items()
-    return tuple((name.lower().encode(), value.encode()) for name, value in named)
-
-
-def correlation_id(headers: Headers) -> str | None:
+def correlation_id(head: Head) -> str | None:
     """The caller's id where it is 1 to 64 visible ASCII characters and given once."""
-    given = headers.getlist("x-correlation-id")
-    return given[0] if len(given) == 1 and _CORRELATION.fullmatch(given[0]) else None
+    given = head.only(b"x-correlation-id")
+    return given if given is not None and _CORRELATION.fullmatch(given) else None

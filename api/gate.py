@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from itertools import chain
 
-from starlette.datastructures import Headers, QueryParams
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.datastructures import QueryParams
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Scope
 
 from api.auth import Authenticator, identify
+from api.head import Head
 from api.hosts import Hosts
 from api.problem_types import ProblemType
 from api.problems import Problem
-from api.routes import PUBLIC, Found
+from api.routes import PUBLIC, ApiRoute, Endpoint, Found
 from api.versions import ApiVersion, accepts, asked_version, version_of
 from schemas.scopes import Client
 
@@ -24,55 +28,56 @@ MAX_TARGET = 8 * 1024
 MAX_HEADERS = 32 * 1024
 """Bytes of all header names and values."""
 
-NO_QUERY = QueryParams()
+NO_QUERY: Mapping[str, str] = {}
 _UNREADABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffd]")
 
 
 class Gate:
-    """Raises Problem, or goes on with `request.state.client` set where a key is needed."""
+    """An endpoint before all others. Raises Problem, or goes on, with `request.state.client` where a key is needed."""
 
-    def __init__(self, app: ASGIApp, authenticator: Authenticator, hosts: Hosts, now: Now) -> None:
-        self._app = app
+    def __init__(self, endpoint: Endpoint, authenticator: Authenticator, hosts: Hosts, now: Now) -> None:
+        self._endpoint = endpoint
         self._authenticator = authenticator
         self._hosts = hosts
         self._now = now
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers, query = Headers(scope=scope), QueryParams(scope["query_string"]) if scope["query_string"] else NO_QUERY
+    async def __call__(self, request: Request) -> Response:
+        scope = request.scope
+        query = QueryParams(scope["query_string"]) if scope["query_string"] else NO_QUERY
+        head: Head = scope["state"]["head"]
         found: Found | None = scope["state"]["found"]
+        route: ApiRoute | None = scope["state"]["route"]
         _check_size(scope)
-        _check_framing(headers)
-        self._hosts.check(headers)
+        _check_framing(head)
+        self._hosts.check(head)
         _check_path(scope)
-        self._check_version(scope["path"], found, asked_version(headers, query))
-        if needs_key(scope["path"], scope["method"], found):
+        self._check_version(scope["path"], found, asked_version(head, query))
+        if needs_key(scope["path"], found, route):
             address = (scope.get("client") or ("",))[0]
-            client = await identify(headers, query, address, self._authenticator)
-            _check_scope(scope["method"], found, client)
+            client = await identify(head, query, address, self._authenticator)
+            _check_scope(route, client)
             scope["state"]["client"] = client
-        await self._app(scope, receive, send)
+        return await self._endpoint(request)
 
     def _check_version(self, path: str, found: Found | None, asked: str | None) -> None:
         route = found.place.any_route if found else None
         version = route.version if route else version_of(path)
         lifetime = route.lifetime if route else version.lifetime
-        if lifetime.is_over(self._now()):
+        if lifetime.sunset is not None and lifetime.is_over(self._now()):
             raise Problem(ProblemType.GONE, f"version {version.name} of the API has ended here")
         if not accepts(version, asked):
             raise Problem(ProblemType.VERSION, _offered(version))
 
 
-def needs_key(path: str, method: str, found: Found | None) -> bool:
+def needs_key(path: str, found: Found | None, route: ApiRoute | None) -> bool:
     """What is no route below /api needs one too: without a key nobody learns what is there."""
     if found is None:
         return path.startswith("/api/")
-    route = found.place.route(method)
     return found.place.path not in PUBLIC if route is None else route.scope is not None
 
 
-def _check_scope(method: str, found: Found | None, client: Client) -> None:
+def _check_scope(route: ApiRoute | None, client: Client) -> None:
     """A method that is no route here (405, OPTIONS) tells nothing that needs a scope."""
-    route = found.place.route(method) if found else None
     if route is not None and route.scope is not None and route.scope not in client.scopes:
         raise Problem(ProblemType.FORBIDDEN, f"this key lacks the scope {route.scope.value}")
 
@@ -82,16 +87,15 @@ def _offered(version: ApiVersion) -> str:
 
 
 def _check_size(scope: Scope) -> None:
-    headers: list[tuple[bytes, bytes]] = scope["headers"]
     if len(_raw_path(scope)) + len(scope["query_string"]) > MAX_TARGET:
         raise Problem(ProblemType.TARGET_TOO_LONG, f"path and query are longer than {MAX_TARGET} bytes")
-    if sum(len(name) + len(value) for name, value in headers) > MAX_HEADERS:
+    if sum(map(len, chain.from_iterable(scope["headers"]))) > MAX_HEADERS:
         raise Problem(ProblemType.HEADERS_TOO_LARGE, f"the headers are larger than {MAX_HEADERS} bytes")
 
 
-def _check_framing(headers: Headers) -> None:
+def _check_framing(head: Head) -> None:
     """Where a body ends must be said once: two answers to that let one request hide another."""
-    if "content-length" in headers and "transfer-encoding" in headers:
+    if b"content-length" in head and b"transfer-encoding" in head:
         detail = "Content-Length and Transfer-Encoding exclude each other"
         raise Problem(ProblemType.MALFORMED, detail, headers={"Connection": "close"})
 

@@ -7,15 +7,14 @@ import re
 from collections.abc import Iterable
 from functools import lru_cache
 
-from starlette.datastructures import Headers
-
+from api.head import Head
 from api.problem_types import ProblemType
 from api.problems import Problem
 
 _HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:\d{1,5})?")
 
-LONGEST_ADDRESS = 64
-"""Characters; none is as long."""
+LONGEST = 300
+"""Characters of a name and its port; no name is as long (RFC 1035)."""
 
 REFUSED = "this Host is not served here"
 
@@ -30,21 +29,22 @@ class Hosts:
         names = [name.lower().rstrip(".") for name in names]
         self._names = {"localhost", *(name for name in names if not name.startswith("*."))}
         self._endings = tuple(name[1:] for name in names if name.startswith("*."))
+        self._seen = lru_cache(maxsize=1024)(self._serves)  # most callers use the same few
 
-    def check(self, headers: Headers) -> None:
+    def check(self, head: Head) -> None:
         """Raises Problem (400) when Host is absent, given twice, malformed, or of another name."""
-        given = headers.getlist("host")
-        match = _HOST.fullmatch(given[0]) if len(given) == 1 else None
-        if match is None or not self._serves(match["name"].lower().rstrip(".")):
+        given = head.only(b"host")
+        if given is None or len(given) > LONGEST or not self._seen(given):
             raise Problem(ProblemType.HOST, REFUSED)
 
-    def _serves(self, name: str) -> bool:
-        return (
-            name in self._names or name.endswith(self._endings) or (len(name) <= LONGEST_ADDRESS and _is_address(name))
-        )
+    def _serves(self, host: str) -> bool:
+        match = _HOST.fullmatch(host)
+        if match is None:
+            return False
+        name = match["name"].lower().rstrip(".")
+        return name in self._names or name.endswith(self._endings) or _is_address(name)
 
 
-@lru_cache(maxsize=1024)  # most callers use the same few addresses, and reading one costs a tenth of a small answer
 def _is_address(name: str) -> bool:
     try:
         ipaddress.ip_address(name.strip("[]"))

@@ -82,9 +82,3 @@ class ProblemType(Enum):
 
 
 BY_SLUG = {type_.slug: type_ for type_ in ProblemType}
-_FIRST = {type_.status: type_ for type_ in reversed(ProblemType)}
-
-
-def type_of(status: int) -> ProblemType | None:
-    """The type of an error known by its status alone: the first of that status."""
-    return _FIRST.get(status)

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 import structlog
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
 from starlette.responses import Response
 
-from api.problem_types import ProblemType, type_of
+from api.problem_types import ProblemType
 from api.versions import V1
 from schemas.errors import (
     AlreadyThere,
@@ -22,6 +20,7 @@ from schemas.errors import (
     KnownDown,
     MaintenanceOver,
     MaintenanceRefused,
+    MuttError,
     NotFound,
     Outdated,
     Overloaded,
@@ -72,7 +71,7 @@ class Fault:
         return f"{self.pointer}: {self.detail}" if self.pointer else self.detail
 
 
-class Problem(HTTPException):
+class Problem(MuttError):  # noqa: N818 - as RFC 9457 calls it
     """An error answer. Raised by endpoints and all they call in `api`; `detail` is ours, never a stranger's text.
 
     `extra` are members beside the standard ones.
@@ -87,8 +86,10 @@ class Problem(HTTPException):
         headers: Mapping[str, str] | None = None,
         extra: Mapping[str, Any] | None = None,
     ) -> None:
-        super().__init__(type_.status, detail, headers)
+        super().__init__(detail)
         self.type = type_
+        self.detail = detail
+        self.headers = headers
         self.errors = tuple(errors)
         self.extra = dict(extra or {})
 
@@ -100,23 +101,29 @@ class Invalid(Problem):
         super().__init__(ProblemType.VALIDATION, "; ".join(map(str, faults)), errors=faults)
 
 
+def answer_to(error: Exception, path: str, correlation_id: str) -> Response:
+    """What the caller is told of what was raised; what is none of theirs goes to the log."""
+    words = next(WORDS[kind] for kind in type(error).__mro__ if kind in WORDS)
+    return error_response(path, correlation_id, words(error, path))
+
+
 def error_response(path: str, correlation_id: str, problem: Problem) -> Response:
     """The answer to an error on this path."""
-    if path in INGEST_PATHS and problem.status_code in INGEST_STATUSES:
+    if path in INGEST_PATHS and problem.type.status in INGEST_STATUSES:
         body = _ingest_error(problem)
-    elif V1.owns(path) and problem.status_code in V1_STATUSES:
+    elif V1.owns(path) and problem.type.status in V1_STATUSES:
         body = {"error": problem.detail}
     else:
         body = _problem(problem)
     media = PROBLEM_JSON if "type" in body else None
     body |= {"correlation_id": correlation_id} | problem.extra
-    return JsonResponse(body, problem.status_code, headers=problem.headers, media_type=media)
+    return JsonResponse(body, problem.type.status, headers=problem.headers, media_type=media)
 
 
 def _ingest_error(problem: Problem) -> dict[str, Any]:
     body: dict[str, Any] = {"status": "error", "message": problem.detail}
     wait = (problem.headers or {}).get("Retry-After")
-    return body | {"retry_after": int(wait)} if wait is not None and problem.status_code == 429 else body
+    return body | {"retry_after": int(wait)} if wait is not None and problem.type.status == 429 else body
 
 
 def _problem(problem: Problem) -> dict[str, Any]:
@@ -125,34 +132,28 @@ def _problem(problem: Problem) -> dict[str, Any]:
     return body | {"errors": [fault.shown() for fault in problem.errors]} if problem.errors else body
 
 
-def _of_status(error: HTTPException) -> Problem:
-    """What Starlette raises itself."""
-    type_ = type_of(error.status_code) or ProblemType.MALFORMED
-    return Problem(type_, error.detail, headers=error.headers)
+def _itself(error: Exception, _: str) -> Problem:
+    assert isinstance(error, Problem)
+    return error
 
 
-async def http_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    return _answer(request, error if isinstance(error, Problem) else _of_status(error))
-
-
-async def refused(request: Request, error: Exception) -> Response:
+def _refused(error: Exception, _: str) -> Problem:
     """The store or the core found what is wrong with what the caller sent."""
     assert isinstance(error, Refused)
     type_ = next(type_ for kind, type_ in REFUSALS.items() if isinstance(error, kind))
     faults = [Fault(problem) for problem in error.problems] if type_ is ProblemType.VALIDATION else []
-    return _answer(request, Problem(type_, str(error), errors=faults))
+    return Problem(type_, str(error), errors=faults)
 
 
-async def unavailable(request: Request, error: Exception) -> Response:
+def _unavailable(error: Exception, path: str) -> Problem:
     """Something outside is away: the reason is for the log, the caller is told when to come again.
 
     What was refused without being asked comes by the thousand, and is told by metrics alone.
     """
     tell = log.debug if isinstance(error, KnownDown | Overloaded) else log.warning
-    tell("unavailable", path=request.scope["path"], error=str(error))
+    tell("unavailable", path=path, error=str(error))
     type_, detail = _kind_of(error)
-    return _answer(request, Problem(type_, detail, headers={"Retry-After": str(retry_after(error))}))
+    return Problem(type_, detail, headers={"Retry-After": str(retry_after(error))})
 
 
 def _kind_of(error: Exception) -> tuple[ProblemType, str]:
@@ -170,13 +171,9 @@ def retry_after(error: Exception) -> int:
     return max(1, math.ceil(error.retry_after_s)) if isinstance(error, KnownDown) else RETRY_AFTER_S
 
 
-async def defect(request: Request, error: Exception) -> Response:
-    log.error("defect", path=request.scope["path"], error=repr(error))
-    return _answer(request, Problem(ProblemType.INTERNAL, DEFECT))
-
-
-def _answer(request: Request, problem: Problem) -> Response:
-    return error_response(request.scope["path"], request.state.correlation_id, problem)
+def _defect(error: Exception, path: str) -> Problem:
+    log.error("defect", path=path, error=repr(error), exc_info=error)
+    return Problem(ProblemType.INTERNAL, DEFECT)
 
 
 REFUSALS: dict[type[Refused], ProblemType] = {
@@ -190,9 +187,10 @@ REFUSALS: dict[type[Refused], ProblemType] = {
 }
 """What callers are told where the store or the core refuse what they sent."""
 
-HANDLERS: dict[Any, Any] = {
-    HTTPException: http_error,
-    **dict.fromkeys(REFUSALS, refused),
-    Unavailable: unavailable,
-    Exception: defect,
+WORDS: dict[type[Exception], Callable[[Exception, str], Problem]] = {
+    Problem: _itself,
+    **dict.fromkeys(REFUSALS, _refused),
+    Unavailable: _unavailable,
+    Exception: _defect,
 }
+"""How each kind of error is told, by its nearest class; the text is the path asked for."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import re
 import socket
-import uuid
 from http import HTTPStatus
+from secrets import token_hex
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -92,11 +92,11 @@ class Protocol(H11Protocol):
     def refuse(self, problem: Problem) -> None:
         """Answers what is no request, if nothing was answered yet, and closes; there is no path, so no version."""
         if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
-            ids = {name: str(uuid.uuid4()) for name in ("X-Request-ID", "X-Correlation-ID")}
+            ids = {name: token_hex(16) for name in ("X-Request-ID", "X-Correlation-ID")}
             response = error_response("", ids["X-Correlation-ID"], problem)
-            response.headers.update(headers_of(UNVERSIONED, FOR_GOOD, None) | ids | {"Connection": "close"})
+            response.headers.update(headers_of(UNVERSIONED, FOR_GOOD) | ids | {"Connection": "close"})
             for event in (
-                h11.Response(status_code=problem.status_code, headers=response.raw_headers, reason=_reason(problem)),
+                h11.Response(status_code=problem.type.status, headers=response.raw_headers, reason=_reason(problem)),
                 h11.Data(data=bytes(response.body)),
                 h11.EndOfMessage(),
             ):
@@ -124,4 +124,4 @@ class Protocol(H11Protocol):
 
 
 def _reason(problem: Problem) -> bytes:
-    return HTTPStatus(problem.status_code).phrase.encode()
+    return HTTPStatus(problem.type.status).phrase.encode()

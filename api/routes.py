@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import compile_path
 
-from api.versions import FOR_GOOD, ApiVersion, Lifetime, version_of
+from api.versions import FOR_GOOD, ApiVersion, Lifetime, RawHeaders, raw_headers_of, version_of
 from schemas.scopes import Scope
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -84,6 +84,8 @@ class ApiRoute:
     lifetime: Lifetime = FOR_GOOD
     """Set by itself to its version's, where none is given."""
     version: ApiVersion = field(init=False)
+    said: RawHeaders = field(init=False)
+    """What each of its answers says of its version."""
 
     def __post_init__(self) -> None:
         if not isinstance(self.scope, Scope) and self.path not in PUBLIC:
@@ -97,6 +99,7 @@ class ApiRoute:
             object.__setattr__(self, "lifetime", self.version.lifetime)
         if self.lifetime.deprecated is not None and self.successor is None:
             raise ValueError(f"{self.method} {self.path} is deprecated, and names no successor")
+        object.__setattr__(self, "said", raw_headers_of(self.version, self.lifetime))
 
 
 class Resource(Protocol):
@@ -162,7 +165,7 @@ class Table:
             methods[route.method] = route
         compiled = [(compile_path(path), methods) for path, methods in by_path.items()]
         places = [(regex, Place(path, methods, convertors)) for (regex, path, convertors), methods in compiled]
-        self._plain = {place.path: place for _, place in places if not place.convertors}
+        self._plain = {place.path: Found(place, {}) for _, place in places if not place.convertors}
         self._templates = [(regex, place) for regex, place in places if place.convertors]
         self.places = tuple(place for _, place in places)
 
@@ -170,7 +173,7 @@ class Table:
         """Where a path leads, whatever the method."""
         plain = self._plain.get(path)
         if plain is not None:
-            return Found(plain, {})
+            return plain
         for regex, place in self._templates:
             if match := regex.match(path):
                 params = place.read(match.groupdict())

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import format_datetime
+from functools import lru_cache
 
-from starlette.datastructures import Headers, QueryParams
-
+from api.head import Head
 from schemas.versions import API_CURRENT, API_V1, version_headers
 
 
@@ -62,9 +63,9 @@ def version_of(path: str) -> ApiVersion:
     return next((version for version in VERSIONS if version.owns(path)), UNVERSIONED)
 
 
-def asked_version(headers: Headers, query: QueryParams) -> str | None:
+def asked_version(head: Head, query: Mapping[str, str]) -> str | None:
     """The version the caller names, or None: `Accept-Version`, then `X-API-Version`, then `?api_version=`."""
-    for asked in (headers.get("accept-version"), headers.get("x-api-version"), query.get(VERSION_QUERY)):
+    for asked in (head.first(b"accept-version"), head.first(b"x-api-version"), query.get(VERSION_QUERY)):
         if asked is not None:
             return asked.strip()
     return None
@@ -75,16 +76,28 @@ def accepts(version: ApiVersion, asked: str | None) -> bool:
     return asked is None or version is UNVERSIONED or asked in version.asked_as
 
 
-def headers_of(version: ApiVersion, lifetime: Lifetime, successor: str | None) -> dict[str, str]:
-    """What an answer says of versions (RFC 9745, RFC 8594, RFC 8288)."""
+RawHeaders = tuple[tuple[bytes, bytes], ...]
+
+
+def headers_of(version: ApiVersion, lifetime: Lifetime) -> dict[str, str]:
+    """What an answer says of versions (RFC 9745, RFC 8594); see `link_to` too."""
     headers = version_headers(version.name) | {"X-API-Deprecated": "true" if lifetime.deprecated else "false"}
     if lifetime.deprecated is not None:
         headers["Deprecation"] = f"@{int(lifetime.deprecated.timestamp())}"
     if lifetime.sunset is not None:
         headers["Sunset"] = format_datetime(lifetime.sunset, usegmt=True)
-    if successor is not None:
-        headers["Link"] = f'<{successor}>; rel="successor-version"'
     return headers
+
+
+@lru_cache
+def raw_headers_of(version: ApiVersion, lifetime: Lifetime) -> RawHeaders:
+    """The same as ASGI takes them."""
+    return tuple((name.lower().encode(), value.encode()) for name, value in headers_of(version, lifetime).items())
+
+
+def link_to(successor: str | None) -> RawHeaders:
+    """Where to look in future (RFC 8288)."""
+    return ((b"link", f'<{successor}>; rel="successor-version"'.encode()),) if successor is not None else ()
 
 
 def successor_of(version: ApiVersion, path: str) -> str | None:

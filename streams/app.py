@@ -28,6 +28,8 @@ from streams.watchdog import Watchdog, WatchedWork
 log = structlog.get_logger()
 
 EXIT_INTERNAL = 70
+HEARTBEAT_S = 1.0
+"""A member learns only with its heartbeat that another came or went, and all of the group stand until each has."""
 STOP_GRACE_S = 10.0
 """Seconds beyond the drain deadline after which a stop that hangs is cut; what is in hand comes again."""
 LAST_WORDS_S = 5.0
@@ -128,7 +130,7 @@ def create_app(settings: Settings, role: Role, loop: asyncio.AbstractEventLoop) 
         datadir=settings.data_dir,
         agent_supervisor=CrashingSupervisor,
         broker_commit_interval=1.0,
-        broker_heartbeat_interval=min(3.0, settings.session_timeout / 3),
+        broker_heartbeat_interval=HEARTBEAT_S,
         broker_max_poll_interval=864_000,
         broker_max_poll_records=settings.max_poll_records,
         broker_rebalance_timeout=60.0,

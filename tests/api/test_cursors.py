@@ -24,7 +24,7 @@ places = st.lists(st.integers(-(2**63), 2**63 - 1) | st.text(max_size=100), max_
 def refusal(text: str, *, key: bytes = KEY, digest: bytes = DIGEST, now: dt.datetime = NOON) -> str:
     with pytest.raises(Problem) as refused:
         opened(key, digest, text, now=now)
-    assert refused.value.status_code == 400
+    assert refused.value.type.status == 400
     assert refused.value.errors[0].parameter == "cursor"
     return refused.value.detail
 

@@ -62,7 +62,7 @@ class Ring:
         try:
             return await self.ring.client_of(Secret(presented) if isinstance(presented, str) else presented, address)
         except Problem as problem:
-            if problem.status_code != 429:
+            if problem.type.status != 429:
                 raise
             return int((problem.headers or {})["Retry-After"])
 

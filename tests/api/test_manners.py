@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx2
 import pytest
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
+from structlog.testing import capture_logs
 
 from api.routes import ApiRoute, Endpoint
 from schemas.scopes import Scope
@@ -140,6 +142,13 @@ def test_large_answers_are_compressed_for_who_asks() -> None:
     assert "content-encoding" not in client.get(f"{TOYS}?limit=1", headers={"Accept-Encoding": "gzip"}).headers
 
 
+def test_so_are_large_problems() -> None:
+    misspelt = "&".join(f"filter_{n}=x" for n in range(100))
+    answer = window_of([Toys()]).get(f"{TOYS}?{misspelt}", headers={"Accept-Encoding": "gzip"})
+    assert (answer.status_code, answer.headers["content-encoding"]) == (422, "gzip")
+    assert len(answer.json()["errors"]) == 100
+
+
 def test_other_sites_pages_may_not_ask() -> None:
     preflight = {"Origin": "https://grafana.example", "Access-Control-Request-Method": "POST"}
     answer = window_of([Toys()]).request("OPTIONS", TOYS, headers=preflight)
@@ -171,6 +180,32 @@ async def test_every_log_line_of_a_request_carries_its_ids() -> None:
         answer = await client.get("/api/v2/x", headers={"X-Correlation-ID": "c-1"})
     assert seen == [{"request_id": answer.headers["x-request-id"], "correlation_id": "c-1"}]
     assert add_what_is_in_hand(None, "info", {}) == {}
+
+
+async def test_an_answer_that_breaks_off_is_in_the_log_and_ends_the_connection() -> None:
+    async def pieces() -> AsyncIterator[bytes]:
+        yield b"one"
+        raise ZeroDivisionError
+
+    async def breaks(_: Request) -> Response:
+        return StreamingResponse(pieces())
+
+    app = window_of([One("/api/v2/x", breaks)]).app
+    with capture_logs(processors=[add_what_is_in_hand]) as logs:
+        async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://localhost") as client:
+            with pytest.raises(ZeroDivisionError):
+                await client.get("/api/v2/x", headers={"X-Correlation-ID": "c-1"})
+    assert [(line["event"], line["correlation_id"]) for line in logs] == [("an answer broke off", "c-1")]
+
+
+def test_defects_are_shown_to_other_sites_pages_too() -> None:
+    async def fails(_: Request) -> Response:
+        raise ZeroDivisionError
+
+    client = window_of([One("/api/v2/x", fails)], origins=("https://grafana.example",))
+    answer = client.get("/api/v2/x", headers={"Origin": "https://grafana.example"})
+    assert answer.status_code == 500
+    assert answer.headers["access-control-allow-origin"] == "https://grafana.example"
 
 
 def test_what_is_not_deprecated_names_no_successor() -> None:

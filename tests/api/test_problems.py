@@ -10,7 +10,7 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.problem_types import ProblemType, type_of
+from api.problem_types import ProblemType
 from api.problems import INGEST_STATUSES, V1_STATUSES, Fault, Invalid, Problem, error_response
 from api.routes import ApiRoute
 from schemas.errors import ConfigRefused, Outdated, RuleRefused
@@ -32,12 +32,6 @@ def test_the_table_is_one_to_read() -> None:
         assert type_.slug == type_.slug.lower()
         assert type_.title[0].isupper()
         assert type_.remedy.endswith(".")
-
-
-def test_a_status_alone_has_the_first_type_of_its_kind() -> None:
-    assert type_of(400) is ProblemType.MALFORMED
-    assert type_of(503) is ProblemType.UNAVAILABLE
-    assert type_of(418) is None
 
 
 @pytest.mark.parametrize("type_", ALL)

@@ -12,9 +12,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import pytest
 import uvicorn
 
-from api.__main__ import listen, served
 from api.protocol import Protocol
 from api.routes import MOST_BODY
+from api.server import listen, served
 from tests.api.toys import TOYS, Toys
 from tests.api.window import window_of
 

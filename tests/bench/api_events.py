@@ -1,16 +1,13 @@
-"""The API over a socket: pages of a long audit, /ready, events in batches, a trivial route against bare Starlette."""
+"""The API over a socket: pages of a long audit, /ready, events in batches, and what a trivial route costs."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import os
 import statistics
-import subprocess
-import sys
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +18,7 @@ from msgspec.structs import replace
 from ops.devstack.layout import free_port
 from ops.devstack.stack import Stack
 from streams.adapters.secrets import API_KEY
+from tests.bench import api_trivial
 from tests.bench.audit_rows import fill
 from tests.integration.api_process import process
 from tests.integration.conftest import Database, new_database
@@ -28,7 +26,6 @@ from tests.integration.pipeline import configure, until
 
 TARGETS: dict[str, float] = {
     "api_page_p99_ms": -50, "api_page_1000_over_1": -1.5, "api_ready_p99_ms": -20, "api_ingest_events_per_s": 5_000,
-    "api_trivial_over_starlette": 0.8,
 }  # fmt: skip
 """At least this; a negative bound is a maximum."""
 LOGS = "/api/v2/audit-logs"
@@ -36,19 +33,6 @@ PAGE = 200
 PAGES = 60
 DEEP = 1000
 BATCH = 500
-BARE = """
-import sys, uvicorn
-from starlette.applications import Starlette
-from starlette.responses import JSONResponse
-from starlette.routing import Route
-from api.protocol import MOST_READ, Protocol
-
-async def health(_):
-    return JSONResponse({"status": "healthy", "service": "api", "version": "0"})
-
-uvicorn.run(Starlette(routes=[Route("/health", health)]), port=int(sys.argv[1]), log_config=None, access_log=False,
-            http=Protocol, h11_max_incomplete_event_size=MOST_READ, ws="none", lifespan="off")
-"""
 
 
 @dataclass
@@ -57,6 +41,7 @@ class Ground:
 
     client: aiohttp.ClientSession
     base: str
+    pid: int
     database: Database
 
 
@@ -67,7 +52,7 @@ async def measure(stack: Stack, rows: int, seconds: float) -> dict[str, Any]:
         ready = [await _timed(ground, "/ready") for _ in range(100)]
         figures["api_ready_p99_ms"] = _p99(ready)
         figures["api_ingest_events_per_s"] = round(await _events_per_s(ground, seconds))
-        figures["api_trivial_over_starlette"] = await _over_starlette(ground, seconds)
+        figures |= await api_trivial.measure(ground.client, ground.base, ground.pid, seconds=seconds)
     return figures
 
 
@@ -85,9 +70,9 @@ async def _ground(stack: Stack, rows: int) -> AsyncIterator[Ground]:
     secret = database.secrets.get(API_KEY)
     assert secret is not None
     headers = {"X-API-KEY": secret.reveal(), "Accept-Encoding": "identity"}
-    with process(settings) as (port, _):
+    with process(settings) as (port, child):
         async with aiohttp.ClientSession(headers=headers) as client:
-            yield Ground(client, f"http://127.0.0.1:{port}", database)
+            yield Ground(client, f"http://127.0.0.1:{port}", child.pid, database)
     database.pool.terminate()
 
 
@@ -167,50 +152,6 @@ async def _events_per_s(ground: Ground, seconds: float) -> float:
 
     await asyncio.gather(*map(client, bodies))
     return published / (time.perf_counter() - began)
-
-
-async def _over_starlette(ground: Ground, seconds: float) -> float:
-    """Requests a second of /health against the same route on nothing but Starlette and the same server, in turns."""
-    ours, theirs = [], []
-    with _bare() as port:
-        await until(lambda: _answers(ground, port), "bare Starlette answers")
-        for _ in range(4):
-            ours.append(await _requests_per_s(ground, f"{ground.base}/health", seconds / 4))
-            theirs.append(await _requests_per_s(ground, f"http://127.0.0.1:{port}/health", seconds / 4))
-    return round(statistics.median(ours) / statistics.median(theirs), 3)
-
-
-@contextmanager
-def _bare() -> Iterator[int]:
-    port = free_port()
-    child = subprocess.Popen([sys.executable, "-c", BARE, str(port)], env=os.environ | {"PYTHONPATH": os.getcwd()})
-    try:
-        yield port
-    finally:
-        child.kill()
-        child.wait()
-
-
-async def _answers(ground: Ground, port: int) -> bool:
-    try:
-        async with ground.client.get(f"http://127.0.0.1:{port}/health") as answer:
-            return answer.status == 200
-    except aiohttp.ClientError:
-        return False
-
-
-async def _requests_per_s(ground: Ground, url: str, seconds: float) -> float:
-    done, began = 0, time.perf_counter()
-
-    async def client() -> None:
-        nonlocal done
-        while time.perf_counter() - began < seconds:
-            async with ground.client.get(url) as answer:
-                await answer.read()
-            done += 1
-
-    await asyncio.gather(*(client() for _ in range(8)))
-    return done / (time.perf_counter() - began)
 
 
 def _p99(values: list[float]) -> float:

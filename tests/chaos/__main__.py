@@ -24,6 +24,9 @@ from tests.chaos.run import play, say
 from tests.chaos.verdict import verdict
 
 ROOT = Path(__file__).parent.parent.parent
+FIGURES = (
+    "kills", "faults", "events", "answers", "takeover_s", "late_batches", "repeats", "most", "seconds",
+)  # fmt: skip
 
 
 def main(arguments: list[str]) -> int:
@@ -55,7 +58,7 @@ def _tell(answer: dict[str, Any]) -> None:
         say(f"{example['detector']}: {example['where']}: {example['detail']}")
     for line in (*answer["void"], *answer["problems"], *answer["slow"]):
         say(line)
-    figures = {name: answer[name] for name in ("kills", "faults", "events", "takeover_s", "repeats", "most", "seconds")}
+    figures = {name: answer[name] for name in FIGURES}
     say(f"{answer['outcome']}: seed {answer['seed']}, {json.dumps(figures)}")
     if not answer["ok"]:
         say(f"again: {answer['reproduce']}")

@@ -6,11 +6,13 @@ import asyncio
 import socket
 import struct
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from tests.chaos.frames import Framer, Piece, Plain
+from tests.chaos.late import Keep, Kept
 
 HOST = "127.0.0.1"
 CHUNK = 64 * 1024
@@ -39,6 +41,8 @@ class Trap:
     forward: float = 0.0
     end: End = "reset"
     flip: bool = False
+    client: Callable[[int], bool] = lambda _: True
+    """Who may fall into it, by the port that it calls from; asked on the proxy's thread."""
     sprung: threading.Event = field(default_factory=threading.Event)
     """Set when it has happened."""
 
@@ -57,7 +61,9 @@ class Way(Protocol):
 
     def rate(self, direction: str) -> float | None: ...
 
-    def trap_at(self, moment: str | None) -> Trap | None: ...
+    def trap_at(self, moment: str | None, port: int) -> Trap | None: ...
+
+    def keep_at(self, moment: str | None, port: int) -> Keep | None: ...
 
     def flipped(self, data: bytes, direction: str) -> bytes: ...
 
@@ -75,8 +81,11 @@ class Connection:
         self._link = link
         self._reader = reader
         self._writers = {DOWN: writer}
+        self._port: int = writer.get_extra_info("peername")[1]
         self._sprung: Trap | None = None
         """A trap that ends the connection when the server answers."""
+        self._kept: Kept | None = None
+        """What came late, and whose answer is listened to."""
         self._silent: set[str] = set()
         """Directions in which no more is sent."""
         self._ended = False
@@ -137,13 +146,23 @@ class Connection:
             await self._link.passable(direction)
             if direction == DOWN and self._sprung is not None:
                 return self._spring(self._sprung)
-            trap = self._link.trap_at(piece.moment)
+            if direction == DOWN and self._kept is not None:
+                self._kept.answer += piece.data
+            await self._keep_back(piece)
+            trap = self._link.trap_at(piece.moment, self._port)
             if trap is None:
                 await self._send(direction, self._link.flipped(piece.data, direction))
             else:
                 await self._fall_into(trap, direction, piece.data)
         self.half_close(direction)
         return None
+
+    async def _keep_back(self, piece: Piece) -> None:
+        keep = self._link.keep_at(piece.moment, self._port)
+        if keep is not None:
+            self._kept = Kept(piece.data)
+            keep.kept.append(self._kept)
+            await keep.let_go.wait()
 
     async def _fall_into(self, trap: Trap, direction: str, message: bytes) -> None:
         if trap.flip:

@@ -13,7 +13,7 @@ from typing import Any
 import aiohttp
 
 from streams.adapters.secrets import API_KEY
-from tests.chaos.world import ChaosStack
+from tests.chaos.stack import ChaosStack
 from tests.programs import run
 
 RULE = "/api/v2/rules/{}"

@@ -1,4 +1,4 @@
-"""Finds moments in what a client sends: a COMMIT to PostgreSQL, a produce request to Kafka. Pure.
+"""Finds moments in what a client sends: a batch or a COMMIT to PostgreSQL, a produce request to Kafka. Pure.
 
 A framer is fed what comes and gives pieces to send on, in order; a piece that is a moment is one whole message. All
 pieces together are what was fed, but for the beginning of a message that is not yet there.
@@ -10,7 +10,7 @@ import struct
 from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
-COMMIT, PRODUCE = "commit", "produce"
+BATCH, COMMIT, PRODUCE = "batch", "commit", "produce"
 
 _LENGTH = struct.Struct(">i")
 _KAFKA_HEAD = struct.Struct(">ih")
@@ -102,8 +102,9 @@ class KafkaFramer(_Framed):
 class PostgresFramer(_Framed):
     """Messages of a PostgreSQL client whose session is not encrypted.
 
-    What commits is a simple query COMMIT, or the Sync behind a statement on its own that moves a partition on: without
-    its Sync the server has run it, and takes it back when the connection ends.
+    A batch is the Bind of a statement that moves a partition on. What commits is a simple query COMMIT, or the Sync
+    behind such a statement on its own: without its Sync the server has run it, and takes it back when the connection
+    ends.
     """
 
     def __init__(self) -> None:
@@ -140,7 +141,9 @@ class PostgresFramer(_Framed):
             name, _, text = body.partition(b"\0")
             (self._moving.add if _MOVES in text else self._moving.discard)(name)
         elif kind == b"B":
-            self._moves = body.split(b"\0", 2)[1] in self._moving and not self._in_transaction
+            moves = body.split(b"\0", 2)[1] in self._moving
+            self._moves = moves and not self._in_transaction
+            return BATCH if moves else None
         elif kind == b"S" and self._moves:
             self._moves = False
             return COMMIT

@@ -12,6 +12,7 @@ from tests.chaos.desk import Operator
 from tests.chaos.journal import Place
 from tests.chaos.plan import Step
 from tests.chaos.world import World, poll
+from tests.integration.pipeline import gauge
 
 IN_FLIGHT_S = 30.0
 RECOVER_S = 90.0
@@ -65,6 +66,18 @@ class Scene:
         found: dict[Place, int] = await poll(look, IN_FLIGHT_S, every=0.01)
         return found
 
+    async def spread(self, records: int) -> Mapping[Place, int]:
+        """Sends so many; gives the partitions in which work waits once the broker has them."""
+        sender = self.world.sender
+        most = sender.sent + records
+        sender.allow(records)
+
+        async def there() -> bool:
+            return sender.sent >= most and sender.answers.total() >= most
+
+        await poll(there, IN_FLIGHT_S)
+        return await self.world.waiting()
+
     async def alerts(self) -> int:
         """Waits until alerts are on their way to the receiver, and counts them."""
 
@@ -95,6 +108,16 @@ class Scene:
         """Those that have not moved when all others have."""
         await asyncio.sleep(OTHERS_S)
         return await self.world.still(since)
+
+    async def member(self, name: str) -> None:
+        """Waits until a worker has partitions."""
+
+        async def look() -> bool:
+            self.world.look_after()
+            return await asyncio.to_thread(gauge, self.world.ports[name], "mutt_partitions_assigned") > 0
+
+        if not await poll(look, RECOVER_S, every=0.2):
+            self.hit.problem = f"{name} was no member again within {RECOVER_S:.0f} s"
 
     async def delivering(self) -> float:
         """Waits until the receiver takes another alert; seconds until then."""

@@ -1,7 +1,8 @@
 """The producer of a run, with a journal on disk of what it was going to send and what the broker said to it.
 
 One JSON line each: intent (fsynced before the record goes out), then ok, fail or unknown. The producer sends in bursts,
-as it is allowed to, and a little all the time.
+as it is allowed to, and a little all the time. Most records it sends until it knows that they are there, as devices do
+that care; one of `ONCE` it sends a single time, so that some have no answer, and may be there or not.
 """
 
 from __future__ import annotations
@@ -24,7 +25,10 @@ GROUP = 50
 """Records a flush to disk."""
 CERTAIN = ("MSG_SIZE_TOO_LARGE", "INVALID_RECORD", "TOPIC_AUTHORIZATION_FAILED")
 """After these the broker has not taken it; after any other error nobody knows."""
+ONCE = 10
 FLUSH_S = 90.0
+_UNTIL_KNOWN = {"enable.idempotence": True, "message.timeout.ms": 120_000}
+_ONCE = {"message.send.max.retries": 0, "message.timeout.ms": 4000, "request.timeout.ms": 3000}
 Place = tuple[str, int]
 
 
@@ -70,10 +74,10 @@ class Sender:
         """The offset after the last that the broker confirmed, by partition."""
         self._journal = Journal(path)
         self._make, self._trickle = make, trickle
-        self._producer = Producer(
-            {"bootstrap.servers": bootstrap, "enable.idempotence": True, "linger.ms": 5, "message.timeout.ms": 120_000,
-             "reconnect.backoff.max.ms": 500, "log_level": 2} | options
-        )  # fmt: skip
+        common = {
+            "bootstrap.servers": bootstrap, "linger.ms": 5, "reconnect.backoff.max.ms": 500, "log_level": 2,
+        }  # fmt: skip
+        self._producers = [Producer(common | how | options) for how in (_UNTIL_KNOWN, _ONCE)]
         self._allowed = 0
         self._ended = False
         self._wake = threading.Condition()
@@ -114,10 +118,10 @@ class Sender:
             for number, record in records:
                 self._send(number, record)
             self.sent += group
-        left = self._producer.flush(FLUSH_S)
-        if left:
-            self._producer.purge()
-            self._producer.flush(5)
+        for producer in self._producers:
+            if producer.flush(FLUSH_S):
+                producer.purge()
+                producer.flush(5)
         self._journal.close()
 
     def _next_group(self) -> int:
@@ -128,19 +132,21 @@ class Sender:
                 self._allowed += not self._allowed and not self._ended
             group = min(self._allowed, GROUP)
             self._allowed -= group
-        self._producer.poll(0)
+        for producer in self._producers:
+            producer.poll(0)
         return group
 
     def _send(self, number: int, record: Record) -> None:
+        producer = self._producers[number % ONCE == 0]
         while True:
             try:
-                self._producer.produce(
+                producer.produce(
                     record.topic, record.value, record.key, headers=list(record.headers),
                     on_delivery=lambda error, message: self._answered(number, error, message),
                 )  # fmt: skip
                 return
             except BufferError:
-                self._producer.poll(0.1)
+                producer.poll(0.1)
 
     def _answered(self, number: int, error: KafkaError | None, message: Message) -> None:
         if error is None:

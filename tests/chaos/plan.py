@@ -38,17 +38,18 @@ _ONES: Mapping[str, tuple[dict[str, Any], ...]] = {
     "freeze": tuple({"do": "freeze", "target": name} for name in MATCHERS),
     "term": tuple({"do": "term", "target": name} for name in (*MATCHERS, "forward-1")),
     "commit_cut": ({"do": "commit_cut", "target": "postgres", "times": 5},),
-    "produce_cut": ({"do": "produce_cut", "target": "kafka", "times": 2},),
+    "produce_cut": ({"do": "produce_cut", "target": "kafka", "times": 4},),
     "wire": _WIRE,
     "rules": ({"do": "rules", "target": "api"},),
     "config": ({"do": "config", "target": "api"},),
     "replay": ({"do": "replay", "target": "api"},),
     "disk": ({"do": "disk", "target": "postgres", "seconds": 3.0},),
     "clock": tuple({"do": "clock", "target": "match-3", "amount": a} for a in (3600.0, -3600.0, 86400.0, -86400.0)),
+    "duel": tuple({"do": "duel", "target": name} for name in MATCHERS),
 }
 _A_KILL: Mapping[str, float] = {
     "freeze": 1 / 8, "term": 1 / 10, "commit_cut": 1 / 4, "produce_cut": 1 / 8, "wire": 1 / 4, "rules": 1 / 20,
-    "config": 1 / 20, "replay": 1 / 20, "disk": 1 / 40, "clock": 1 / 20,
+    "config": 1 / 20, "replay": 1 / 20, "disk": 1 / 40, "clock": 1 / 20, "duel": 1 / 10,
 }  # fmt: skip
 """Steps of each fault for each kill; one at least."""
 FAULTS = tuple(_ONES)

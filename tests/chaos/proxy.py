@@ -7,6 +7,7 @@
         link.reset()                        # at once: cut() FIN, reset() RST, half_close(); they tell how many it hit
         trap = link.set_trap(Trap(COMMIT, forward=1.0))     # once, at the next COMMIT or produce request
         trap.sprung.wait(10)
+        keep = link.keep(Keep(BATCH, client))               # each batch of this client, until let_go(keep)
         link.down(); link.up()              # nobody listens; what was open is reset
 
 "up" is from the client to the server, "down" is back.
@@ -22,6 +23,7 @@ from typing import Any, Self, TypeVar
 
 from tests.chaos.connection import DOWN, HOST, UP, Connection, Direction, End, Trap, bit_flipped
 from tests.chaos.frames import Framer, Plain
+from tests.chaos.late import Keep
 
 __all__ = ["HOST", "Fault", "Link", "Proxy", "Trap"]
 
@@ -67,6 +69,7 @@ class Link:
         self._proxy = proxy
         self._open: set[Connection] = set()
         self._traps: list[Trap] = []
+        self._keeps: list[Keep] = []
         self._flips = {UP: 0, DOWN: 0}
         self._changed = asyncio.Event()
         self._server: asyncio.Server | None = None
@@ -90,7 +93,9 @@ class Link:
         return self._proxy.call(change())
 
     def heal(self) -> None:
-        """No lasting fault, no trap, no flip; and somebody listens."""
+        """No lasting fault, no trap, no flip, nothing kept back; and somebody listens."""
+        for keep in list(self._keeps):
+            self.let_go(keep)
 
         async def clear() -> None:
             self._traps.clear()
@@ -151,6 +156,25 @@ class Link:
 
         return self._proxy.call(arm())
 
+    def keep(self, keep: Keep) -> Keep:
+        """From now on, until it is let go."""
+
+        async def arm() -> Keep:
+            self._keeps.append(keep)
+            return keep
+
+        return self._proxy.call(arm())
+
+    def let_go(self, keep: Keep) -> None:
+        """What was kept back goes on; nothing more is kept."""
+
+        async def release() -> None:
+            if keep in self._keeps:
+                self._keeps.remove(keep)
+            keep.let_go.set()
+
+        self._proxy.call(release())
+
     # -- on the proxy's own thread --------------------------------------------------------------------------------
 
     async def listen(self) -> None:
@@ -169,9 +193,12 @@ class Link:
         self._open.add(connection)
         connection.task.add_done_callback(lambda _: self._open.discard(connection))
 
-    def trap_at(self, moment: str | None) -> Trap | None:
-        """Takes the first trap for this moment, if it is one."""
-        found = next((trap for trap in self._traps if trap.moment == moment), None)
+    def keep_at(self, moment: str | None, port: int) -> Keep | None:
+        return next((keep for keep in self._keeps if keep.moment == moment and keep.client(port)), None)
+
+    def trap_at(self, moment: str | None, port: int) -> Trap | None:
+        """Takes the first trap for this moment and client, if it is one."""
+        found = next((trap for trap in self._traps if trap.moment == moment and trap.client(port)), None)
         if found is not None:
             self._traps.remove(found)
         return found

@@ -7,41 +7,21 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 from ops.devstack.processes import StackFailed
-from tests.chaos import faults_desk, faults_machine, faults_process, faults_wire
 from tests.chaos.checker import Sources, checked
 from tests.chaos.checker.watch import Watch
 from tests.chaos.desk import Operator
+from tests.chaos.faults.strikes import STRIKES
 from tests.chaos.hit import Hit, Scene
 from tests.chaos.memory import CAPS, Memory
 from tests.chaos.plan import Plan, Step
 from tests.chaos.played import Played
-from tests.chaos.world import MISSING, OUTAGE, WORKERS, ChaosStack, World, servers, world
+from tests.chaos.stack import MISSING, ChaosStack, servers
+from tests.chaos.world import OUTAGE, WORKERS, World, world
 from tests.integration.pipeline import settled, until
 
-STRIKES: Mapping[str, Callable[[Scene], Awaitable[None]]] = {
-    "kill": faults_process.kill,
-    "term": faults_process.term,
-    "freeze": faults_process.freeze,
-    "cut": faults_wire.wire,
-    "reset": faults_wire.wire,
-    "half_close": faults_wire.wire,
-    "delay": faults_wire.wire,
-    "black_hole": faults_wire.wire,
-    "refuse": faults_wire.wire,
-    "trickle": faults_wire.wire,
-    "flip": faults_wire.wire,
-    "commit_cut": faults_wire.commit_cut,
-    "produce_cut": faults_wire.produce_cut,
-    "rules": faults_desk.rules,
-    "config": faults_desk.config,
-    "replay": faults_desk.replay,
-    "disk": faults_machine.disk,
-    "clock": faults_machine.clock,
-}
 ATTEMPTS = 3
 """A step that met no work in flight is played again."""
 READY_S = 90.0
@@ -152,12 +132,22 @@ async def _quiet(played: Played, made: World) -> None:
         await asyncio.to_thread(link.heal)
     await asyncio.to_thread(made.sender.finish)
     played.sent, played.answers = made.sender.sent, dict(made.sender.answers)
+    await _none_halts(made)
     await settled(made.pool, made.stack.kafka.bootstrap, within=QUIET_S)
     await until(lambda: _delivered(made), "all alerts are delivered", within=QUIET_S)
+    await until(lambda: made.begun(*WORKERS), "every worker has begun", within=QUIET_S)
     made.wanted.clear()
     await _end_well(played, made)
     played.repeats = int((await asyncio.to_thread(made.stack.sink_stats))["duplicates"])
     played.seconds["quiet"] = round(time.monotonic() - began, 1)
+
+
+async def _none_halts(made: World) -> None:
+    """Nothing that a plan does to the system halts a partition, and one that did would be waited for in vain."""
+    halted = await made.pool.fetch(
+        "SELECT topic, partition, halted_reason FROM partition_progress WHERE halted_at IS NOT NULL"
+    )
+    assert not halted, "; ".join(f"{row['topic']}:{row['partition']} halted: {row['halted_reason']}" for row in halted)
 
 
 async def _end_well(played: Played, made: World) -> None:

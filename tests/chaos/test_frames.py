@@ -6,7 +6,7 @@ import struct
 
 import pytest
 
-from tests.chaos.frames import COMMIT, PRODUCE, Framer, KafkaFramer, Piece, PostgresFramer
+from tests.chaos.frames import BATCH, COMMIT, PRODUCE, Framer, KafkaFramer, Piece, PostgresFramer
 
 SSL = struct.pack(">ii", 8, 80877103)
 START_UP = struct.pack(">ii", 8 + 10, 196608) + b"user\0mutt\0"
@@ -29,7 +29,8 @@ SYNC = typed(b"S", b"")
 MOVES = typed(b"P", b"s1\0WITH advanced AS (UPDATE partition_progress SET next_offset = $5 ...)\0" + bytes(2000))
 READS = typed(b"P", b"s2\0SELECT next_offset FROM partition_progress\0\0\0")
 READ = typed(b"B", b"\0s2\0" + bytes(300)) + typed(b"E", b"\0" + bytes(4)) + SYNC
-MOVED = typed(b"B", b"\0s1\0" + bytes(3000)) + typed(b"E", b"\0" + bytes(4))
+MOVE = typed(b"B", b"\0s1\0" + bytes(3000))
+MOVED = MOVE + typed(b"E", b"\0" + bytes(4))
 ON_ITS_OWN = START_UP + MOVES + SYNC + READS + SYNC + READ + MOVED + SYNC + READ
 IN_PARTS = (
     START_UP + MOVES + SYNC + typed(b"Q", b"BEGIN;\0") + MOVED + SYNC + COMMIT_MESSAGE + typed(b"Q", b"BEGIN\0")
@@ -47,16 +48,16 @@ def fed(framer: Framer, stream: bytes, step: int) -> list[Piece]:
 @pytest.mark.parametrize(
     ("make", "stream", "wanted"),
     [
-        (PostgresFramer, SESSION, Piece(COMMIT_MESSAGE, COMMIT)),
-        (PostgresFramer, ON_ITS_OWN, Piece(SYNC, COMMIT)),
-        (PostgresFramer, IN_PARTS, Piece(COMMIT_MESSAGE, COMMIT)),
-        (KafkaFramer, REQUESTS, Piece(PRODUCE_MESSAGE, PRODUCE)),
+        (PostgresFramer, SESSION, [Piece(COMMIT_MESSAGE, COMMIT)]),
+        (PostgresFramer, ON_ITS_OWN, [Piece(MOVE, BATCH), Piece(SYNC, COMMIT)]),
+        (PostgresFramer, IN_PARTS, [Piece(MOVE, BATCH), Piece(COMMIT_MESSAGE, COMMIT), Piece(MOVE, BATCH)]),
+        (KafkaFramer, REQUESTS, [Piece(PRODUCE_MESSAGE, PRODUCE)]),
     ],
 )
-def test_the_moment_is_one_whole_piece(make: type[Framer], stream: bytes, wanted: Piece, step: int) -> None:
+def test_a_moment_is_one_whole_piece(make: type[Framer], stream: bytes, wanted: list[Piece], step: int) -> None:
     pieces = fed(make(), stream, step)
     assert b"".join(piece.data for piece in pieces) == stream
-    assert [piece for piece in pieces if piece.moment] == [wanted]
+    assert [piece for piece in pieces if piece.moment] == wanted
 
 
 @pytest.mark.parametrize("text", [b"COMMIT\0", b"commit;\0", b"COMMIT; \0"])

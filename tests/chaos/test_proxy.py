@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import struct
 from collections.abc import AsyncIterator, Awaitable, Iterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TypeVar
 
 import pytest
 
-from tests.chaos.frames import COMMIT, PRODUCE, Framer, KafkaFramer, Plain, PostgresFramer
+from tests.chaos.frames import BATCH, COMMIT, PRODUCE, Framer, KafkaFramer, Plain, PostgresFramer
+from tests.chaos.late import Keep
+from tests.chaos.owners import calls
 from tests.chaos.proxy import HOST, Fault, Link, Proxy, Trap
 
 T = TypeVar("T")
 Pair = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 WITHIN_S = 20.0
 START_UP = struct.pack(">ii", 8, 196608)
+MOVE = b"P" + struct.pack(">i", 4 + 46) + b"s1\0UPDATE partition_progress SET next_offset\0\0"
+MOVED = b"B" + struct.pack(">i", 4 + 54) + b"\0s1\0" + bytes(50)
 COMMIT_MESSAGE = b"Q" + struct.pack(">i", 12) + b"COMMIT;\0"
 PRODUCE_MESSAGE = struct.pack(">ihhi", 8 + 1000, 0, 7, 1) + b"r" * 1000
 
@@ -217,3 +223,27 @@ async def test_a_trap_springs_once_and_may_flip_a_bit_instead(proxy: Proxy) -> N
         assert sum((a ^ b).bit_count() for a, b in zip(got, PRODUCE_MESSAGE, strict=True)) == 1
         assert trap.sprung.wait(WITHIN_S)
         assert await ends.to_server(PRODUCE_MESSAGE) == PRODUCE_MESSAGE
+
+
+async def test_a_trap_is_for_whom_it_is_set(proxy: Proxy) -> None:
+    async with connected(proxy, KafkaFramer) as ends:
+        trap = ends.link.set_trap(Trap(PRODUCE, client=lambda port: not calls(os.getpid(), ends.link.port, port)))
+        assert await ends.to_server(PRODUCE_MESSAGE) == PRODUCE_MESSAGE
+        assert not trap.sprung.is_set()
+
+
+async def test_what_is_kept_back_arrives_late_and_its_answer_is_heard(proxy: Proxy) -> None:
+    async with connected(proxy, PostgresFramer) as ends:
+        keep = Keep(BATCH, partial(calls, os.getpid(), ends.link.port))
+        ends.link.keep(keep)
+        assert await ends.to_server(START_UP + MOVE) == START_UP + MOVE
+        ends.writer.write(MOVED + COMMIT_MESSAGE)
+        assert await ends.to_client(b"before") == b"before"
+        while not keep.kept:
+            await asyncio.sleep(0.01)
+        assert keep.kept[0].message == MOVED
+        ends.link.let_go(keep)
+        assert await soon(ends.server[0].readexactly(len(MOVED + COMMIT_MESSAGE))) == MOVED + COMMIT_MESSAGE
+        assert await ends.to_client(b"after") == b"after"
+        assert keep.kept[0].answer.endswith(b"after")
+        assert await ends.to_server(MOVED) == MOVED

@@ -54,11 +54,18 @@ def test_what_is_wrong_makes_it_red(seen: Played) -> None:
     [
         played(*[hit()] * 18, *[hit(effective=False)] * 2),
         played(hit(), answers={"ok": 940, "unknown": 60}),
+        played(*[hit()] * 39, hit("duel", effective=False)),
     ],
 )
 def test_too_few_effective_faults_or_answers_make_it_void(seen: Played) -> None:
     answer = verdict(seen)
     assert (answer["ok"], answer["outcome"]) == (False, "void")
+
+
+def test_what_became_of_late_batches_is_told() -> None:
+    duels = [{"late": 5, "came": 5, "refused": 4}, {"late": 3, "came": 1, "refused": 1, "ended": 1}]
+    answer = verdict(played(*(hit("duel", found=found) for found in duels)))
+    assert (answer["ok"], answer["late_batches"]) == (True, {"came": 6, "refused": 5, "not_refused": 1})
 
 
 def test_a_worker_that_the_watchdog_ended_is_told_and_no_defect() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from tests.chaos.hit import Hit
+from tests.chaos.late import REFUSED
 from tests.chaos.played import Played, quantile
 
 EFFECTIVE = 0.95
@@ -34,6 +36,9 @@ def verdict(played: Played) -> dict[str, Any]:
     void = []
     if hits and len(effective) < EFFECTIVE * len(hits):
         void.append(f"{len(effective)} of {len(hits)} faults met work in flight")
+    duels = [hit for hit in hits if hit.step.do == "duel"]
+    if duels and not any(hit.effective for hit in duels):
+        void.append(f"in {len(duels)} duels no batch came after another had done its work")
     if unknown > UNKNOWN:
         void.append(f"{unknown:.1%} of the records have no answer")
     found = dict(report.found) if report else {}
@@ -48,6 +53,7 @@ def verdict(played: Played) -> dict[str, Any]:
         "examples": [anomaly._asdict() for anomaly in report.anomalies[:20]] if report else [],
         "kills": len(kills),
         "faults": dict(Counter(hit.step.do for hit in effective)),
+        "late_batches": _late(duels),
         "ineffective": [hit.step.name for hit in hits if not hit.effective],
         "not_run": played.not_run,
         "events": played.sent,
@@ -61,6 +67,12 @@ def verdict(played: Played) -> dict[str, Any]:
         "seconds": played.seconds,
         "hits": [hit.as_json() for hit in hits],
     }
+
+
+def _late(duels: list[Hit]) -> dict[str, int]:
+    """Batches that came when another had done their work: how many the compare-and-set refused, how many it did not."""
+    came, refused = (sum(hit.found.get(name, 0) for hit in duels) for name in ("came", REFUSED))
+    return {"came": came, "refused": refused, "not_refused": came - refused}
 
 
 def _cuts_posts(do: str, target: str) -> bool:

@@ -6,27 +6,23 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 
-from ops.devstack.layout import Layout, free_port
-from ops.devstack.postgres import Postgres
+from ops.devstack.layout import free_port
 from ops.devstack.processes import Child, spawn
-from streams.adapters.secrets import DB_PASSWORD
 from tests.chaos.checker import moves
-from tests.chaos.clock import NO_CLOCK, Clock
-from tests.chaos.disk import NO_DISK, SmallDisk, small_disk
-from tests.chaos.frames import KafkaFramer, PostgresFramer
 from tests.chaos.journal import Place, Sender
 from tests.chaos.plan import MATCHERS, Plan
-from tests.chaos.proxy import Link, Proxy
+from tests.chaos.proxy import HOST, Link
+from tests.chaos.stack import ChaosStack
 from tests.chaos.traffic import record
-from tests.integration.conftest import Database, ForkedStack, empty_topics, new_database
-from tests.integration.pipeline import add_rule, configure
+from tests.integration.conftest import Database, empty_topics, new_database
+from tests.integration.pipeline import add_rule, ask, configure
 
 WORKERS = (*MATCHERS, "forward-1", "dead-letters-1")
 START_S = 180.0
@@ -47,44 +43,6 @@ CONFIG = {
 OUTAGE = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 AT_CLOCK = "match-3"
 """The library that shows another time is taken in when a program starts, so this one is never forked."""
-
-
-class ChaosStack(ForkedStack):
-    """A stack whose programs reach its servers through links."""
-
-    def __init__(self, home: Path, proxy: Proxy, disk: SmallDisk | None = None) -> None:
-        super().__init__(home, fsync=False)
-        self.disk = disk
-        """Where PostgreSQL has its data, if it can be filled."""
-        self.clock: Clock | None = None
-        """What `AT_CLOCK` looks at, if it can be set."""
-        if disk is not None:
-            layout = Layout(disk.path / "home")
-            layout.create()
-            self.postgres = Postgres(layout, self.layout.secret(DB_PASSWORD), fsync=False)
-        inside = free_port()
-        self.links: dict[str, Link] = {
-            "kafka": proxy.link("kafka", inside, KafkaFramer),
-            "postgres": proxy.link("postgres", self.postgres.port, PostgresFramer),
-            "receiver": proxy.link("receiver", self.sink_port),
-            "api": proxy.link("api", self.api_port),
-        }
-        self.kafka.proxied = (inside, self.links["kafka"].port)
-        self.database_url = self.settings.database_url
-
-    def start_servers(self) -> None:
-        super().start_servers()
-        self.links["postgres"].target = self.postgres.port
-        self.links["receiver"].target = self.sink_port
-
-    def environment(self, **changes: Any) -> dict[str, str]:
-        ours, links = f":{self.postgres.port}/", self.links
-        through = {
-            "kafka_bootstrap": f"127.0.0.1:{links['kafka'].port}",
-            "database_url": self.database_url.replace(ours, f":{links['postgres'].port}/"),
-            "webhook_url": f"http://127.0.0.1:{links['receiver'].port}/alerts",
-        }
-        return super().environment(**through | changes)
 
 
 class World:
@@ -163,6 +121,15 @@ class World:
                 self.ended.append(f"{name} ended with status {child.process.returncode}: {child.tail(300)}")
                 self.start(name)
 
+    async def begun(self, *names: str) -> bool:
+        """Whether these workers answer: from then on a signal ends them as it should, and not the interpreter."""
+        try:
+            for name in names:
+                await asyncio.to_thread(ask, self.ports[name], "/health")
+        except OSError:
+            return False
+        return True
+
     # -- what is in flight ----------------------------------------------------------------------------------------
 
     async def stands(self) -> dict[Place, int] | None:
@@ -202,41 +169,6 @@ async def poll(condition: Callable[[], Awaitable[Any]], within: float, every: fl
     return found
 
 
-@contextmanager
-def servers(home: Path, plan: Plan) -> Iterator[ChaosStack]:
-    """What the plan needs and this machine has."""
-    wanted = {step.do for step in plan.steps}
-    with ExitStack() as parts:
-        disk = parts.enter_context(small_disk(768 + plan.events // 150)) if _possible("disk", wanted) else None
-        stack = ChaosStack(home, parts.enter_context(Proxy()), disk)
-        stack.clock = Clock(stack.layout.home) if _possible("clock", wanted) else None
-        try:
-            stack.start_servers()
-            yield stack
-        finally:
-            for link in stack.links.values():
-                link.heal()
-            _end(stack)
-
-
-MISSING = {"disk": NO_DISK, "clock": NO_CLOCK}
-"""Why a fault is not possible on this machine, by its name; None where it is."""
-
-
-def _possible(do: str, wanted: set[str]) -> bool:
-    return do in wanted and MISSING[do] is None
-
-
-def _end(stack: ChaosStack) -> None:
-    for child in stack.children.values():
-        child.process.send_signal(signal.SIGCONT)
-        child.process.kill()
-    for child in stack.children.values():
-        child.process.wait()
-    stack.kafka.kill()
-    stack.postgres.stop()
-
-
 @asynccontextmanager
 async def world(stack: ChaosStack, plan: Plan) -> AsyncIterator[World]:
     """Fresh database and topics, rules, every program started, and a producer that has begun."""
@@ -246,7 +178,10 @@ async def world(stack: ChaosStack, plan: Plan) -> AsyncIterator[World]:
     await moves.install(database.dsn)
     await _rules(database.pool)
     sender = Sender(
-        stack.kafka.bootstrap, stack.layout.home / "journal.jsonl", lambda n: record(plan.seed, n), trickle=TRICKLE
+        f"{HOST}:{stack.links['kafka'].port}",
+        stack.layout.home / "journal.jsonl",
+        lambda n: record(plan.seed, n),
+        trickle=TRICKLE,
     )
     made = World(stack, database, sender)
     stack.control_sink(delay_ms=RECEIVER_MS)

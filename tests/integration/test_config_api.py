@@ -63,6 +63,14 @@ async def test_A7_a_write_names_what_it_saw(api: Asker) -> None:
     await api.ask("PUT", f"{CONFIG}/moog_rate_limit", 412, json={"value": 7}, headers={"If-Match": '"1"'})
 
 
+async def test_a_key_goes_back_to_its_default_only_where_the_others_let_it(api: Asker) -> None:
+    warn, shed = (f"{CONFIG}/alerter_queue_{name}_threshold" for name in ("warn", "shed"))
+    await api.write("PUT", warn, json={"value": 500})
+    await api.write("PUT", shed, json={"value": 900})
+    problem = await api.write("DELETE", warn, 409)
+    assert "must be below alerter_queue_shed_threshold=900" in problem["detail"]
+
+
 async def test_of_two_writers_with_one_etag_one_is_told_so(api: Asker) -> None:
     await api.ask("POST", RULES, 201, json=RULE)
     tag = {"If-Match": '"1"'}

@@ -6,6 +6,7 @@ import asyncio
 import signal
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -39,14 +40,15 @@ async def work_in_flight(system: System, load: Load, beyond: int) -> int:
 @pytest.mark.timeout(900)
 @pytest.mark.proves("worker.kill", "postgres.cut")
 def test_kills_with_work_in_hand_lose_and_repeat_nothing(tmp_path: Path) -> None:
-    """A small `make chaos`: workers and servers, and COMMITs that are cut off."""
-    chosen = plan(SEED, kills=KILLS, events=EVENTS, faults=["freeze", "commit_cut"])
+    """A small `make chaos`: workers and servers, COMMITs that are cut off, batches that come when another did them."""
+    chosen = plan(SEED, kills=KILLS, events=EVENTS, faults=["freeze", "commit_cut", "duel"])
     answer = verdict(play(chosen, tmp_path / "stack"))
     told = {name: answer[name] for name in ("void", "problems", "anomalies", "examples")}
     assert not any(told.values()), told
     assert answer["kills"] >= KILLS
     assert answer["events"] >= EVENTS
-    assert answer["counts"]["lost"] >= EVENTS
+    assert answer["counts"]["lost"] + answer["answers"].get("unknown", 0) >= EVENTS
+    assert answer["late_batches"]["refused"] == answer["late_batches"]["came"] > 0
 
 
 @pytest.mark.proves("worker.freeze")
@@ -71,6 +73,21 @@ async def test_a_frozen_worker_that_comes_back_writes_nothing_of_its_own(system:
         assert worker.running
         assert await asyncio.to_thread(worker.stop) == 0
     assert await anomalies(system.database.dsn, system.stack.kafka.bootstrap, load.acked) == []
+
+
+async def test_a_worker_that_ends_leaves_its_group_and_the_others_learn_it_from_their_next_heartbeat(
+    system: System,
+) -> None:
+    """Nobody waits for the end of its session: that would take two minutes here."""
+    ports = {"match-1": free_port(), "match-2": free_port()}
+    stays, ends = (system.start(name, match_port=port, session_timeout=120.0) for name, port in ports.items())
+    try:
+        for port in ports.values():
+            await until(partial(_shared, port), "each has some of the partitions", within=90)
+        assert await asyncio.to_thread(ends.stop, 30.0) == 0
+        await until(lambda: _has_all(ports["match-1"]), "the other has all of them", within=60)
+    finally:
+        assert await asyncio.to_thread(stays.stop, 30.0) == 0  # killed it would be a member for two minutes
 
 
 IDLE = (
@@ -101,3 +118,7 @@ async def test_a_worker_frozen_within_its_transaction_does_not_hold_its_partitio
 async def _shared(port: int) -> bool:
     """Whether the worker has some of the 24 partitions, not all."""
     return 0 < await asyncio.to_thread(gauge, port, "mutt_partitions_assigned") < 24
+
+
+async def _has_all(port: int) -> bool:
+    return await asyncio.to_thread(gauge, port, "mutt_partitions_assigned") == 24

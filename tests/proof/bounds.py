@@ -10,10 +10,11 @@ from tests.proof.figures import Run
 
 _CHAOS = (
     ("faults after which an invariant was broken", "anomalies", "faults"),
-    ("acknowledged events lost", "anomalies.lost", "events"),
+    ("acknowledged events lost", "anomalies.lost", "answers.ok"),
     ("events with two rows", "anomalies.twice", "counts.audit_rows"),
     ("posts that no committed row explains", "anomalies.ghost", "counts.posts"),
     ("committed alerts neither delivered nor dead", "anomalies.alert_lost", "counts.alerts"),
+    ("batches of a replaced worker that were not refused", "late_batches.not_refused", "late_batches.came"),
     ("posts or rows out of their host's order", "anomalies.order", "counts.posts"),
     ("rows that the linear matcher decides otherwise", "anomalies.decision", "counts.audit_rows"),
 )

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
+from itertools import cycle, islice
 
 from tests.chaos.frames import COMMIT, PRODUCE
 from tests.chaos.hit import IN_FLIGHT_S, Scene
+from tests.chaos.owners import calls
 from tests.chaos.plan import Step
 from tests.chaos.proxy import Fault, Link, Trap
 from tests.chaos.world import poll
@@ -19,7 +22,8 @@ LASTING: dict[str, Callable[[Step], Fault]] = {
 }
 SHARES = (1.0, 0.0, 1.0, 0.0, 1.0)
 """Of a COMMIT: as often sent and its answer taken away, as swallowed."""
-PRODUCED = (0.5, 1.0)
+PRODUCED = ((0.5, True), (0.5, False), (1.0, True), (1.0, False))
+"""Of a produce request, and whether it is a worker's or the producer's of the run."""
 
 
 async def wire(scene: Scene) -> None:
@@ -60,7 +64,7 @@ async def _do(scene: Scene, link: Link) -> int:
 async def _flip(scene: Scene, link: Link) -> int:
     """One bit on its way to the server: of a produce request, or of an alert."""
     if scene.step.target == "kafka":
-        return int(await _trapped(scene, Trap(PRODUCE, flip=True)))
+        return int(await _trapped(scene, Trap(PRODUCE, flip=True, client=_whose(link, worker=True))))
     await asyncio.to_thread(link.flip, "up")
 
     async def flipped() -> bool:
@@ -71,16 +75,21 @@ async def _flip(scene: Scene, link: Link) -> int:
 
 
 async def commit_cut(scene: Scene) -> None:
-    await _cuts(scene, COMMIT, SHARES)
+    await _cuts(scene, [Trap(COMMIT, forward=share) for share in SHARES])
 
 
 async def produce_cut(scene: Scene) -> None:
-    await _cuts(scene, PRODUCE, PRODUCED)
+    link = scene.world.links["kafka"]
+    await _cuts(scene, [Trap(PRODUCE, forward=share, client=_whose(link, worker)) for share, worker in PRODUCED])
 
 
-async def _cuts(scene: Scene, moment: str, shares: tuple[float, ...]) -> None:
-    times = range(scene.step.times)
-    sprung = [await _trapped(scene, Trap(moment, forward=shares[turn % len(shares)])) for turn in times]
+def _whose(link: Link, worker: bool) -> Callable[[int], bool]:
+    """By its port: whether it is a worker, or the producer, which runs here."""
+    return lambda port: calls(os.getpid(), link.port, port) != worker
+
+
+async def _cuts(scene: Scene, traps: Sequence[Trap]) -> None:
+    sprung = [await _trapped(scene, trap) for trap in islice(cycle(traps), scene.step.times)]
     scene.hit.found, scene.hit.effective = {"cuts": sum(sprung)}, all(sprung)
     await scene.moved(await scene.world.waiting())
 

@@ -10,12 +10,13 @@ from tests.chaos.checker import committed_offsets
 from tests.chaos.hit import IN_FLIGHT_S, MANY, RECOVER_S, Scene
 from tests.chaos.plan import MATCHERS
 from tests.chaos.world import poll
-from tests.integration.pipeline import gauge
 from tests.integration.topics import end_offsets
 
 DRAIN_S = 12.0
 """A worker that is told to end has drained in 10 s."""
 DLQ = "mutt.dlq"
+EVERYWHERE = 150
+"""So many records come to every partition, those of one that went among them."""
 
 
 async def kill(scene: Scene) -> None:
@@ -126,8 +127,9 @@ async def _kill_server(scene: Scene) -> None:
 
 
 async def term(scene: Scene) -> None:
-    """SIGTERM: drained in time, status 0, and another one takes over."""
+    """SIGTERM: drained in time, status 0, and others take over before it is started again."""
     world, name = scene.world, scene.step.target
+    await poll(lambda: world.begun(name), RECOVER_S, every=0.1)
     waiting = await scene.work()
     pending = await world.pending_alerts()
     world.wanted.discard(name)
@@ -138,8 +140,10 @@ async def term(scene: Scene) -> None:
         scene.hit.problem = f"{name} ended with status {status} after {took} s"
     scene.hit.found = {"waiting": len(waiting), "alerts": pending, "drained_s": took}
     scene.hit.effective = bool(waiting)
+    if name in MATCHERS:
+        scene.hit.found["stood_s"] = await scene.moved(await scene.spread(EVERYWHERE))
     world.start_again(name)
-    await scene.moved(waiting)
+    await scene.moved(await scene.world.waiting())
 
 
 async def freeze(scene: Scene) -> None:
@@ -155,10 +159,4 @@ async def freeze(scene: Scene) -> None:
     finally:
         child.process.send_signal(signal.SIGCONT)
     scene.hit.found["frozen_s"] = took
-
-    async def member() -> bool:
-        world.look_after()
-        return await asyncio.to_thread(gauge, world.ports[name], "mutt_partitions_assigned") > 0
-
-    if not await poll(member, RECOVER_S, every=0.2):
-        scene.hit.problem = f"{name} was no member again within {RECOVER_S:.0f} s"
+    await scene.member(name)

@@ -1,0 +1,135 @@
+"""What the API is made of in one process: the adapters on its pool, and the ports and doors they are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from secrets import token_bytes
+
+import asyncpg
+
+from api.app import Doors, Ports, utc_now
+from api.circuit import Circuit
+from api.cursors import Cursors
+from api.guard import Guard
+from api.guarded_reads import POLICY, POSTGRESQL, WAIT_S, WAITING, GuardedReads
+from api.guarded_transactions import GuardedTransactions
+from api.hosts import Hosts
+from api.indicators import IndicatorWriter
+from api.key_ring import KeyRing
+from api.metrics import ApiMetrics
+from api.pipeline import Pipeline
+from api.turns import Turns
+from api.upkeep import Upkeep
+from schemas.secrets import Secret
+from schemas.settings import Settings
+from schemas.slo import Component
+from streams.adapters.api_keys import KeyStore
+from streams.adapters.audit_samples import AuditSamples
+from streams.adapters.brokers import check_brokers
+from streams.adapters.config_audit import ConfigAudit
+from streams.adapters.config_store import ConfigStore
+from streams.adapters.event_traces import EventTraces
+from streams.adapters.host_lists import development_hosts, device_teams
+from streams.adapters.idempotency import IdempotencyKeys
+from streams.adapters.indicators import PostgresIndicators
+from streams.adapters.ledger import LedgerReads
+from streams.adapters.letter_searches import LetterSearches
+from streams.adapters.maintenance import PostgresMaintenance
+from streams.adapters.prometheus import Prometheus
+from streams.adapters.reads import PostgresReads
+from streams.adapters.rehearsals import Rehearsals
+from streams.adapters.replay_jobs import ReplayJobs
+from streams.adapters.rule_store import RuleStore
+from streams.adapters.searches import PostgresSearches
+from streams.adapters.slo import PostgresSlo
+from streams.adapters.transactions import Transactions
+from streams.core.api_keys import derived_key
+from streams.core.indicator_book import IndicatorBook
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What ports, doors and the work beside requests share."""
+
+    metrics: ApiMetrics
+    reads: GuardedReads
+    transactions: GuardedTransactions
+    keys: KeyStore
+    answers: IdempotencyKeys
+    ring: KeyRing
+    writer: IndicatorWriter
+    pepper: Secret | None
+
+
+def parts_on(pool: asyncpg.Pool, *, at_once: int, single: Secret | None, pepper: Secret | None) -> Parts:
+    """On this pool of `at_once` connections; `single` is the one key of the secrets."""
+    book = IndicatorBook()
+    metrics = ApiMetrics(
+        judged=lambda good: book.count(Component.API, utc_now(), good=int(good), total=1),
+        lost=lambda events: book.count(Component.INGESTOR, utc_now(), good=0, total=events),
+    )
+    guard = Guard(Circuit(POSTGRESQL, POLICY, metrics), Turns(at_once, waiting=WAITING, within_s=WAIT_S))
+    transactions = GuardedTransactions(pool, guard)
+    keys = KeyStore(transactions, pepper)
+    return Parts(
+        metrics=metrics,
+        reads=GuardedReads(PostgresReads(pool), guard),
+        transactions=transactions,
+        keys=keys,
+        answers=IdempotencyKeys(transactions),
+        ring=KeyRing(keys, metrics, single=single, pepper=pepper, now=utc_now),
+        writer=IndicatorWriter(book, PostgresIndicators(Transactions(pool))),
+        pepper=pepper,
+    )
+
+
+def ports_of(parts: Parts, pipeline: Pipeline, settings: Settings) -> Ports:
+    transactions = parts.transactions
+    return Ports(
+        metrics=parts.metrics,
+        checks={
+            "postgresql": parts.reads.check_schema,
+            "kafka": partial(check_brokers, settings.kafka_bootstrap),
+        },
+        reads=parts.reads,
+        door=pipeline.door,
+        searches=PostgresSearches(transactions),
+        letters=LetterSearches(transactions),
+        rehearsals=Rehearsals(transactions),
+        jobs=ReplayJobs(transactions),
+        runner=pipeline.runner,
+        traces=EventTraces(transactions, settings.kafka_bootstrap),
+        ledger=LedgerReads(transactions),
+        balance=pipeline.balance,
+        slo=PostgresSlo(transactions),
+        maintenance=PostgresMaintenance(transactions),
+        prometheus=Prometheus(settings.prometheus_url) if settings.prometheus_url else None,
+        rules=RuleStore(transactions),
+        hosts=development_hosts(transactions),
+        teams=device_teams(transactions),
+        config=ConfigStore(transactions),
+        config_audit=ConfigAudit(transactions),
+        samples=AuditSamples(transactions),
+        keys=parts.keys,
+        answers=parts.answers,
+        cursors=Cursors(cursor_key(parts.pepper), utc_now),
+        now=utc_now,
+    )
+
+
+def doors_of(parts: Parts, settings: Settings) -> Doors:
+    return Doors(
+        authenticator=parts.ring,
+        hosts=Hosts((settings.host, *settings.hosts_allowed)),
+        origins=settings.origins_allowed,
+    )
+
+
+def upkeep_of(parts: Parts) -> Upkeep:
+    return Upkeep(parts.keys, parts.ring.book, parts.ring.uses, (parts.keys.forget_failures, parts.answers.forget))
+
+
+def cursor_key(pepper: Secret | None) -> bytes:
+    """The same in all processes that share a pepper; without one, cursors end with this process."""
+    return derived_key(pepper, "cursors") if pepper is not None else token_bytes()
