@@ -128,6 +128,9 @@ class FakeDeliveries:
         self.faults: list[MuttError] = []
         self.load_faults: list[MuttError] = []
         self.lost_answers: list[MuttError] = []
+        self.open = asyncio.Event()
+        """While it is cleared nothing is settled."""
+        self.open.set()
 
     def commit(self, alert_id: uuid.UUID, payload: bytes) -> None:
         """What the match worker did."""
@@ -139,6 +142,7 @@ class FakeDeliveries:
         return {alert: self.rows[alert] for alert in alerts if alert in self.rows}
 
     async def settle(self, settlements: Sequence[Settlement], foreign: Sequence[DeadLetter]) -> None:
+        await self.open.wait()
         if self.faults:
             raise self.faults.pop(0)
         for each in settlements:

@@ -18,7 +18,7 @@ class Delivery(Protocol):
     """What is done with one alert. Neither method raises anything but a defect."""
 
     async def post(self, held: Held) -> float | None:
-        """Posts once. Seconds until it is tried again; None where it is settled or let go."""
+        """Posts once. Seconds until it is tried again; None where it is not: `Dispatch.done` ends its turn."""
 
     def over(self, held: Held) -> bool:
         """Whether it is too old to be tried any more; then it is given up, and written down as that."""
@@ -46,6 +46,11 @@ class Dispatch:
 
     def add(self, held: Held) -> None:
         self._lineup.add(held.alert.hostname, held.alert.severity.number, held)
+        self._moved.set()
+
+    def done(self, held: Held) -> None:
+        """What was posted is settled or let go: the next of its host may go."""
+        self._lineup.done(held.alert.hostname)
         self._moved.set()
 
     def look(self) -> None:
@@ -110,11 +115,9 @@ class Dispatch:
     async def _deliver(self, held: Held) -> None:
         with self.posting:
             delay = await self._delivery.post(held)
-        if delay is None:
-            self._lineup.done(held.alert.hostname)
-        else:
+        if delay is not None:
             self._lineup.again(held.alert.hostname, self._clock.monotonic() + delay)
-        self._moved.set()
+            self._moved.set()
 
     async def _sleep_or_move(self, seconds: float) -> None:
         """Until the time is over or something moved."""

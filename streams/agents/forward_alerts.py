@@ -136,6 +136,7 @@ class Forwarder:
         self._books.note(held.retried(self._clock.now()))
         if self._draining or not held.hands:
             self.hold.drop(held)
+            self._dispatch.done(held)
             return None
         return held.delay(self._config(), self._clock.now(), self._draw())
 
@@ -161,11 +162,22 @@ class Forwarder:
         return outcome
 
     def _settle(self, held: Held, outcome: Outcome) -> None:
+        """The host of a refused alert waits until its death is committed: a successor might post it once more, behind
+        later ones, and the receiver may take it this time (I4). One delivered twice is known by its id."""
         metrics.MOOG_ALERTS.labels(_status(outcome.kind), outcome.reason.value).inc()
         now = self._clock.now()
-        settlement = held.delivered(now) if outcome.kind is Kind.DELIVERED else held.refused(now)
+        if outcome.kind is Kind.DELIVERED:
+            settlement = held.delivered(now)
+            self._books.note(settlement, lambda: self.hold.settled(held))
+            self._dispatch.done(held)
+        else:
+            settlement = held.refused(now)
+            self._books.note(settlement, lambda: self._dead(held))
         metrics.count_end(settlement.timing)
-        self._books.note(settlement, lambda: self.hold.settled(held))
+
+    def _dead(self, held: Held) -> None:
+        self.hold.settled(held)
+        self._dispatch.done(held)
 
     def _drop_waiting(self) -> None:
         """Lets go of every alert that is neither on its way nor settled."""

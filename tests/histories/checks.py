@@ -179,7 +179,10 @@ def _two_ids(world: World) -> Found:
 
 
 def _order(world: World) -> Found:
-    """Per host: audit rows in the order of commits, and first deliveries, follow the log; replays may not."""
+    """Per host: audit rows in the order of commits, and first deliveries, follow the log; replays may not.
+
+    A dead alert stands outside: where two owners post at once, and the receiver refuses the one and takes the other's.
+    """
     first: dict[uuid.UUID, int] = {}
     for number, name, _, status in world.servers.receiver.log:
         if status is not None and status < 300:
@@ -189,7 +192,8 @@ def _order(world: World) -> Found:
     numbers = _times(world)
     for name, line in world.tables.alerts.items():
         sent = world.logs.sent.get((*line.row[2:4], line.row[4], numbers[name]))  # type: ignore[arg-type]
-        if name in first and name not in replayed and not (sent and sent.replay):
+        dead = line.state is AlertState.DEAD
+        if name in first and name not in replayed and not dead and not (sent and sent.replay):
             hosts[line.row[ALERTS.index("hostname")]].append((line.number, line.row[4], name))
     for host, alerts in hosts.items():
         inorder = sorted(alerts)

@@ -12,9 +12,8 @@ NOT_SHOWN = (
     "a fence, by the record before `next_offset`; where that record is gone too, or none was done yet, by nothing.",
     "A refused alert that is replayed in the moments in which its forwarder does not know whether its death was "
     "committed: it stays pending, seen in the backlog.",
-    "An alert that is refused, whose death is not committed when its partition changes hands: its host went on, the "
-    "next owner posts it again, and a receiver that takes it now has it out of the host's order, while the row may say "
-    "dead. Two of 20,000 histories show it (`python -m tests.histories --count 1 --seed 1010056`, and 1019184).",
+    "Two owners of a partition of mutt.alerts who post at once, one of them a zombie, to a receiver that refuses an "
+    "alert of the one and takes it of the other: it may arrive behind later ones of its host, and its row says dead.",
     "Zombies without an owner token: the compare-and-set keeps them from doing harm, and who was fenced waits a second "
     "to be told; a worker frozen while it sends rows of a COPY holds its partition until its connection ends.",
     "Weeks: the longest run is the campaign; slow leaks beyond it are not seen.",

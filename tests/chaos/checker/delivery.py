@@ -212,13 +212,14 @@ def _settled(world: World, first: Mapping[UUID, Post], out: Findings) -> None:
 
 
 def _delivery_order(world: World, first: Mapping[UUID, Post], out: Findings) -> None:
-    """Per host, first deliveries follow the offsets; an alert that was dead and sent again by a replay need not."""
+    """Per host, first deliveries follow the offsets. An alert need not that was dead and sent again by a replay, or that
+    is dead and was taken all the same: from another owner who posted it at the same time."""
     again = {letter.alert_id for letter in world.others if letter.alert_id and (letter.replays or letter.replay_id)}
     last: dict[tuple[str, str, int, int], tuple[int, UUID]] = {}
     out.saw("order", len(first))
     for alert, post in sorted(first.items(), key=lambda item: item[1].at):
         fact = world.alerts.get(alert)
-        if fact is None or alert in again:
+        if fact is None or alert in again or fact.state == "dead":
             continue
         topic, partition, offset = fact.place
         line = (fact.hostname, topic, partition, fact.epoch)

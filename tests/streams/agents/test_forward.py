@@ -162,6 +162,18 @@ async def test_a_refused_alert_is_dead_with_a_published_letter_and_the_next_goes
         assert world.acked == [first]
 
 
+async def test_I4_the_host_of_a_refused_alert_waits_until_its_death_is_committed() -> None:
+    async with running(World()) as world:
+        refused, later, other = world.committed("h1"), world.committed("h1"), world.committed("h2")
+        world.sink.answers[refused.id].append(status(422))
+        world.store.open.clear()
+        await world.send(refused, later, other)
+        assert world.sink.posted == [refused.id, other.id]
+        world.store.open.set()
+        await world.time.advance(0.05)
+        assert (world.state(refused), world.sink.posted[2:]) == (AlertState.DEAD, [later.id])
+
+
 async def test_another_receiver_decides_body_and_verdict() -> None:
     async with running(World(TOY)) as world:
         refused, passing = world.committed("h1", description="link down"), world.committed("h2")
