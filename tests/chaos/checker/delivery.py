@@ -212,8 +212,9 @@ def _settled(world: World, first: Mapping[UUID, Post], out: Findings) -> None:
 
 
 def _delivery_order(world: World, first: Mapping[UUID, Post], out: Findings) -> None:
-    """Per host, first deliveries follow the offsets. An alert need not that was dead and sent again by a replay, or that
-    is dead and was taken all the same: from another owner who posted it at the same time."""
+    """Per host, first deliveries follow the offsets. Two sorts of alerts need not: one that was dead and sent again by
+    a replay, and one that is dead and was taken all the same, from another owner who posted it at the same time.
+    """
     again = {letter.alert_id for letter in world.others if letter.alert_id and (letter.replays or letter.replay_id)}
     last: dict[tuple[str, str, int, int], tuple[int, UUID]] = {}
     out.saw("order", len(first))
