@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from typing import Any
 
 import asyncpg
@@ -15,7 +15,7 @@ from aiokafka.errors import KafkaError
 from faust.types.tuples import TP
 
 from schemas.config import DynamicConfig
-from schemas.errors import BrokerUnavailable
+from schemas.errors import BrokerUnavailable, StoreUnavailable
 from schemas.settings import Settings
 from schemas.topics import INGEST, Topic
 from streams import crash, metrics
@@ -23,6 +23,7 @@ from streams.adapters.backlog import PostgresBacklog
 from streams.adapters.batches import PostgresBatchStore, refused_offset
 from streams.adapters.database import STANDSTILL_S, connect, create_pool
 from streams.adapters.pause_board import PostgresPauseBoard
+from streams.adapters.published_marks import PublishedMarks
 from streams.adapters.publisher import KafkaOutbox, create_producer
 from streams.adapters.rule_watcher import RuleWatcher
 from streams.adapters.rules import PostgresRuleSource
@@ -42,6 +43,9 @@ from streams.tasks import Tasks, wait_for_start
 log = structlog.get_logger()
 
 GAUGES_EVERY_S = 1.0
+
+LAST_MARKS_S = 1.0
+"""How long a worker that stops tries to mark what it published last."""
 
 
 class ConsumerLog:
@@ -80,6 +84,7 @@ class MatchRole:
         self._watcher: RuleWatcher
         self._intake: Intake
         self._lanes: Lanes
+        self._marks: PublishedMarks
 
     async def open(self, app: WorkerApp) -> None:
         settings, parts, self._app = self._settings, self._parts, app
@@ -117,9 +122,11 @@ class MatchRole:
 
     def _match(self, pool: asyncpg.Pool, producer: AIOKafkaProducer, app: WorkerApp) -> None:
         settings = self._settings
+        self._marks = PublishedMarks(pool)
+        self._tasks.spawn(self._marks.run(), "published-marks")
         matching = Matching(
             store=PostgresBatchStore(pool),
-            outbox=KafkaOutbox(pool, producer),
+            outbox=KafkaOutbox(pool, producer, self._marks),
             log_position=ConsumerLog(lambda: app.batch_consumer),
             knowledge=self._knowledge,
             pauses=self._pauses,
@@ -159,7 +166,11 @@ class MatchRole:
         return self._pauses.wanted
 
     async def drain(self, deadline_s: float) -> bool:
-        return await self._lanes.drain(deadline_s)
+        drained = await self._lanes.drain(deadline_s)
+        with suppress(StoreUnavailable, TimeoutError):  # a successor publishes again what is not marked
+            async with asyncio.timeout(LAST_MARKS_S):
+                await self._marks.flush()
+        return drained
 
     async def close(self) -> None:
         """Ends what was opened, last first: lanes before the pool they work with."""

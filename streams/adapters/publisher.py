@@ -19,6 +19,7 @@ from schemas.topics import ALERTS, DLQ
 from streams import crash
 from streams.adapters.exact_producer import ExactProducer, producer_options, send_exact
 from streams.adapters.faults import store_faults
+from streams.adapters.published_marks import PublishedMarks
 from streams.adapters.record_batches import RecordBatches
 from streams.core.letters import to_record
 from streams.core.work import Decided
@@ -57,10 +58,16 @@ class KafkaOutbox:
     """Implements the OutboxPublisher port."""
 
     def __init__(
-        self, pool: asyncpg.Pool, producer: AIOKafkaProducer, *, deadline_s: float = PUBLISH_DEADLINE_S
+        self,
+        pool: asyncpg.Pool,
+        producer: AIOKafkaProducer,
+        marks: PublishedMarks,
+        *,
+        deadline_s: float = PUBLISH_DEADLINE_S,
     ) -> None:
         self._pool = pool
         self._producer = producer
+        self._marks = marks
         self._deadline_s = deadline_s
 
     async def publish(self, decided: Decided) -> None:
@@ -72,10 +79,12 @@ class KafkaOutbox:
 
     async def publish_pending(self, topic: str, partition: int) -> int:
         published = 0
+        await self._marks.flush()
         while True:
             alerts = await self._pending_alerts(topic, partition)
             letters = await self._pending_letters(topic, partition)
             await self._publish(alerts, letters)
+            await self._marks.flush()
             published += len(alerts) + len(letters)
             if len(alerts) < PENDING_AT_ONCE and len(letters) < PENDING_AT_ONCE:
                 return published
@@ -92,8 +101,7 @@ class KafkaOutbox:
             answers += [await send_exact(self._producer, DLQ.name, None, to_record(letter)) for letter in letters]
             await acknowledged(answers)
         crash.here("published")
-        await self._mark([alert[0] for alert in alerts], [letter.id for letter in letters])
-        crash.here("marked")
+        self._marks.add([alert[0] for alert in alerts], [letter.id for letter in letters])
 
     async def _pending_alerts(self, topic: str, partition: int) -> list[AlertRecord]:
         with store_faults():
@@ -116,10 +124,3 @@ class KafkaOutbox:
                 PENDING_AT_ONCE,
             )
         return [row_letter(row) for row in rows]
-
-    async def _mark(self, alerts: Sequence[uuid.UUID], letters: Sequence[uuid.UUID]) -> None:
-        with store_faults():
-            if alerts:
-                await self._pool.execute("UPDATE alerts SET published_at = now() WHERE id = ANY($1)", alerts)
-            if letters:
-                await self._pool.execute("UPDATE dead_letters SET published_at = now() WHERE id = ANY($1)", letters)

@@ -83,10 +83,10 @@ class BatchStore(Protocol):
 
 
 class OutboxPublisher(Protocol):
-    """Puts committed alerts and dead letters on their topics and marks them published.
+    """Puts committed alerts and dead letters on their topics and marks them published, at once or soon after.
 
     Waits for the brokers' answer, at most its deadline; raises BrokerUnavailable after that (what was sent may be on
-    the topic) and StoreUnavailable when it cannot mark. The caller retries with `publish_pending`.
+    the topic) and StoreUnavailable. The caller retries with `publish_pending`, which sees all marks of its own.
     """
 
     async def publish(self, decided: Decided) -> None:
