@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from functools import partial
@@ -10,11 +11,11 @@ from typing import Any
 
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
-from aiokafka.partitioner import DefaultPartitioner
 from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.producer.transaction_manager import NO_PRODUCER_EPOCH, NO_PRODUCER_ID, PidAndEpoch
 from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 
+from streams.adapters.record_batches import home
 from streams.core.letters import LetterRecord
 
 MAX_REQUEST = 5 * 1024 * 1024
@@ -86,9 +87,9 @@ async def send_exact(
     Raises ValueError when the topic has no such partition, and aiokafka's errors. A cancelled send may be written.
     """
     key, value, headers = record
-    partitions = sorted(await producer.partitions_for(topic))
+    partitions = tuple(sorted(await producer.partitions_for(topic)))
     if partition is None:
-        partition = DefaultPartitioner()(key, partitions, partitions)
+        partition = random.choice(partitions) if key is None else home(key, partitions)  # noqa: S311 - no secret
     if partition not in partitions:
         raise ValueError(f"{topic} has no partition {partition}")
     if (key is not None or value is not None) and all(_is_text(name) for name, _ in headers):

@@ -37,7 +37,7 @@ class RecordBatches:
         names = list(headers)
         partitions = tuple(sorted(await self._producer.partitions_for(self._topic)))
         for number, (key, value) in enumerate(records):
-            partition = _home(key, partitions)
+            partition = home(key, partitions)
             builder, numbers = self._open.get(partition) or self._begin(partition)
             if builder.append(key=key, value=value, timestamp=None, headers=names) is None:
                 answers.append(await self._flush(partition))
@@ -59,6 +59,6 @@ class RecordBatches:
 
 
 @lru_cache(maxsize=8192)  # hosts come again and again, and Kafka's hash costs 5 us in Python
-def _home(key: bytes, partitions: tuple[int, ...]) -> int:
+def home(key: bytes, partitions: tuple[int, ...]) -> int:
     """The partition where every Kafka client puts this key."""
     return int(_PARTITIONER(key, partitions, partitions))

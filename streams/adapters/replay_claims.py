@@ -7,6 +7,7 @@ import json
 import uuid
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any
 
 import asyncpg
@@ -76,6 +77,21 @@ class Claim:
 
 READ_TIMEOUT_S = 120.0
 """Bound on a count that may read every letter."""
+CLAIM_BYTES = 8 * 1024 * 1024
+"""Letters claimed at once come to no more, unless it is a single one."""
+
+_SIZE = """coalesce(octet_length(d.value), 0) + coalesce(octet_length(d.edited_value), 0)
+    + coalesce(pg_column_size(d.header_values), 0)"""
+_OPEN = f"{MATCHES} AND {_AFTER} AND d.state = 'open' AND d.first_failed_at < $14"
+CLAIM = (
+    f"SELECT {WHOLE} FROM (SELECT * FROM dead_letters d WHERE {_OPEN} {BY_ORIGIN} LIMIT $15"  # noqa: S608 - constants
+    f" FOR UPDATE SKIP LOCKED) d LEFT JOIN alerts a ON a.id = d.alert_id {BY_ORIGIN}"
+)
+"""The next letters, locked. Joined only then: else the database may read and sort all that are left for each chunk."""
+_IN_HAND = (
+    "d.replay_id = $1 AND d.state = 'replaying'"
+    f" AND {ORDER} > ($2::text, $3::integer, $4::timestamptz, $5::bigint, $6::uuid)"
+)
 
 
 class Replays:
@@ -149,13 +165,12 @@ class Replays:
 
     async def unsettled(self, replay: Replay, after: Place | None, limit: int) -> Claim:
         """Letters that this replay took before and that nobody has judged since: to be sent once more."""
-        rows = await self._pool.fetch(
-            f"SELECT {WHOLE} {FROM} WHERE d.replay_id = $1 AND d.state = 'replaying'"
-            f" AND {ORDER} > ($2::text, $3::integer, $4::timestamptz, $5::bigint, $6::uuid) {BY_ORIGIN} LIMIT $7",
-            replay.id,
-            *(after or START),
-            limit,
-        )
+        values = (replay.id, *(after or START))
+        async with self._pool.acquire() as connection:
+            fitting = await _fitting(connection, _IN_HAND, values, limit)
+            rows = await connection.fetch(
+                f"SELECT {WHOLE} {FROM} WHERE {_IN_HAND} {BY_ORIGIN} LIMIT $7", *values, fitting
+            )
         letters = [stored_letter(row) for row in rows]
         return Claim(letters=letters, after=place(letters[-1]) if letters else None)
 
@@ -164,15 +179,10 @@ class Replays:
 
         Letters that another replay is just taking are skipped, so no letter is taken twice.
         """
+        values = (*filter_values(replay.chosen), *(after or START), replay.created_at)
         async with self._pool.acquire() as connection, connection.transaction():
-            rows = await connection.fetch(
-                f"SELECT {WHOLE} {FROM} WHERE {MATCHES} AND {_AFTER} AND d.state = 'open'"
-                f" AND d.first_failed_at < $14 {BY_ORIGIN} LIMIT $15 FOR UPDATE OF d SKIP LOCKED",
-                *filter_values(replay.chosen),
-                *(after or START),
-                replay.created_at,
-                limit,
-            )
+            fitting = await _fitting(connection, _OPEN, values, limit)
+            rows = await connection.fetch(CLAIM, *values, fitting)
             claim = _judge([stored_letter(row) for row in rows], replay.chosen, policy)
             await _take(connection, replay, claim)
         return claim
@@ -208,6 +218,17 @@ class Replays:
             "UPDATE replays SET finished_at = coalesce(finished_at, now()) WHERE id = $1 RETURNING *", replay_id
         )
         return replay_of(row)
+
+
+async def _fitting(connection: Any, condition: str, values: Sequence[Any], limit: int) -> int:
+    """How many of the next letters, `limit` at most, stay within CLAIM_BYTES together; one at least."""
+    sizes = await connection.fetch(
+        f"SELECT {_SIZE} AS size FROM dead_letters d WHERE {condition} {BY_ORIGIN} LIMIT ${len(values) + 1}",  # noqa: S608 - constants
+        *values,
+        limit,
+    )
+    held = accumulate(row["size"] for row in sizes)
+    return max(1, sum(1 for size in held if size <= CLAIM_BYTES))
 
 
 async def _take(connection: Any, replay: Replay, claim: Claim) -> None:

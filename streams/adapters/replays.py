@@ -20,8 +20,8 @@ from streams.adapters.letter_filters import Place
 from streams.adapters.replay_claims import Claim, Replay, Replays
 from streams.core.replay import Refusal, ReplayPolicy, StoredLetter, destination, replay_record
 
-CHUNK = 100
-"""Letters claimed at once, at most: each may hold a few MiB."""
+CHUNK = 500
+"""Letters claimed at once, at most; their bytes are bounded too."""
 ANSWER_TIMEOUT_S = 60.0
 """How long one chunk waits for the broker's acknowledgement; afterwards the letters stay `replaying`, for a resume."""
 

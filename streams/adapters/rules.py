@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -72,13 +73,22 @@ class PostgresRuleSource:
 
 
 async def load_rule_set(connection: Connection) -> tuple[RuleSet, tuple[str, ...]]:
-    """The rule set at one moment, and what is wrong with the stored configuration. Raises RuleRefused."""
+    """The rule set at one moment, and what is wrong with the stored configuration. Raises RuleRefused.
+
+    It is put together in a thread: 10,000 rules take longer than lanes may stand still.
+    """
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         version = await connection.fetchval("SELECT version FROM ruleset_version")
         rows = await connection.fetch(_SELECT + " AND is_active" + _RANK)
         hosts = await connection.fetch("SELECT hostname FROM development_hosts")
         teams = await connection.fetch("SELECT hostname, team_assignment FROM device_teams")
         stored = await connection.fetch("SELECT key, value FROM dynamic_config ORDER BY key")
+    return await asyncio.to_thread(_rule_set, version, rows, hosts, teams, stored)
+
+
+def _rule_set(
+    version: int, rows: Sequence[Any], hosts: Sequence[Any], teams: Sequence[Any], stored: Sequence[Any]
+) -> tuple[RuleSet, tuple[str, ...]]:
     config, problems = tolerant_snapshot({row["key"]: row["value"] for row in stored})
     rules = tuple(rule_of(row) for row in rows)
     development_hosts = frozenset(row["hostname"] for row in hosts)

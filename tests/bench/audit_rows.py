@@ -34,10 +34,11 @@ SELECT alert_id, 'rule', topic, partition, "offset", broker_time, hostname, 3, r
 """
 
 
-async def fill(connection: asyncpg.Connection, rows: int) -> None:
-    """So many rows over the last 30 days, and the alerts they name."""
+async def fill(connection: asyncpg.Connection, rows: int, *, alerts: bool = True) -> None:
+    """So many rows over the last 30 days, and the alerts they name unless they are not wanted."""
     for first in range(1, rows + 1, AT_ONCE):
         await connection.execute(_FILL, first, min(first + AT_ONCE - 1, rows), max(rows, BATCH), BATCH, timeout=600)
-    await connection.execute(_ALERTS, timeout=900)
+    if alerts:
+        await connection.execute(_ALERTS, timeout=900)
     await connection.execute("VACUUM ANALYZE audit", timeout=900)
     await connection.execute("VACUUM ANALYZE alerts", timeout=900)

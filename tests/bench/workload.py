@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -22,15 +22,29 @@ _THINGS = ("Interface", "Neighbor", "Module", "Transceiver", "Tunnel", "Peer", "
 _MNEMONICS = ("LINK-3-UPDOWN", "BGP-5-ADJCHANGE", "OSPF-5-ADJCHG", "ENVMON-2-TEMP", "PWR-3-FANFAIL", "SYS-5-CONFIG_I")
 _NAMES = tuple(f"{a}{b}" for a in ("nor", "sud", "oes", "wes", "alt", "neu") for b in ("burg", "dorf", "hafen", "au"))
 HANDLINGS = ("Page_and_ticket", "Log_only", "Log_only")
+COLUMNS = (
+    "priority", "match_type", "match_string", "trap_oid", "syslog_severity", "prod_handling", "dev_handling",
+    "team_assignment",
+)  # fmt: skip
+"""What of a rule goes into `alert_rules`."""
+FEW_RULES, MANY_RULES = 100, 10_000
 
 
-def rules(count: int, seed: int = 1) -> list[dict[str, Any]]:
-    """About 60 % contains, 30 % regex, 10 % OID prefixes; a third of them raise alerts, a third filter by severity."""
+def mixed(count: int) -> list[dict[str, Any]]:
+    """Half regex, 40 % contains, 10 % OID prefixes; fewer rules are the first of more."""
+    return rules(count, seed=3, draws=(0.2, 0.4))
+
+
+def rules(count: int, seed: int = 1, draws: tuple[float, float] = (0.3, 0.6)) -> list[dict[str, Any]]:
+    """About 60 % contains, 30 % regex, 10 % OID prefixes; a third of them raise alerts, a third filter by severity.
+
+    `draws` are the bounds of the two kinds of contains.
+    """
     rng = random.Random(seed)
     made: list[dict[str, Any]] = []
     seen: set[str] = set()
     while len(made) < count:
-        kind, pattern, witness = _pattern(rng)
+        kind, pattern, witness = _pattern(rng, *draws)
         if pattern.lower() in seen:
             continue
         seen.add(pattern.lower())
@@ -49,15 +63,16 @@ def rules(count: int, seed: int = 1) -> list[dict[str, Any]]:
     return made
 
 
-def _pattern(rng: random.Random) -> tuple[str, str, str]:
+def _pattern(rng: random.Random, faults: float, circuits: float) -> tuple[str, str, str]:
     """A match type, its pattern, and a text or OID that it matches."""
     name, fault, port = _circuit(rng), rng.choice(_FAULTS), _port(rng)
     draw = rng.random()
-    if draw < 0.3:
+    if draw < faults:
         text = f"{rng.choice(_THINGS)} {port} {fault}"
         return "contains", text, text
-    if draw < 0.6:
+    if draw < circuits:
         return "contains", f"circuit {name}", f"circuit {name}"
+    draw = 0.6 + 0.3 * (draw - circuits) / (0.9 - circuits) if draw < 0.9 else draw
     if draw < 0.7:
         return "regex", rf"service {name}\b.{{0,30}}(failed|timeout)", f"service {name} reports timeout"
     if draw < 0.8:
@@ -68,8 +83,10 @@ def _pattern(rng: random.Random) -> tuple[str, str, str]:
     return "oid_prefix", ".".join(oid.split(".")[:9]), oid
 
 
-def events(count: int, made: list[dict[str, Any]], seed: int = 2, hit: float = 0.3) -> Iterator[tuple[bytes, bytes]]:
-    """Key and JSON value of about 350 bytes; every third event is made to match a rule's pattern."""
+def events(
+    count: int, made: Sequence[Mapping[str, Any]], seed: int = 2, hit: float = 0.3, padding: int = 0
+) -> Iterator[tuple[bytes, bytes]]:
+    """Key and JSON value of about 350 bytes, `padding` more; every third event is made to match a rule's pattern."""
     rng = random.Random(seed)
     texts = [rule["witness"] for rule in made if rule["match_type"] != "oid_prefix"]
     oids = [rule["witness"] for rule in made if rule["match_type"] == "oid_prefix"]
@@ -82,7 +99,8 @@ def events(count: int, made: list[dict[str, Any]], seed: int = 2, hit: float = 0
             "timestamp": (base + dt.timedelta(milliseconds=7 * number)).isoformat().replace("+00:00", "Z"),
             "hostname": host,
             "message": f"%{rng.choice(_MNEMONICS)}: {body}, peer 10.{rng.randrange(256)}.{rng.randrange(256)}."
-            f"{rng.randrange(1, 255)} customer {rng.choice(_NAMES)} ref {_circuit(rng)} id={rng.randrange(10**8)}",
+            f"{rng.randrange(1, 255)} customer {rng.choice(_NAMES)} ref {_circuit(rng)} id={rng.randrange(10**8)}"
+            + (f" {'payload ' * (padding // 8)}" if padding else ""),
             "source": "syslog",
             "syslog_severity": rng.randrange(8),
             "facility": rng.randrange(16, 24),
@@ -92,6 +110,31 @@ def events(count: int, made: list[dict[str, Any]], seed: int = 2, hit: float = 0
         if rng.random() < 0.2:
             event |= {"source": "snmp", "trap_oid": rng.choice(oids) if oids and rng.random() < hit else _oid(rng)}
         yield host.encode(), orjson.dumps(event)
+
+
+def lines(records: Iterable[tuple[bytes | None, bytes | None]]) -> Iterator[tuple[bytes | None, bytes]]:
+    """The same events as syslog lines, RFC 5424 and RFC 3164 in turn."""
+    for number, (key, value) in enumerate(records):
+        event = orjson.loads(value or b"{}")
+        priority = 8 * event["facility"] + event["syslog_severity"]
+        if number % 2:
+            head = f"<{priority}>1 {event['timestamp']} {event['hostname']} {event['program']} 17 - -"
+        else:
+            at = dt.datetime.fromisoformat(event["timestamp"])
+            head = f"<{priority}>{at:%b} {at.day:2} {at:%H:%M:%S} {event['hostname']} {event['program']}[17]:"
+        yield key, f"{head} {event['message']}".encode()
+
+
+def rejected(records: Iterable[tuple[bytes | None, bytes | None]]) -> Iterator[tuple[bytes | None, bytes]]:
+    """The same events, each with a fault of its own producer: a severity that is a text, a cut value, no host name."""
+    for number, (key, value) in enumerate(records):
+        event = orjson.loads(value or b"{}")
+        if number % 3 == 0:
+            yield key, orjson.dumps(event | {"syslog_severity": "major"})
+        elif number % 3 == 1:
+            yield key, (value or b"")[:-20]
+        else:
+            yield key, orjson.dumps({name: part for name, part in event.items() if name != "hostname"})
 
 
 def _circuit(rng: random.Random) -> str:

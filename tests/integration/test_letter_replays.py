@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
@@ -17,12 +18,13 @@ from schemas.rows import ALERTS
 from streams.adapters.dead_letters import DeadLetters
 from streams.adapters.deliveries import PostgresDeliveries
 from streams.adapters.letter_desk import LetterDesk
+from streams.adapters.letter_filters import filter_values
 from streams.adapters.letter_log import COME_BACK
 from streams.adapters.letter_replays import RemediationReplays
 from streams.adapters.locks import lock, lock_key
 from streams.adapters.parked_letters import KafkaParkedOutbox
 from streams.adapters.publisher import create_producer
-from streams.adapters.replay_claims import Replays
+from streams.adapters.replay_claims import CLAIM, Replays
 from streams.core.alerting import alert_row
 from streams.core.letters import CUT_MARK
 from streams.core.remediation import ACTOR, Posts
@@ -127,6 +129,40 @@ async def test_an_alert_is_out_until_it_is_delivered_or_dead_again(
     assert await letters.replays.posts() == Posts(failing=0, delivered=1)
     [recorded] = await Replays(database.pool).recent(10)
     assert (recorded.actor, recorded.sent, recorded.came_back) == (ACTOR, 2, 1)
+
+
+async def test_the_next_letters_of_a_replay_are_found_without_reading_all_that_are_left(database: Database) -> None:
+    """Where they were read and sorted for every chunk, a replay of 100,000 letters took half an hour."""
+    letters = [dead_letter(offset=n, reason=Reason.SHED) for n in range(3_000)]
+    await DeadLetters(database.pool).insert_absent(letters, NOW)
+    await database.pool.execute("ANALYZE dead_letters")
+    replays = Replays(database.pool)
+    replay = await replays.begin(uuid.uuid4(), "cli:x", None, SHED)
+    first = await replays.claim(replay, ReplayPolicy(), None, 100)
+    assert first.after is not None
+    values = (*filter_values(replay.chosen), *first.after, replay.created_at, 100)
+    (plan,) = json.loads(await database.pool.fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON) {CLAIM}", *values))
+    scans = [node for node in _nodes(plan["Plan"]) if node.get("Relation Name") == "dead_letters"]
+    assert [(node["Index Name"], node["Actual Rows"]) for node in scans] == [("dead_letters_open_order", 100)]
+
+
+async def test_a_chunk_of_large_letters_is_short(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streams.adapters.replay_claims.CLAIM_BYTES", 10_000)
+    letters = [dead_letter(offset=n, reason=Reason.SHED, value=b"x" * 4_000) for n in range(4)]
+    letters.append(dead_letter(offset=4, reason=Reason.SHED, value=b"x" * 40_000))
+    await DeadLetters(database.pool).insert_absent(letters, NOW)
+    replays, after, counts_claimed = Replays(database.pool), None, []
+    replay = await replays.begin(uuid.uuid4(), "cli:x", None, SHED)
+    while (claim := await replays.claim(replay, ReplayPolicy(), after, 100)).after is not None:
+        after = claim.after
+        counts_claimed.append(len(claim.letters))
+    assert counts_claimed == [2, 2, 1]
+
+
+def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for part in plan.get("Plans", ()):
+        yield from _nodes(part)
 
 
 async def test_a_lock_whose_connection_ended_is_not_held_any_more(database: Database) -> None:
