@@ -39,8 +39,9 @@ fuzz: $(BIN)/mutt  ## the API from its own document, as every role; ARGS="--targ
 chaos: $(BIN)/mutt  ## kills, freezes, cuts and outages by a plan while events flow; then a checker balances the books
 	@$(BIN)/python -m tests.chaos $(ARGS)
 
-lock: $(BIN)/mutt  ## refresh both lock files (needs uv on PATH)
+lock: $(BIN)/mutt  ## refresh all lock files (needs uv on PATH)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements.lock
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra dev pyproject.toml -o requirements-dev.lock
+	for peer in arroyo bytewax quixstreams; do uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --group pyproject.toml:bench-$$peer -o tests/bench/rivals/locks/$$peer.txt; done
 
 .PHONY: help venv demo test check bench load fuzz chaos lock
