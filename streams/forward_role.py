@@ -21,7 +21,6 @@ from streams.adapters.config_watcher import ConfigWatcher
 from streams.adapters.database import STANDSTILL_S, connect, create_pool
 from streams.adapters.deliveries import PostgresDeliveries
 from streams.adapters.pause_board import PostgresPauseBoard
-from streams.adapters.published_marks import PublishedMarks
 from streams.adapters.publisher import KafkaOutbox, create_producer
 from streams.adapters.secrets import SecretSource
 from streams.adapters.webhook import WebhookSink, receiver_url
@@ -95,7 +94,7 @@ class ForwardRole:
             sink=self._sink,
             receiver=self._receiver,
             store=deliveries,
-            outbox=KafkaOutbox(pool, producer, PublishedMarks(pool)),
+            outbox=KafkaOutbox(pool, producer),
             config=lambda: self._config.current,
             clock=self._clock,
             on_time_s=objectives()[Component.ALERT_LATENCY].within_s,

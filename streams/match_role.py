@@ -23,7 +23,6 @@ from streams.adapters.backlog import PostgresBacklog
 from streams.adapters.batches import PostgresBatchStore, refused_offset
 from streams.adapters.database import STANDSTILL_S, connect, create_pool
 from streams.adapters.pause_board import PostgresPauseBoard
-from streams.adapters.published_marks import PublishedMarks
 from streams.adapters.publisher import KafkaOutbox, create_producer
 from streams.adapters.rule_watcher import RuleWatcher
 from streams.adapters.rules import PostgresRuleSource
@@ -33,6 +32,7 @@ from streams.agents.match_lane import Matching
 from streams.app import WorkerApp, end_process
 from streams.clock import SystemClock
 from streams.core.matching import Knowledge
+from streams.core.ports import OutboxPublisher
 from streams.driver import BatchConsumer, polled
 from streams.health import HealthServer
 from streams.intake import Intake
@@ -84,7 +84,7 @@ class MatchRole:
         self._watcher: RuleWatcher
         self._intake: Intake
         self._lanes: Lanes
-        self._marks: PublishedMarks
+        self._outbox: OutboxPublisher
 
     async def open(self, app: WorkerApp) -> None:
         settings, parts, self._app = self._settings, self._parts, app
@@ -122,11 +122,12 @@ class MatchRole:
 
     def _match(self, pool: asyncpg.Pool, producer: AIOKafkaProducer, app: WorkerApp) -> None:
         settings = self._settings
-        self._marks = PublishedMarks(pool)
-        self._tasks.spawn(self._marks.run(), "published-marks")
+        outbox = KafkaOutbox(pool, producer)
+        self._outbox = outbox
+        self._tasks.spawn(outbox.run(), "published-marks")
         matching = Matching(
             store=PostgresBatchStore(pool),
-            outbox=KafkaOutbox(pool, producer, self._marks),
+            outbox=outbox,
             log_position=ConsumerLog(lambda: app.batch_consumer),
             knowledge=self._knowledge,
             pauses=self._pauses,
@@ -169,7 +170,7 @@ class MatchRole:
         drained = await self._lanes.drain(deadline_s)
         with suppress(StoreUnavailable, TimeoutError):  # a successor publishes again what is not marked
             async with asyncio.timeout(LAST_MARKS_S):
-                await self._marks.flush()
+                await self._outbox.flush()
         return drained
 
     async def close(self) -> None:

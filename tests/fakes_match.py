@@ -109,6 +109,9 @@ class FakeOutbox:
         self.pending = []
         return count
 
+    async def flush(self) -> None:
+        """Everything is marked at once here."""
+
 
 class FakeLog:
     """The PartitionLog port: bounds as set, seeks remembered."""

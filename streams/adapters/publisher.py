@@ -58,17 +58,19 @@ class KafkaOutbox:
     """Implements the OutboxPublisher port."""
 
     def __init__(
-        self,
-        pool: asyncpg.Pool,
-        producer: AIOKafkaProducer,
-        marks: PublishedMarks,
-        *,
-        deadline_s: float = PUBLISH_DEADLINE_S,
+        self, pool: asyncpg.Pool, producer: AIOKafkaProducer, *, deadline_s: float = PUBLISH_DEADLINE_S
     ) -> None:
         self._pool = pool
         self._producer = producer
-        self._marks = marks
+        self._marks = PublishedMarks(pool)
         self._deadline_s = deadline_s
+
+    async def run(self) -> None:
+        """Marks what `publish` published, until cancelled."""
+        await self._marks.run()
+
+    async def flush(self) -> None:
+        await self._marks.flush()
 
     async def publish(self, decided: Decided) -> None:
         alerts = [

@@ -97,6 +97,10 @@ class OutboxPublisher(Protocol):
         """What was committed for this partition and is not marked published: left by a crash or a failed try."""
         ...
 
+    async def flush(self) -> None:
+        """Marks what was published and is not marked yet."""
+        ...
+
 
 class PartitionLog(Protocol):
     """The consumer's view of a partition's log. `bounds` asks the broker; raises BrokerUnavailable."""

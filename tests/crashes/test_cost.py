@@ -11,7 +11,6 @@ import pytest
 from schemas.config import DynamicConfig
 from streams import crash
 from streams.adapters.batches import PostgresBatchStore, refused_offset
-from streams.adapters.published_marks import PublishedMarks
 from streams.adapters.publisher import KafkaOutbox, create_producer
 from streams.agents.match_lane import Matching, MatchLane
 from streams.core.batches import PlainRecord, PolledBatch
@@ -38,7 +37,7 @@ async def lane(system: System) -> AsyncIterator[MatchLane]:
     await producer.start()
     pool = system.database.pool
     matching = Matching(
-        store=PostgresBatchStore(pool), outbox=KafkaOutbox(pool, producer, PublishedMarks(pool)),
+        store=PostgresBatchStore(pool), outbox=KafkaOutbox(pool, producer),
         log_position=FakeLog(end=10**6), knowledge=lambda: knowledge, pauses=pauses, intake=intake, clock=clock,
         refused_offset=refused_offset,
         transactions=1,

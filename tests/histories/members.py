@@ -136,7 +136,11 @@ class Members:
         self._scene.loop.create_task(self._stop(worker), context=worker.process.context)
 
     async def _stop(self, worker: Any) -> None:
-        await worker.drain(0.5)
+        try:
+            await worker.drain(0.5)
+        except Exception as error:  # noqa: BLE001 - a defect, of whatever kind
+            self._died(worker, error)
+            return
         self._scene.loop.outside(0.0, self._stopped, worker)
 
     def _stopped(self, worker: Any) -> None:

@@ -161,9 +161,10 @@ class SimMatch(SimWorker, MatchRole):
             fleet_partitions=len(group._places),
             spread=site.random.random,
         )
+        self._outbox = SimOutbox(site.servers)
         matching = Matching(
             store=store,
-            outbox=SimOutbox(site.servers),
+            outbox=self._outbox,
             log_position=ConsumerLog(lambda: self.batch_consumer),
             knowledge=self._knowledge,
             pauses=self._pauses,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import sys
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
@@ -156,7 +156,12 @@ def empty_topics(kafka: Stack) -> None:
     if used:
         _settle(admin.delete_topics([topic.name for topic in used], operation_timeout=30), "UNKNOWN_TOPIC_OR_PART")
     _forget_groups(admin)
-    wanted = [NewTopic(t.name, t.partitions, 1, config=t.config) for t in used]
+    make_topics(admin, used)
+
+
+def make_topics(admin: AdminClient, topics: Iterable[Topic]) -> None:
+    """Makes topics that are missing, or are being deleted."""
+    wanted = [NewTopic(t.name, t.partitions, 1, config=t.config) for t in topics]
     while wanted and _settle(admin.create_topics(wanted, operation_timeout=30), "TOPIC_ALREADY_EXISTS"):
         pass  # the broker is still deleting them
 

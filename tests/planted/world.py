@@ -24,7 +24,7 @@ from schemas.topics import TOPICS
 from tests.chaos.checker import Report, Sources, checked
 from tests.chaos.checker.watch import Sample, Watch
 from tests.integration.burial import bury, members
-from tests.integration.conftest import Database, _forget_groups, new_database
+from tests.integration.conftest import Database, _forget_groups, make_topics, new_database
 from tests.integration.pipeline import settled, until
 
 SYSLOG = "mutt.ingest.syslog"
@@ -284,6 +284,8 @@ async def world(stack: Stack, bug: str | None, *, stalls: bool = False) -> Async
 def empty(stack: Stack) -> None:
     """Deletes what lies on mutt's topics, and forgets its groups. Topics are made where they are missing."""
     admin = AdminClient({"bootstrap.servers": stack.kafka.bootstrap})
+    there = admin.list_topics(timeout=30).topics
+    make_topics(admin, (topic for topic in TOPICS if topic.name not in there))
     places = [TopicPartition(topic.name, number) for topic in TOPICS for number in range(topic.partitions)]
     ends = _ends(admin, places)
     full = [TopicPartition(at.topic, at.partition, end) for at, end in ends.items() if end > 0]
