@@ -119,7 +119,7 @@ def _note(name: str, status: int, seconds: float, outcome: Outcome) -> None:
 
 
 def _pytest(arguments: list[str]) -> list[str]:
-    command = [sys.executable, "-m", "pytest", "-q", *arguments]
+    command = [sys.executable, "-m", "pytest", "-q", "--durations=10", *arguments]
     if CORPUS.is_dir():
         return command
     print(f"the real samples are not at {CORPUS}: tests marked `corpus` are left out", flush=True)
