@@ -15,6 +15,9 @@ AS_SYSLOG = {"critical": 2, "major": 3, "warning": 4, "minor": 5, "info": 7, "cl
 LEAST_SEVERE = 7
 COUNTED_S = 15.0
 """A worker decides by a count that is at most so old, and by what it decided since."""
+COUNTING_S = 2.0
+"""A count takes at most so long. What a worker commits while it counts may be in the count already, and is added to be
+safe: so it may take more to wait than does, never fewer."""
 
 
 class Why(NamedTuple):
@@ -85,12 +88,17 @@ def check_backlog(world: World, most: float | None, out: Findings) -> None:
     for at, depth, where in world.sheds:
         since = at - round(COUNTED_S * 1e6)
         known = bisect_right(created, since) - bisect_right(settled, since)
-        possible = known + bisect_right(created, at + round(COUNTED_S * 1e6)) - bisect_right(created, since)
+        possible = known + _created(created, since, at + round(COUNTED_S * 1e6))
+        possible += _created(created, at - round(COUNTING_S * 1e6), at)
         if depth > possible:
             out.wrong("shed", where, f"its letter says {depth} alerts waited; at most {possible} did")
     if most is not None:
         out.saw("cap", len(created))
         _deepest(world, most, out)
+
+
+def _created(created: list[int], after: int, until: int) -> int:
+    return bisect_right(created, until) - bisect_right(created, after)
 
 
 def _deepest(world: World, most: float, out: Findings) -> None:
