@@ -76,7 +76,8 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     stack = ForkedStack(tmp_path_factory.mktemp("stack") / "a folder with spaces", fsync=False)
     yield stack
     end_workers(stack)
-    stack.kafka.kill()  # nobody needs what it would tidy up
+    stack.kafka.kill()  # nobody needs what they would tidy up, in some 200 databases
+    stack.postgres.kill()
     stack.stop_all()
     stack.layout.purge()
 
