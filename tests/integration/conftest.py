@@ -161,10 +161,13 @@ def empty_topics(kafka: Stack) -> None:
 
 
 def make_topics(admin: AdminClient, topics: Iterable[Topic]) -> None:
-    """Makes topics that are missing, or are being deleted."""
-    wanted = [NewTopic(t.name, t.partitions, 1, config=t.config) for t in topics]
-    while wanted and _settle(admin.create_topics(wanted, operation_timeout=30), "TOPIC_ALREADY_EXISTS"):
-        pass  # the broker is still deleting them
+    """Makes topics that are missing; one that is still being deleted is asked for again."""
+    wanted = {t.name: NewTopic(t.name, t.partitions, 1, config=t.config) for t in topics}
+    while wanted:
+        answers = admin.create_topics(list(wanted.values()), operation_timeout=30)
+        again = {name for name, answer in answers.items() if _settle({name: answer}, "TOPIC_ALREADY_EXISTS")}
+        there = admin.list_topics(timeout=30).topics if again else {}
+        wanted = {name: wanted[name] for name in again if name not in there}
 
 
 def _untouched(admin: AdminClient) -> list[Topic]:
