@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
 import asyncpg
-import structlog
 
 from schemas.errors import Unavailable
 from schemas.settings import Settings
@@ -20,14 +19,11 @@ from streams.adapters.secrets import SecretSource
 from streams.agents.index_dead_letters import LetterIndex, index_dead_letters
 from streams.app import WorkerApp, end_process
 from streams.clock import SystemClock
-from streams.core.backoff import OUTSIDE, backoff
 from streams.core.watchdog import Chore, work_of
 from streams.health import HealthServer
 from streams.remediation import Remediation
+from streams.retries import wait_after
 from streams.tasks import Tasks
-
-log = structlog.get_logger()
-
 
 T = TypeVar("T")
 
@@ -96,7 +92,5 @@ class DeadLettersRole:
                 return answer
             except Unavailable as fault:
                 self._problems = {"postgresql": str(fault)}
-                metrics.count_retry("postgresql")
-                log.warning("waiting", service="postgresql", error=str(fault), attempt=attempt + 1)
-                await asyncio.sleep(backoff(OUTSIDE, attempt, random.random()))  # noqa: S311 - jitter, no secret
+                await asyncio.sleep(wait_after(fault, attempt, random.random()))  # noqa: S311 - jitter, no secret
                 attempt += 1

@@ -10,8 +10,9 @@ import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
+from schemas.errors import BrokerUnavailable
 from streams.adapters.record_batches import RecordBatches
-from streams.core.backoff import OUTSIDE, backoff
+from streams.retries import wait_after
 
 log = structlog.get_logger()
 
@@ -33,13 +34,14 @@ class PatientPublisher:
         left, attempt = list(records), 0
         while left:
             left, fault = await self._once(left)
-            if fault is not None:
-                self._say(fault)
-                await asyncio.sleep(backoff(OUTSIDE, attempt, random.random()))  # noqa: S311 - jitter, no secret
+            if left:
+                unavailable = BrokerUnavailable(f"Kafka: {fault or type(fault).__name__}")
+                self._waits(str(unavailable))
+                await asyncio.sleep(wait_after(unavailable, attempt, random.random()))  # noqa: S311 - jitter, no secret
                 attempt += 1
         self._waits(None)
 
-    async def _once(self, records: list[tuple[bytes, bytes]]) -> tuple[list[tuple[bytes, bytes]], str | None]:
+    async def _once(self, records: list[tuple[bytes, bytes]]) -> tuple[list[tuple[bytes, bytes]], BaseException | None]:
         """What was not acknowledged, and why."""
         batches = RecordBatches(self._producer, self._topic)
         fault: BaseException | None = None
@@ -49,15 +51,12 @@ class PatientPublisher:
             fault = error
         answers = {answer for answer, _ in batches.queued.values()}
         while answers and (await asyncio.wait(answers, timeout=SAY_S))[1]:
-            self._say("no acknowledgement yet")
+            self._waits("no acknowledgement yet")
+            log.warning("waiting", service="kafka", error="no acknowledgement yet")
         left = []
         for number, record in enumerate(records):
             queued = batches.queued.get(number)
             if queued is None or queued[0].exception() is not None:
                 fault = fault or (queued and queued[0].exception())
                 left.append(record)
-        return left, None if not left else str(fault) or type(fault).__name__
-
-    def _say(self, fault: str) -> None:
-        self._waits(fault)
-        log.warning("waiting", service="kafka", error=fault)
+        return left, fault

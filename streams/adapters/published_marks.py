@@ -8,14 +8,11 @@ import uuid
 from collections.abc import Sequence
 
 import asyncpg
-import structlog
 
 from schemas.errors import StoreUnavailable
-from streams import crash, metrics
+from streams import crash
 from streams.adapters.faults import store_faults
-from streams.core.backoff import OUTSIDE, backoff
-
-log = structlog.get_logger()
+from streams.retries import wait_after
 
 GATHER_S = 0.05
 """How long marks are gathered. Who takes over a partition within it publishes again what is not marked yet: readers
@@ -63,7 +60,5 @@ class PublishedMarks:
                 attempt = 0
             except StoreUnavailable as fault:
                 self._added.set()
-                metrics.count_retry("postgresql")
-                log.warning("waiting", service="postgresql", error=str(fault), attempt=attempt + 1)
-                await asyncio.sleep(backoff(OUTSIDE, attempt, random.random()))  # noqa: S311 - jitter, no secret
+                await asyncio.sleep(wait_after(fault, attempt, random.random()))  # noqa: S311 - jitter, no secret
                 attempt += 1

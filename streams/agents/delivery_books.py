@@ -7,19 +7,15 @@ import random
 import uuid
 from collections.abc import Callable, Iterable
 
-import structlog
-
 from schemas.dead_letters import DeadLetter
-from schemas.errors import BrokerUnavailable, Unavailable
+from schemas.errors import Unavailable
 from schemas.topics import ALERTS
-from streams import crash, metrics
+from streams import crash
 from streams.agents.delivery_gate import Sleep
-from streams.core.backoff import OUTSIDE, backoff
 from streams.core.delivery import Settlement
 from streams.core.ports import DeliveryStore, OutboxPublisher
 from streams.core.watchdog import Chore
-
-log = structlog.get_logger()
+from streams.retries import wait_after
 
 AT_ONCE = 500
 """Settlements of one transaction."""
@@ -152,7 +148,4 @@ class DeliveryBooks:
                 self.publish(partition)
 
     async def _wait(self, fault: Unavailable, attempt: int) -> None:
-        service = "kafka" if isinstance(fault, BrokerUnavailable) else "postgresql"
-        metrics.count_retry(service)
-        log.warning("waiting", service=service, error=str(fault), attempt=attempt + 1)
-        await self._sleep(backoff(OUTSIDE, attempt, self._draw()))
+        await self._sleep(wait_after(fault, attempt, self._draw()))

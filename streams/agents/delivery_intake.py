@@ -12,16 +12,15 @@ from schemas import codec
 from schemas.alerts import Alert, AlertState
 from schemas.dead_letters import Reason
 from schemas.errors import RecordRejected, StoreUnavailable
-from streams import metrics
 from streams.agents.delivery_books import DeliveryBooks
 from streams.agents.delivery_gate import Sleep
 from streams.agents.delivery_hold import Hand, Held, Hold
-from streams.core.backoff import OUTSIDE, backoff
 from streams.core.batches import CorruptBatch, OversizedBatch, Record
 from streams.core.delivery import Standing
 from streams.core.ports import Clock, DeliveryStore
 from streams.core.undelivered import undelivered_letter
 from streams.core.watchdog import Chore
+from streams.retries import wait_after
 
 log = structlog.get_logger()
 
@@ -87,9 +86,7 @@ class Intake:
                 standings |= {name: found.get(name) for name in wanted}
             except StoreUnavailable as fault:
                 self.unread = str(fault)
-                metrics.count_retry("postgresql")
-                log.warning("waiting", service="postgresql", error=str(fault), attempt=attempt + 1)
-                await self._sleep(backoff(OUTSIDE, attempt, self._draw()))
+                await self._sleep(wait_after(fault, attempt, self._draw()))
                 attempt += 1
         return standings
 

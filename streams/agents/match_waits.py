@@ -9,10 +9,9 @@ from typing import TypeVar
 
 import structlog
 
-from schemas.errors import BrokerUnavailable, Unavailable
-from streams import metrics
-from streams.core.backoff import OUTSIDE, backoff
+from schemas.errors import Unavailable
 from streams.pauses import PauseReason, Pauses
+from streams.retries import wait_after
 
 log = structlog.get_logger()
 
@@ -50,10 +49,7 @@ class LaneWaits:
         if self.revoked:
             raise RevokedError from fault
         self._pauses.want(self._partition, PauseReason.SINK)
-        service = "kafka" if isinstance(fault, BrokerUnavailable) else "postgresql"
-        metrics.count_retry(service)
-        self._log.warning("waiting", service=service, error=str(fault), attempt=attempt + 1)
-        await asyncio.sleep(backoff(OUTSIDE, attempt, random.random()))  # noqa: S311 - jitter, no secret
+        await asyncio.sleep(wait_after(fault, attempt, random.random(), self._log))  # noqa: S311 - jitter, no secret
 
     async def rest(self, seconds: float) -> None:
         """Raises RevokedError when the lane is revoked meanwhile."""
