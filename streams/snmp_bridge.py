@@ -17,7 +17,7 @@ from schemas.snmptrapd import Broken, Found, Said, TrapReader
 from schemas.topics import SNMP
 from streams import metrics
 from streams.adapters.patient_publisher import PatientPublisher
-from streams.adapters.publisher import create_producer
+from streams.adapters.publisher import create_producer, stop_producer
 from streams.health import HealthServer
 from streams.tasks import wait_for_start
 
@@ -42,7 +42,7 @@ class SnmpBridge:
         self._in_hand = 0
 
     async def run(self) -> bool:
-        """False when it was told to stop and Kafka did not take within the drain time what was read."""
+        """False when it was told to stop and Kafka had not taken within the drain time what snmptrapd printed."""
         loop = asyncio.get_running_loop()
         read = await _standard_input()
         await self._health.start(self._settings.host, self._settings.snmp_bridge_port)
@@ -53,9 +53,9 @@ class SnmpBridge:
                 signal.pthread_sigmask(signal.SIG_UNBLOCK, self._stops)
                 await self._carry(read)
         except TimeoutError:
-            if self._in_hand:
-                log.error("ends with traps that Kafka did not acknowledge", traps=self._in_hand)
-            return not self._in_hand
+            if lost := bool(self._in_hand or self._problems):  # what the pipe holds is lost too
+                log.error("ends before Kafka took all traps", in_hand=self._in_hand, **self._problems)
+            return not lost
         finally:
             await self._health.close()
         return True
@@ -75,7 +75,7 @@ class SnmpBridge:
                 await self._publish(publisher, self._reader.feed(piece))
             await self._publish(publisher, self._reader.close())
         finally:
-            await producer.stop()
+            await stop_producer(producer)
 
     async def _publish(self, publisher: PatientPublisher, found: Iterable[Found]) -> None:
         records = [record for one in found if (record := _record(one)) is not None]

@@ -26,4 +26,5 @@ def snmp_bridge() -> None:
     settings = Settings.from_env(os.environ)
     configure(settings.log_level, "snmp-bridge")
     if not asyncio.run(SnmpBridge(settings, STOPS).run()):
-        fail(Exit.UNAVAILABLE, "stopped with traps that Kafka did not acknowledge")
+        where = settings.kafka_bootstrap
+        fail(Exit.UNAVAILABLE, f"Kafka at {where} had not taken all traps when it was time to stop; the rest is lost")

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from typing import Any
 
 import structlog
@@ -13,7 +12,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
 from schemas.errors import BrokerUnavailable, Overloaded
-from streams.adapters.publisher import create_producer
+from streams.adapters.publisher import create_producer, stop_producer
 from streams.adapters.record_batches import RecordBatches
 from streams.core.ingest import Headers, IngestRecord, Published, Unpublished
 
@@ -26,7 +25,6 @@ MOST_HELD = 32 * 1024 * 1024
 RECORD_COSTS = 100
 """Bytes that a record is counted beside its own."""
 RETRY_S = 1.0
-STOP_S = 5.0
 
 
 class KafkaEvents:
@@ -54,9 +52,7 @@ class KafkaEvents:
         try:
             await asyncio.Event().wait()
         finally:
-            with suppress(TimeoutError, KafkaError):
-                async with asyncio.timeout(STOP_S):  # with the broker away it would wait for ever
-                    await producer.stop()
+            await stop_producer(producer)
 
     async def publish(self, records: Sequence[IngestRecord], headers: Headers = ()) -> list[Published | Unpublished]:
         if self._producer is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import asyncpg
@@ -27,6 +27,8 @@ from streams.core.work import Decided
 PUBLISH_DEADLINE_S = 30.0
 """An idempotent producer never gives up by itself; after this the outcome is unknown and the lane waits."""
 
+STOP_S = 5.0
+
 PENDING_AT_ONCE = 1000
 
 AlertRecord = tuple[uuid.UUID, bytes, bytes]
@@ -36,6 +38,13 @@ AlertRecord = tuple[uuid.UUID, bytes, bytes]
 def create_producer(bootstrap: str) -> AIOKafkaProducer:
     """The worker's own producer. Start it in the loop that will use it."""
     return ExactProducer(**producer_options(bootstrap), linger_ms=5, compression_type="zstd", max_batch_size=256 * 1024)
+
+
+async def stop_producer(producer: AIOKafkaProducer) -> None:
+    """Sends what waits, as far as the broker takes it within STOP_S: with Kafka away it would wait for ever."""
+    with suppress(TimeoutError, KafkaError):
+        async with asyncio.timeout(STOP_S):
+            await producer.stop()
 
 
 @asynccontextmanager

@@ -25,7 +25,11 @@ from schemas.snmp import UPTIME
 from schemas.topics import SNMP
 from tests.integration.pipeline import gauge
 from tests.integration.test_producers import arrived
+from tests.matrix.ground import frozen, server
+from tests.programs import bare_environment
 from tests.run import CORPUS, ROOT
+from tests.schemas.test_snmptrapd import LINK_DOWN as LINK_DOWN_SENT
+from tests.schemas.test_snmptrapd import record
 
 SNMPTRAPD = shutil.which("snmptrapd") or shutil.which("snmptrapd", path="/usr/sbin:/sbin")
 SNMPTRAP = shutil.which("snmptrap")
@@ -145,6 +149,59 @@ def test_what_was_printed_before_the_stop_is_published(broker: Stack, tmp_path: 
         for number in range(20):
             bridge.send("", LINK_DOWN, DESCR, "s", f"{number}")
     assert {int(_sort(event)) for event in bridge.events(21)} == set(range(20))
+
+
+def test_told_to_stop_while_kafka_stands_still_it_ends_in_time_and_says_what_is_lost(
+    broker: Stack, tmp_path: Path
+) -> None:
+    with bridge_alone(broker.kafka.bootstrap, tmp_path) as (process, port):
+        assert process.stdin is not None
+        process.stdin.write(record(LINK_DOWN_SENT))
+        process.stdin.flush()
+        end = time.monotonic() + 60
+        while gauge(port, PUBLISHED) == 0:
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        with frozen(server(broker.kafka.child)):
+            process.stdin.write(record(LINK_DOWN_SENT))
+            process.stdin.flush()
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(60) == 69
+    assert f"Kafka at {broker.kafka.bootstrap} had not taken all traps" in (tmp_path / "bridge.log").read_text()
+
+
+def test_told_to_stop_before_kafka_was_there_it_does_not_call_itself_done(tmp_path: Path) -> None:
+    with bridge_alone(f"127.0.0.1:{free_port()}", tmp_path) as (process, _):
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 69
+
+
+@contextmanager
+def bridge_alone(bootstrap: str, folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """`mutt snmp-bridge` on a pipe of ours, given a second to drain; with the port of its metrics."""
+    port = free_port()
+    environment = bare_environment(
+        MUTT_KAFKA_BOOTSTRAP=bootstrap, MUTT_SNMP_BRIDGE_PORT=str(port), MUTT_DRAIN_TIMEOUT="1"
+    )
+    command = [Path(sys.executable).parent / "mutt", "snmp-bridge"]
+    log = folder / "bridge.log"
+    with (
+        log.open("wb") as output,
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=output, stderr=output, env=environment) as process,
+    ):
+        try:
+            end = time.monotonic() + 60
+            while not listens(port):
+                assert time.monotonic() < end, log.read_text()
+                time.sleep(0.05)
+            yield process, port
+        finally:
+            process.kill()
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as caller:
+        return caller.connect_ex(("127.0.0.1", port)) == 0
 
 
 @pytest.mark.corpus
