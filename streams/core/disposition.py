@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import repeat
 
 from msgspec import structs
 
@@ -13,8 +11,7 @@ from schemas import codec
 from schemas.alerts import Alert
 from schemas.dead_letters import DeadLetter, LetterState, Reason
 from schemas.errors import RecordRejected
-from schemas.events import MESSAGE_LIMIT, Decoded, Disposition, Event, Flag, Position, derived_id
-from schemas.plain import decode_plain
+from schemas.events import MESSAGE_LIMIT, Decoded, Disposition, Position, derived_id
 from schemas.rows import EPOCH, instant
 from schemas.rules import Handling, Rule
 from schemas.syslog import host_of_key
@@ -23,7 +20,8 @@ from streams.core.backpressure import LEAST_SEVERE, PressurePolicy, severity_cut
 from streams.core.batches import CorruptBatch, OversizedBatch, Record
 from streams.core.letters import header_names
 from streams.core.matching import Judgement
-from streams.core.signatures import SignaturePolicy, signature, signatures
+from streams.core.reading import Read, read_alone, read_together, shown
+from streams.core.signatures import SignaturePolicy
 from streams.core.work import HALT_AFTER, Decided, Work, fingerprint, replay_header
 
 TOGETHER = 250
@@ -32,9 +30,6 @@ TOGETHER = 250
 _LOGGED, _ALERTED, _UNHANDLED = Disposition.LOGGED, Disposition.ALERTED, Disposition.UNHANDLED
 """Looking up a member of an enum runs Python code; these are asked for with every event."""
 _IGNORE = Handling.IGNORE
-
-Read = tuple[Decoded, Judgement, int | None]
-"""What a record says, what the rules say of it, and its signature where no rule matches."""
 
 
 def decide(work: Work) -> Decided:
@@ -66,7 +61,7 @@ class _Decision:
         covered = 0
         for start in range(0, len(records), TOGETHER):
             part = records[start : start + TOGETHER]
-            for at, (record, read) in enumerate(zip(part, self._read_together(part), strict=False), start):
+            for at, (record, read) in enumerate(zip(part, read_together(self.work, part), strict=False), start):
                 covered += self._cover(record) if read is None else self._settle_plain(record, read)
                 if out.failed_in_a_row >= HALT_AFTER:
                     self._halt(at)
@@ -79,28 +74,8 @@ class _Decision:
             out.last_sha256 = fingerprint(work.records[-1])
         return out
 
-    def _read_together(self, part: Sequence[Record]) -> Iterable[Read | None]:
-        """What each record says, or nothing: then each is read alone, and says itself what is wrong.
-
-        Read together are records without headers that nobody refused; a replay names its letter in a header.
-        """
-        values = [record.value for record in part]
-        if None in values or self.work.refused or any([record.headers for record in part]):  # noqa: C419
-            return repeat(None)
-        try:
-            decoded = decode_plain(values, self.work.topic)  # type: ignore[arg-type]
-            if decoded is None:
-                return repeat(None)
-            _flag_mismatches(part, decoded)
-            events = [one.event for one in decoded]
-            judged = self.work.knowledge.judge_all(events)
-            return zip(decoded, judged, _signatures(events, judged), strict=True)
-        except Exception:  # noqa: BLE001 - a defect of ours: read alone, each record shows whether it meets it
-            return repeat(None)
-
     def _settle_plain(self, record: Record, read: Read) -> int:
-        if record.timestamp != self._time_ms:
-            self._at(record)
+        self._at(record)
         self._settle(record, read, None)
         return 1
 
@@ -116,8 +91,9 @@ class _Decision:
 
     def _at(self, record: Record) -> None:
         """The broker's time of what follows; records of one producer batch share theirs."""
-        self._time_ms = record.timestamp
-        self._time = instant(record.timestamp)
+        if record.timestamp != self._time_ms:
+            self._time_ms = record.timestamp
+            self._time = instant(record.timestamp)
 
     def _halt(self, at: int) -> None:
         """Ends the batch with its record number `at`."""
@@ -144,7 +120,7 @@ class _Decision:
     def _settle(self, record: Record, read: Read | None, replay_of: uuid.UUID | None) -> None:
         out = self.out
         try:
-            decoded, judgement, key = read or self._read(record)
+            decoded, judgement, key = read or read_alone(self.work, record, self._time)
             self._judged(record, decoded, judgement, key, replay_of)
             out.failed_in_a_row = 0
         except RecordRejected as rejected:
@@ -153,13 +129,6 @@ class _Decision:
         except Exception as error:  # noqa: BLE001 - a defect of ours: the record is kept as a letter, 20 in a row halt
             out.failed_in_a_row += 1
             self._reject(record, Reason.INTERNAL_ERROR, f"{type(error).__name__}: {error}")
-
-    def _read(self, record: Record) -> Read:
-        """Raises RecordRejected."""
-        decoded = codec.decode(record.value, self.work.topic, record.key, self._time)
-        _flag_mismatches([record], [decoded])
-        judgement = self.work.knowledge.judge(decoded.event)
-        return decoded, judgement, _signature(decoded) if judgement.rule is None else None
 
     def _judged(
         self, record: Record, decoded: Decoded, judgement: Judgement, key: int | None, replay_of: uuid.UUID | None
@@ -200,11 +169,8 @@ class _Decision:
     def _unhandled(
         self, record: Record, decoded: Decoded, judgement: Judgement, key: int, replay_of: uuid.UUID | None
     ) -> None:
-        event = decoded.event
-        hostname, message = event.hostname, event.message
-        if decoded.flags:
-            hostname, message = codec.visible(hostname), codec.visible(message)
-        alert = None
+        event, alert = decoded.event, None
+        hostname, message = shown(decoded)
         crossed = self.out.signatures.observe(key, hostname, message, record.timestamp, self.policy)
         if crossed is not None:
             alert = alert_for_signature(
@@ -302,25 +268,3 @@ class _Decision:
 
     def _position(self, record: Record) -> Position:
         return Position(self._topic, self._partition, record.offset, record.timestamp)
-
-
-def _flag_mismatches(records: Iterable[Record], decoded: Iterable[Decoded]) -> None:
-    """Says so where a record's key is not its host."""
-    for record, one in zip(records, decoded, strict=True):
-        key = record.key
-        if key is not None and key != one.event.hostname.encode("utf-8", "surrogatepass"):
-            one.flags += (Flag.KEY_MISMATCH,)
-
-
-def _signature(decoded: Decoded) -> int:
-    event = decoded.event
-    if decoded.flags:
-        return signature(codec.visible(event.hostname), codec.visible(event.message))
-    return signature(event.hostname, event.message)
-
-
-def _signatures(events: Sequence[Event], judged: Sequence[Judgement]) -> Iterator[int | None]:
-    """The signature of each plain event that no rule matches."""
-    strange = [event for event, judgement in zip(events, judged, strict=True) if judgement.rule is None]
-    keys = iter(signatures([event.hostname for event in strange], [event.message for event in strange]))
-    return (next(keys) if judgement.rule is None else None for judgement in judged)
