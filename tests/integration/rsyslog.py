@@ -32,8 +32,9 @@ class Rsyslog:
         self.port, self.tls_port = free_port(), free_port()
         self.log = folder / "rsyslogd.log"
         settings = {
-            "PATH": SEARCHED, "MUTT_KAFKA_BOOTSTRAP": bootstrap, "RSYSLOG_RULESET": ruleset, "RSYSLOG_SPOOL": str(folder),
-            "RSYSLOG_ADDRESS": "127.0.0.1", "RSYSLOG_PORT": str(self.port), "RSYSLOG_TLS_PORT": str(self.tls_port),
+            "PATH": SEARCHED, "MUTT_KAFKA_BOOTSTRAP": bootstrap, "RSYSLOG_RULESET": ruleset,
+            "RSYSLOG_SPOOL": str(folder), "RSYSLOG_ADDRESS": "127.0.0.1", "RSYSLOG_PORT": str(self.port),
+            "RSYSLOG_TLS_PORT": str(self.tls_port),
         }  # fmt: skip
         if tls:
             make_certificate(folder)
@@ -69,7 +70,8 @@ class Rsyslog:
             try:
                 return socket.create_connection(("127.0.0.1", self.port), PATIENCE_S)
             except OSError:
-                assert self.process.poll() is None and time.monotonic() < end, self.log.read_text()
+                assert self.process.poll() is None, self.log.read_text()
+                assert time.monotonic() < end, self.log.read_text()
                 time.sleep(0.05)
 
     def send(self, stream: bytes) -> None:
