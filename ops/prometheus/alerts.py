@@ -135,7 +135,7 @@ ALERTS: tuple[Alert, ...] = (
         waits="15m",
         severity=Severity.TICKET,
         summary="more alerts wait for the receiver than alerter_queue_warn_threshold",
-        action="mutt pauses, then mutt_moog_rate_limit_hits_total: is the rate limit too low?",
+        action="mutt pauses. Where mutt_moog_rate_limit_hits_total rises too, the rate limit is too low.",
         anchor="the-backlog-rises",
     ),
     Alert(

@@ -50,7 +50,7 @@ def alerts() -> Iterator[Alert]:
             name="MuttBudgetBurns",
             expr=_burning(rule),
             severity=Severity(rule.severity),
-            summary=f"{{{{ $labels.objective }}}}: the error budget burns {{{{ $value | humanize }}}} times too fast",
+            summary="{{ $labels.objective }}: the error budget burns {{ $value | humanize }} times too fast",
             action=f"mutt slo show. More than {rule.above:g} times over {shown_duration(rule.long)} and still so.",
             anchor="an-error-budget-burns",
             labels={"window": shown_duration(rule.long)},

@@ -41,16 +41,25 @@ def once(name: str, severity: str = TICKET) -> dict[tuple[str, str], int]:
 SILENT = (
     Story(name="nothing happens", objectives=True),
     Story(
-        name="nothing happens at all: no traffic", objectives=True,
+        name="nothing happens at all: no traffic",
+        objectives=True,
         series={
             name: flat(0)
             for name in (
-                ingest(), processed("logged"), processed("unhandled"), posts(), settled(), IN_TIME, answers(), LAG,
+                ingest(),
+                processed("logged"),
+                processed("unhandled"),
+                posts(),
+                settled(),
+                IN_TIME,
+                answers(),
+                LAG,
             )
         },
     ),
     Story(
-        name="a deploy: workers go one after the other, and new ones begin at 0", objectives=True,
+        name="a deploy: workers go one after the other, and new ones begin at 0",
+        objectives=True,
         series={
             up("match", "m1"): gauge((1, 60), (0, 1), (1, 90)),
             up("match", "m2"): gauge((1, 62), (0, 1), (1, 88)),
@@ -66,7 +75,8 @@ SILENT = (
         at=65,
     ),
     Story(
-        name="one bad minute: every post and one event in ten fails", objectives=True,
+        name="one bad minute: every post and one event in ten fails",
+        objectives=True,
         series={
             posts(): counter((60, 100), (0, 1), (60, 49)),
             posts("http"): counter((0, 100), (60, 1), (0, 49)),
@@ -81,15 +91,23 @@ SILENT = (
         at=105,
     ),
     Story(
-        name="four of five requests fail in a quiet night: too few for a page", objectives=True,
-        series={answers(): counter((0, 100), (1, 1), (0, 49)), answers("unavailable"): counter((0, 100), (4, 1), (0, 49))},
+        name="four of five requests fail in a quiet night: too few for a page",
+        objectives=True,
+        series={
+            answers(): counter((0, 100), (1, 1), (0, 49)),
+            answers("unavailable"): counter((0, 100), (4, 1), (0, 49)),
+        },
         at=105,
         fires={(BURNS, TICKET): 2},
     ),
     Story(name="a minute without PostgreSQL", series={paused("sink"): gauge((0, 100), (24, 1), (0, 49))}, at=101),
     Story(name="a short backlog", series={LEVEL: gauge((0, 100), (2, 5), (0, 45))}, at=104),
     Story(name="intake paused for a moment", series={paused("backlog"): gauge((0, 100), (8, 5), (0, 45))}, at=104),
-    Story(name="somebody pauses intake for half an hour", series={paused("operator"): gauge((0, 100), (24, 30), (0, 20))}, at=129),
+    Story(
+        name="somebody pauses intake for half an hour",
+        series={paused("operator"): gauge((0, 100), (24, 30), (0, 20))},
+        at=129,
+    ),
     Story(
         name="intake is paused by hand: nothing moves, and that is right",
         series={
@@ -101,26 +119,42 @@ SILENT = (
         at=140,
     ),
     Story(name="the breaker opens and closes again", series={BREAKER: gauge((0, 100), (2, 2), (0, 48))}, at=102),
-    Story(name="the ledger between two looks", series={of("dead-letters", "mutt_ledger_faults"): gauge((0, 100), (1, 1), (0, 49))}, at=100),
+    Story(
+        name="the ledger between two looks",
+        series={of("dead-letters", "mutt_ledger_faults"): gauge((0, 100), (1, 1), (0, 49))},
+        at=100,
+    ),
     Story(name="fifty letters", series={processed("rejected"): counter((0, 100), (50, 1), (0, 49))}, at=140),
-    Story(name="half an hour of strange events", series={processed("unhandled"): counter((10, 100), (5000, 10), (10, 40))}, at=130),
-    Story(name="few events, none known", series={processed("unhandled"): counter((5, 150)), processed("logged"): flat(0)}),
-    Story(name="workers learn of a rule one after the other", series={of("match", "mutt_ruleset_version"): gauge((7, 100), (8, 50))}, at=102),
+    Story(
+        name="half an hour of strange events",
+        series={processed("unhandled"): counter((10, 100), (5000, 10), (10, 40))},
+        at=130,
+    ),
+    Story(
+        name="few events, none known", series={processed("unhandled"): counter((5, 150)), processed("logged"): flat(0)}
+    ),
+    Story(
+        name="workers learn of a rule one after the other",
+        series={of("match", "mutt_ruleset_version"): gauge((7, 100), (8, 50))},
+        at=102,
+    ),
     Story(name="a client has an old key", series={TRIED: counter((0, 100), (2, 10), (0, 40))}, at=112),
     Story(name="no key ever ends", series={EXPIRY: flat(0)}),
     Story(name="a clock is a second late", series={CLOCK: "-1+60x150"}),
     Story(name="remediation rests and backs off", series={of("dead-letters", "mutt_remediation_state"): flat(3)}),
-)  # fmt: skip
+)
 
 BURNING = (
     Story(
-        name="the receiver breaks: a third of the posts fails", objectives=True,
+        name="the receiver breaks: a third of the posts fails",
+        objectives=True,
         series={posts(): counter((60, 100), (40, 50)), posts("http"): counter((0, 100), (20, 50))},
         at=130,
         fires={(BURNS, PAGE): 2, (BURNS, TICKET): 2},
     ),
     Story(
-        name="it is mended: the short window forgets at once", objectives=True,
+        name="it is mended: the short window forgets at once",
+        objectives=True,
         series={
             posts(): counter((60, 100), (40, 20), (60, 30)),
             posts("http"): counter((0, 100), (20, 20), (0, 30)),
@@ -129,25 +163,32 @@ BURNING = (
         fires={(BURNS, TICKET): 2},  # whose short windows are hours
     ),
     Story(
-        name="alerts come late", objectives=True,
+        name="alerts come late",
+        objectives=True,
         series={IN_TIME: counter((60, 100), (0, 50)), LATE: counter((0, 100), (60, 50))},
         at=130,
         fires={(BURNS, PAGE): 2, (BURNS, TICKET): 2},
     ),
     Story(
-        name="events are shed: more than a seventh", objectives=True,
+        name="events are shed: more than a seventh",
+        objectives=True,
         series={ingest(): counter((600, 100), (450, 50)), ingest("shed"): counter((0, 100), (150, 50))},
         at=140,
         fires={(BURNS, PAGE): 2, (BURNS, TICKET): 2},
     ),
     Story(
-        name="the API is away for a while", objectives=True,
-        series={answers(): counter((60, 100), (0, 10), (60, 40)), answers("unavailable"): counter((0, 100), (60, 10), (0, 40))},
+        name="the API is away for a while",
+        objectives=True,
+        series={
+            answers(): counter((60, 100), (0, 10), (60, 40)),
+            answers("unavailable"): counter((0, 100), (60, 10), (0, 40)),
+        },
         at=110,
         fires={(BURNS, PAGE): 2, (BURNS, TICKET): 2},
     ),
     Story(
-        name="a twentieth of the posts fails for hours: a ticket, no page", objectives=True,
+        name="a twentieth of the posts fails for hours: a ticket, no page",
+        objectives=True,
         series={posts(): counter((570, 200)), posts("http"): counter((30, 200))},
         step=10,
         steps=200,
@@ -155,7 +196,8 @@ BURNING = (
         fires={(BURNS, TICKET): 2},
     ),
     Story(
-        name="a fiftieth fails for days: the slowest rule sees it", objectives=True,
+        name="a fiftieth fails for days: the slowest rule sees it",
+        objectives=True,
         series={posts(): counter((588, 500)), posts("http"): counter((12, 500))},
         step=10,
         steps=500,
@@ -163,13 +205,14 @@ BURNING = (
         fires=once(BURNS),
     ),
     Story(
-        name="half of the budget's pace is nobody's business", objectives=True,
+        name="half of the budget's pace is nobody's business",
+        objectives=True,
         series={posts(): counter((597, 500)), posts("http"): counter((3, 500))},
         step=10,
         steps=500,
         at=4950,
     ),
-)  # fmt: skip
+)
 
 FIRING = (
     Story(
@@ -196,7 +239,12 @@ FIRING = (
         at=120,
         fires=once("MuttWorkerRestarts"),
     ),
-    Story(name="a partition halts", series={paused("halted"): gauge((0, 100), (1, 50))}, at=102, fires=once("MuttPartitionHalted", PAGE)),
+    Story(
+        name="a partition halts",
+        series={paused("halted"): gauge((0, 100), (1, 50))},
+        at=102,
+        fires=once("MuttPartitionHalted", PAGE),
+    ),
     Story(
         name="records wait and nothing is decided",
         series={
@@ -207,30 +255,84 @@ FIRING = (
         at=112,
         fires=once("MuttNoProgress", PAGE),
     ),
-    Story(name="PostgreSQL is away", series={paused("sink"): gauge((0, 100), (24, 50))}, at=106, fires=once("MuttStoreAway", PAGE)),
-    Story(name="intake stands still", series={paused("backlog"): gauge((0, 100), (8, 50))}, at=112, fires=once("MuttIntakePaused", PAGE)),
-    Story(name="the receiver is down", series={BREAKER: gauge((0, 100), (2, 4), (1, 1), (2, 45))}, at=108, fires=once("MuttBreakerOpen", PAGE)),
     Story(
-        name="records were gone", objectives=True,
+        name="PostgreSQL is away",
+        series={paused("sink"): gauge((0, 100), (24, 50))},
+        at=106,
+        fires=once("MuttStoreAway", PAGE),
+    ),
+    Story(
+        name="intake stands still",
+        series={paused("backlog"): gauge((0, 100), (8, 50))},
+        at=112,
+        fires=once("MuttIntakePaused", PAGE),
+    ),
+    Story(
+        name="the receiver is down",
+        series={BREAKER: gauge((0, 100), (2, 4), (1, 1), (2, 45))},
+        at=108,
+        fires=once("MuttBreakerOpen", PAGE),
+    ),
+    Story(
+        name="records were gone",
+        objectives=True,
         series={MISSING: counter((0, 100), (1, 1), (0, 49))},
         at=105,
         # One of 60,000 is a sixth of that hour's budget, and too little for the burn rates.
         fires=once("MuttOffsetsMissing", PAGE),
     ),
-    Story(name="the ledger has a hole", series={of("dead-letters", "mutt_ledger_faults"): gauge((0, 100), (1, 50))}, at=104, fires=once("MuttLedgerImbalance", PAGE)),
+    Story(
+        name="the ledger has a hole",
+        series={of("dead-letters", "mutt_ledger_faults"): gauge((0, 100), (1, 50))},
+        at=104,
+        fires=once("MuttLedgerImbalance", PAGE),
+    ),
     Story(name="the backlog stays", series={LEVEL: gauge((0, 100), (1, 50))}, at=118, fires=once("MuttBacklogRises")),
     Story(name="events are shed", series={SHED: counter((0, 100), (2, 50))}, at=110, fires=once("MuttEventsShed")),
-    Story(name="intake is forgotten", series={paused("operator"): gauge((0, 60), (24, 90))}, at=125, fires=once("MuttIntakePausedByHand")),
-    Story(name="a sender breaks", series={processed("rejected"): counter((0, 100), (5, 50))}, at=149, fires=once("MuttDeadLettersGrow")),
-    Story(name="the receiver refuses", series={settled("http"): counter((0, 100), (5, 50))}, at=149, fires=once("MuttDeadLettersGrow")),
-    Story(name="a defect", series={ingest("internal_error"): counter((0, 100), (1, 1), (0, 49))}, at=105, fires=once("MuttDefect")),
-    Story(name="remediation stops", series={of("dead-letters", "mutt_remediation_state"): gauge((2, 100), (4, 50))}, at=106, fires=once("MuttRemediationStopped")),
+    Story(
+        name="intake is forgotten",
+        series={paused("operator"): gauge((0, 60), (24, 90))},
+        at=125,
+        fires=once("MuttIntakePausedByHand"),
+    ),
+    Story(
+        name="a sender breaks",
+        series={processed("rejected"): counter((0, 100), (5, 50))},
+        at=149,
+        fires=once("MuttDeadLettersGrow"),
+    ),
+    Story(
+        name="the receiver refuses",
+        series={settled("http"): counter((0, 100), (5, 50))},
+        at=149,
+        fires=once("MuttDeadLettersGrow"),
+    ),
+    Story(
+        name="a defect",
+        series={ingest("internal_error"): counter((0, 100), (1, 1), (0, 49))},
+        at=105,
+        fires=once("MuttDefect"),
+    ),
+    Story(
+        name="remediation stops",
+        series={of("dead-letters", "mutt_remediation_state"): gauge((2, 100), (4, 50))},
+        at=106,
+        fires=once("MuttRemediationStopped"),
+    ),
     Story(
         name="rules are lost",
-        series={processed("logged"): counter((590, 20), (0, 130)), processed("unhandled"): counter((10, 20), (600, 130))},
+        series={
+            processed("logged"): counter((590, 20), (0, 130)),
+            processed("unhandled"): counter((10, 20), (600, 130)),
+        },
         fires=once("MuttUnhandledShare"),
     ),
-    Story(name="a worker stays behind", series={of("match", "mutt_ruleset_version"): gauge((7, 100), (8, 50))}, at=107, fires=once("MuttRuleSetsDiffer")),
+    Story(
+        name="a worker stays behind",
+        series={of("match", "mutt_ruleset_version"): gauge((7, 100), (8, 50))},
+        at=107,
+        fires=once("MuttRuleSetsDiffer"),
+    ),
     Story(name="somebody tries keys", series={TRIED: counter((0, 100), (20, 50))}, at=110, fires=once("MuttKeysTried")),
     Story(name="a key ends in 13 days", series={EXPIRY: flat(13 * 86400)}, fires=once("MuttKeyExpires")),
     Story(name="a clock is late", series={CLOCK: "-9+60x150"}, fires=once("MuttClockSkew")),
@@ -240,7 +342,7 @@ FIRING = (
         alone=True,
         fires={("MuttNoWorker", PAGE): 2},
     ),
-)  # fmt: skip
+)
 
 STORIES = (*SILENT, *BURNING, *FIRING)
 
