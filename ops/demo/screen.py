@@ -11,7 +11,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from ops.demo.board import Board, Figures, Held, Told
+from ops.demo.board import Board, Figures, Held, Page, Told
 from schemas.dead_letters import FACTS, Replayable
 from streams.core.backpressure import Level
 
@@ -70,6 +70,7 @@ def _rows(board: Board) -> list[tuple[str, list[Text]]]:
         ("paused", list(_paused(figures.held)) or [_nothing()]),
         ("shed", _shed(figures)),
         ("receiver", _breaker(figures.told)),
+        *([("pager", _pages(board.pages))] if board.pages else []),
         ("dead letters", _letters(figures)),
         ("replays", _replays(figures)),
         ("processes", [_process(name, state) for name, state in sorted(board.processes.items())]),
@@ -91,6 +92,16 @@ def _backlog(figures: Figures) -> list[Text]:
         bar.append(f"{figures.pending:>7,}"), Text(f"{level.name:4}", style=style),
         *(_named(*threshold) for threshold in thresholds), Text(f"mode {config.alerter_shed_mode}"),
     ]  # fmt: skip
+
+
+def _pages(pages: Sequence[Page]) -> list[Text]:
+    """Each burn-rate alert once it rang."""
+    return [
+        Text(f"{page.severity} {page.objective} {page.window}", style="bold red" if page.firing else "green").append(
+            " firing" if page.firing else " resolved"
+        )
+        for page in pages
+    ]
 
 
 _LEVELS = {Level.CALM: "green", Level.WARN: "yellow", Level.SHED: "bold red", Level.HARD: "bold red"}

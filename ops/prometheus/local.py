@@ -1,4 +1,4 @@
-"""A Prometheus and an Alertmanager on this machine, as ops/prometheus says but at another pace: for tests and the demo."""
+"""Prometheus and Alertmanager on this machine, as ops/prometheus says but at another pace: for tests and the demo."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ import shutil
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -30,21 +29,14 @@ PROGRAMS = {"prometheus": ("prometheus",), "alertmanager": ("prometheus-alertman
 MISSING = "is not installed: on Debian, apt-get install prometheus prometheus-alertmanager"
 
 
-@dataclass(frozen=True, slots=True)
-class Firing:
-    """A burn-rate alert that Alertmanager knows to be so."""
-
-    objective: str
-    window: str
-    severity: str
-    summary: str
-
-
 class Monitoring:
     """Both programs with their data below `folder`. `pager` is the address that pages and tickets are posted to."""
 
-    def __init__(self, folder: Path, *, pager: str, pace: float, every: str) -> None:
+    def __init__(
+        self, folder: Path, *, pager: str, pace: float, every: str, children: dict[str, Child] | None = None
+    ) -> None:
         """`pace` shortens the windows of the burn rates; `every` is how often is scraped and looked at, like 250ms.
+        `children` is where the processes are added, when somebody else ends them.
 
         Raises Refused when one of the programs is not installed.
         """
@@ -54,23 +46,18 @@ class Monitoring:
         self._every = every
         self._programs = {name: program(name) for name in PROGRAMS}
         self._ports = {name: free_port() for name in PROGRAMS}
-        self.children: dict[str, Child] = {}
+        self._children: dict[str, Child] = {} if children is None else children
 
     @property
     def prometheus_url(self) -> str:
         return f"http://127.0.0.1:{self._ports['prometheus']}"
 
-    @property
-    def alertmanager_url(self) -> str:
-        return f"http://127.0.0.1:{self._ports['alertmanager']}"
-
     def start(self) -> None:
         """Returns when both answer. Raises StackFailed."""
-        (self._folder / "targets").mkdir(parents=True, exist_ok=True)
+        self.show("alertmanager", [self._ports["alertmanager"]])
         self._write("prometheus.yml", self._scrapes())
         self._write("alertmanager.yml", self._routes())
         (self._folder / "mutt.rules.yml").write_text(rules_file(objectives(), pace=self._pace))
-        self.show("alertmanager", [self._ports["alertmanager"]])
         self._run("alertmanager", {"storage.path": self._folder / "alertmanager", "cluster.listen-address": ""})
         self._run("prometheus", {"storage.tsdb.path": self._folder / "prometheus"})
 
@@ -78,6 +65,7 @@ class Monitoring:
         """Tells Prometheus where the processes of a role are: match, forward, dead-letters, api, snmp-bridge."""
         targets = [f"127.0.0.1:{port}" for port in ports]
         file = self._folder / "targets" / f"{role}.yml"
+        file.parent.mkdir(parents=True, exist_ok=True)
         fresh = file.with_suffix(".new")
         fresh.write_text(json.dumps([{"targets": targets}]))
         fresh.replace(file)
@@ -85,24 +73,11 @@ class Monitoring:
     def ask(self, query: str) -> list[tuple[Mapping[str, str], float]]:
         """What a query comes to now: labels and value. Raises OSError."""
         question = urllib.parse.urlencode({"query": query})
-        found = _get(f"{self.prometheus_url}/api/v1/query?{question}")["data"]["result"]
+        found = _get(self._ports["prometheus"], f"/api/v1/query?{question}")["data"]["result"]
         return [(each["metric"], float(each["value"][1])) for each in found]
 
-    def burning(self) -> list[Firing]:
-        """The burn-rate alerts that Alertmanager holds, inhibited ones too. Raises OSError."""
-        found = _get(f"{self.alertmanager_url}/api/v2/alerts?filter=alertname%3DMuttBudgetBurns")
-        return [
-            Firing(
-                each["labels"]["objective"],
-                each["labels"]["window"],
-                each["labels"]["severity"],
-                each["annotations"]["summary"],
-            )
-            for each in found
-        ]
-
     def stop(self) -> None:
-        for child in self.children.values():
+        for child in (self._children[name] for name in PROGRAMS if name in self._children):
             child.process.kill()  # nobody needs what they would tidy up
             child.process.wait()
 
@@ -111,8 +86,8 @@ class Monitoring:
         given = {"config.file": self._folder / f"{name}.yml", "web.listen-address": address, "log.level": "warn"}
         arguments = [f"--{option}={value}" for option, value in {**given, **options}.items()]
         child = spawn(name, [self._programs[name], *arguments], log=self._folder / f"{name}.log")
-        self.children[name] = child
-        wait_until(lambda: _ready(f"http://{address}/-/ready"), what=name, child=child, deadline_s=READY_WITHIN_S)
+        self._children[name] = child
+        wait_until(lambda: _ready(self._ports[name]), what=name, child=child, deadline_s=READY_WITHIN_S)
 
     def _write(self, name: str, config: Any) -> None:
         (self._folder / name).write_text(yaml.safe_dump(config))
@@ -135,33 +110,40 @@ class Monitoring:
         return config
 
 
-def program(name: str) -> str:
-    """Where it is installed. Raises Refused."""
+def program(name: str, *, also: str = _EVERYWHERE) -> str:
+    """Where it is installed, on PATH or in one of the folders of `also`. Raises Refused."""
     for candidate in PROGRAMS[name]:
-        if found := shutil.which(candidate) or shutil.which(candidate, path=_EVERYWHERE):
+        if found := shutil.which(candidate) or shutil.which(candidate, path=also):
             return found
     raise Refused(f"{name} {MISSING}")
 
 
-def installed(names: Sequence[str] = tuple(PROGRAMS)) -> bool:
+def require_programs() -> None:
+    """Raises Refused, which says what to install."""
+    for name in PROGRAMS:
+        program(name)
+
+
+def installed() -> bool:
     try:
-        return all(program(name) for name in names)
+        require_programs()
     except Refused:
         return False
+    return True
 
 
 def _committed(package: str, name: str) -> Any:
     return yaml.safe_load(resources.files(package).joinpath(name).read_text(encoding="utf-8"))
 
 
-def _get(url: str) -> Any:
-    with urllib.request.urlopen(url, timeout=5) as answer:
+def _get(port: int, path: str) -> Any:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
         return json.load(answer)
 
 
-def _ready(url: str) -> bool:
+def _ready(port: int) -> bool:
     try:
-        with urllib.request.urlopen(url, timeout=2) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/-/ready", timeout=2) as answer:
             return bool(answer.status == 200)
     except (OSError, urllib.error.URLError):
         return False

@@ -37,6 +37,7 @@ READING = {"pauses", "ledger show", "ledger verify", "slo show", "dlq stats", "d
 """Commands of the runbook that change nothing, by their first words."""
 
 
+@pytest.mark.timeout(500)
 @pytest.mark.skipif(not installed(), reason="prometheus or prometheus-alertmanager is not installed")
 async def test_a_burning_budget_rings_and_is_taken_back(system: System, tmp_path: Path) -> None:
     ports = {role: free_port() for role in ("match", "forward", "dead-letters", "api")}
@@ -81,7 +82,6 @@ def start_workers(system: System, ports: dict[str, int], receiver: Receiver) -> 
 def monitoring(folder: Path, pager: str, ports: dict[str, int]) -> Iterator[Monitoring]:
     watch = Monitoring(folder, pager=pager, pace=PACE, every=EVERY)
     for role, port in ports.items():
-        (folder / "targets").mkdir(exist_ok=True)
         watch.show(role, [port])
     try:
         watch.start()
