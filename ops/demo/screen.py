@@ -69,8 +69,7 @@ def _rows(board: Board) -> list[tuple[str, list[Text]]]:
         ("backlog", _backlog(figures)),
         ("paused", list(_paused(figures.held)) or [_nothing()]),
         ("shed", _shed(figures)),
-        ("receiver", _breaker(figures.told)),
-        *([("pager", _pages(board.pages))] if board.pages else []),
+        ("receiver", [*_breaker(figures.told), *_pager(board.pages)]),
         ("dead letters", _letters(figures)),
         ("replays", _replays(figures)),
         ("processes", [_process(name, state) for name, state in sorted(board.processes.items())]),
@@ -94,14 +93,12 @@ def _backlog(figures: Figures) -> list[Text]:
     ]  # fmt: skip
 
 
-def _pages(pages: Sequence[Page]) -> list[Text]:
-    """Each burn-rate alert once it rang."""
-    return [
-        Text(f"{page.severity} {page.objective} {page.window}", style="bold red" if page.firing else "green").append(
-            " firing" if page.firing else " resolved"
-        )
-        for page in pages
-    ]
+def _pager(pages: Sequence[Page]) -> list[Text]:
+    """Nothing where nobody watches, or nothing was told yet."""
+    if not pages:
+        return []
+    rings = any(page.firing and page.severity == "page" for page in pages)
+    return [Text("pager rings", style="bold red") if rings else Text("pager quiet", style="green")]
 
 
 _LEVELS = {Level.CALM: "green", Level.WARN: "yellow", Level.SHED: "bold red", Level.HARD: "bold red"}

@@ -50,5 +50,5 @@ def test_the_first_page_and_the_end_of_all_are_steps() -> None:
 
 def test_who_has_no_prometheus_is_told_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(Refused, match="alertmanager is not installed: .* apt-get install prometheus"):
+    with pytest.raises(Refused, match=r"alertmanager is not installed: .* apt-get install prometheus"):
         program("alertmanager", also=str(tmp_path))
