@@ -65,16 +65,17 @@ def _variables(board: Board) -> list[Builder[models.VariableModel]]:
         dashboard.DatasourceVariable("prometheus").label("Prometheus").type("prometheus"),
         dashboard.DatasourceVariable("postgresql").label("PostgreSQL").type("grafana-postgresql-datasource"),
     ]
-    labels = ["environment", "component"] if board.by_component else ["environment"]
-    return sources + [_label(name) for name in labels] + ([_topic()] if board.by_topic else [])
+    component = [_label("component", "job", "mutt.*")] if board.by_component else []
+    topic = [_topic()] if board.by_topic else []
+    return [*sources, _label("environment", "environment", ".*"), *component, *topic]
 
 
-def _label(name: str) -> Builder[models.VariableModel]:
-    """A label of the targets. All matches targets without it too."""
+def _label(name: str, label: str, everything: str) -> Builder[models.VariableModel]:
+    """A label of the targets; `everything` matches those without it too, where they may be."""
     return (
         dashboard.QueryVariable(name).label(name.capitalize()).datasource(PROMETHEUS)
-        .query(f'label_values(up{{job=~"mutt.*"}}, {name})').refresh(models.VariableRefresh.ON_TIME_RANGE_CHANGED)
-        .sort(models.VariableSort.ALPHABETICAL_ASC).multi(True).include_all(True).all_value(".*").current(_all())
+        .query(f'label_values(up{{job=~"mutt.*"}}, {label})').refresh(models.VariableRefresh.ON_TIME_RANGE_CHANGED)
+        .sort(models.VariableSort.ALPHABETICAL_ASC).multi(True).include_all(True).all_value(everything).current(_all())
     )  # fmt: skip
 
 

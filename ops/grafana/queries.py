@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from ops.grafana.panels import Query
 
 ENVIRONMENT = 'environment=~"$environment"'
-COMPONENT = 'component=~"$component"'
+COMPONENT = 'job=~"$component"'
+"""ops/prometheus/prometheus.yml has a job for each component."""
 INTERVAL = "$__rate_interval"
 
 _METRIC = re.compile(r"\b(mutt_\w+|up)\b(?:\{([^}]*)\})?")

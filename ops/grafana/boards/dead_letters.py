@@ -68,10 +68,12 @@ BOARD = Board(
                     about="receiver or backlog for long: look at delivery; unavailable: at PostgreSQL and Kafka.",
                 ),
                 lines("Parked", Unit.PER_SECOND, rate("mutt_dlq_parked_published_total", legend="letters")),
-                lines("Sent again", Unit.PER_SECOND, rate("mutt_remediation_letters_replayed_total", "reason")),
+                lines(
+                    "Sent again", Unit.PER_SECOND, rate("mutt_remediation_letters_replayed_total", "reason"), width=12
+                ),
                 lines(
                     "Came back", Unit.PER_SECOND, rate("mutt_remediation_letters_came_back_total", "reason"),
-                    about="Nearly as many as were sent: the cause is still there.",
+                    about="Nearly as many as were sent: the cause is still there.", width=12,
                 ),
                 REPLAYS,
             ),

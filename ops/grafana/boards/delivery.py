@@ -77,20 +77,20 @@ BOARD = Board(
             (
                 lines(
                     "Alerts settled", Unit.PER_SECOND, rate("mutt_moog_alerts_processed_total", "status", "reason"),
-                    about="fail: dead letters, `mutt dlq stats --stage deliver`.",
+                    about="fail: dead letters, `mutt dlq stats --stage deliver`.", width=6,
                 ),
                 lines(
                     "In time or not", Unit.PER_SECOND, rate("mutt_alerts_on_time_total", "status", "reason"),
-                    about="late: the receiver, its rate limit or its breaker holds alerts back.",
+                    about="late: the receiver, its rate limit or its breaker holds alerts back.", width=6,
                 ),
                 lines(
                     "Waited for the rate limit", Unit.PER_SECOND,
                     rate("mutt_moog_rate_limit_hits_total", legend="alerts"),
-                    about="For long: raise moog_rate_limit with the receiver's owner.",
+                    about="For long: raise moog_rate_limit with the receiver's owner.", width=6,
                 ),
                 lines(
                     "Shares of the rate limit", Unit.RATIO, level("mutt_moog_rate_share_ratio", legend="of all"),
-                    about="Below 100 %: partitions of mutt.alerts have no owner.",
+                    about="Below 100 %: partitions of mutt.alerts have no owner.", width=6,
                 ),
             ),
         ),

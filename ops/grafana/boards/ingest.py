@@ -7,8 +7,8 @@ from ops.grafana.queries import level, percentile, percentiles, rate, share
 
 DECIDED = Table(
     "Decided in this time, by topic",
-    "SELECT topic, sum(alerted) AS alerted, sum(logged) AS logged, sum(ignored) AS ignored, sum(unhandled) AS unhandled,"
-    " sum(shed) AS shed, sum(rejected) AS rejected, sum(missing) AS missing"
+    "SELECT topic, sum(alerted) AS alerted, sum(logged) AS logged, sum(ignored) AS ignored,"
+    " sum(unhandled) AS unhandled, sum(shed) AS shed, sum(rejected) AS rejected, sum(missing) AS missing"
     "  FROM ledger WHERE $__timeFilter(minute) AND topic IN (${topic:sqlstring}) GROUP BY 1 ORDER BY 1",
     "From the ledger: every offset once. missing: gone from the log before it was read.",
 )
@@ -86,10 +86,10 @@ BOARD = Board(
                     about="Large when busy, small when quiet.",
                 ),
                 lines("Transaction", Unit.SECONDS, percentile(0.99, "mutt_db_write_latency_seconds")),
-                lines("Records held", Unit.COUNT, level("mutt_records_held", "component")),
-                lines("Bytes held", Unit.BYTES, level("mutt_held_bytes", "component")),
+                lines("Records held", Unit.COUNT, level("mutt_records_held", "job")),
+                lines("Bytes held", Unit.BYTES, level("mutt_held_bytes", "job")),
                 lines(
-                    "Partitions assigned", Unit.COUNT, level("mutt_partitions_assigned", "component"),
+                    "Partitions assigned", Unit.COUNT, level("mutt_partitions_assigned", "job"),
                     about="The sum of a role is the number of partitions of its topics.",
                 ),
                 lines(
@@ -108,8 +108,8 @@ BOARD = Board(
             (
                 lines(
                     "Version of the rule set", Unit.COUNT,
-                    level("mutt_ruleset_version", "component", how="max", legend="{{component}} newest"),
-                    level("mutt_ruleset_version > 0", "component", how="min", legend="{{component}} oldest"),
+                    level("mutt_ruleset_version", "job", how="max", legend="{{job}} newest"),
+                    level("mutt_ruleset_version > 0", "job", how="min", legend="{{job}} oldest"),
                     about="Apart for more than a second: one worker cannot reach PostgreSQL.",
                 ),
                 lines("Active rules", Unit.COUNT, level("mutt_alerter_cache_rules_count", how="max", legend="rules")),

@@ -38,7 +38,7 @@ BOARD = Board(
             "Is it healthy?",
             (
                 number(
-                    "Services that answer", Unit.RATIO, Query('sum(up{job=~"mutt.*"}) / count(up{job=~"mutt.*"})', ""),
+                    "Services that answer", Unit.RATIO, Query("sum(up) / count(up)", ""),
                     red_below=1, about="Targets of Prometheus whose job begins with mutt.",
                 ),
                 number("Events decided", Unit.PER_SECOND, rate("mutt_alerter_events_processed_total")),
@@ -79,10 +79,16 @@ BOARD = Board(
                     "Tries repeated", Unit.PER_SECOND, rate("mutt_store_retries_total", "service"),
                     about="What was away. Rising: look at that server.",
                 ),
-                lines(
-                    "API answers", Unit.PER_SECOND, rate("mutt_webui_api_requests_total", "status", "reason")
-                ),
+                lines("API answers", Unit.PER_SECOND, rate("mutt_webui_api_requests_total", "status", "reason")),
                 lines("API, slowest in a hundred", Unit.SECONDS, percentile(0.99, "mutt_webui_api_latency_seconds")),
+                lines(
+                    "Requests without a good key", Unit.PER_SECOND, rate("mutt_api_auth_failures_total", "reason"),
+                    about="unknown, wrong: somebody tries keys. expired, revoked: a client still has its old one.",
+                ),
+                lines(
+                    "Requests asked twice", Unit.PER_SECOND, rate("mutt_api_idempotent_requests_total", "outcome"),
+                    about="replayed is fine; lost: look for a restart; reused: a client's later requests are refused.",
+                ),
             ),
         ),
     ),

@@ -65,7 +65,7 @@ BOARD = Board(
                 lines("What a post waits for the broker", Unit.SECONDS, *percentiles("mutt_ingest_latency_seconds")),
                 lines("Undecided", Unit.COUNT, level("mutt_ingest_queue_depth", how="max", legend="records")),
                 lines(
-                    "Partitions assigned", Unit.COUNT, level("mutt_partitions_assigned", "component"),
+                    "Partitions assigned", Unit.COUNT, level("mutt_partitions_assigned", "job"),
                     about="A dip is a rebalance.",
                 ),
                 POSITIONS,
