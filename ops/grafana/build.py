@@ -59,6 +59,8 @@ def _dashboard(board: Board) -> dashboard.Dashboard:
 
 # -- variables --------------------------------------------------------------------------------------------------------
 
+_ALL = models.VariableOption(True, ["All"], ["$__all"])
+
 
 def _variables(board: Board) -> list[Builder[models.VariableModel]]:
     sources: list[Builder[models.VariableModel]] = [
@@ -75,7 +77,7 @@ def _label(name: str, label: str, everything: str) -> Builder[models.VariableMod
     return (
         dashboard.QueryVariable(name).label(name.capitalize()).datasource(PROMETHEUS)
         .query(f'label_values(up{{job=~"mutt.*"}}, {label})').refresh(models.VariableRefresh.ON_TIME_RANGE_CHANGED)
-        .sort(models.VariableSort.ALPHABETICAL_ASC).multi(True).include_all(True).all_value(everything).current(_all())
+        .sort(models.VariableSort.ALPHABETICAL_ASC).multi(True).include_all(True).all_value(everything).current(_ALL)
     )  # fmt: skip
 
 
@@ -84,12 +86,8 @@ def _topic() -> Builder[models.VariableModel]:
     options = [models.VariableOption(False, name, name) for name in names]
     return (
         dashboard.CustomVariable("topic").label("Topic").values(",".join(names)).multi(True).include_all(True)
-        .current(_all()).options([_all(), *options])
+        .current(_ALL).options([models.VariableOption(True, "All", "$__all"), *options])
     )  # fmt: skip
-
-
-def _all() -> models.VariableOption:
-    return models.VariableOption(True, "All", "$__all")
 
 
 # -- panels -----------------------------------------------------------------------------------------------------------

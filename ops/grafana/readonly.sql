@@ -1,5 +1,5 @@
 -- The role that Grafana reads with: what the panels and annotations show, and no more. Events (but for the
--- masked templates of unhandled ones), keys, and old and new values of the configuration are not for it. Run once by the owner of the database, in the schema of mutt's tables;
+-- masked templates of unhandled ones), keys, and old and new values of the configuration are not for it. Run by somebody who may create roles, in the schema of mutt's tables;
 -- then: ALTER ROLE mutt_grafana LOGIN PASSWORD ... (from your secrets). Safe to repeat.
 DO $$
 BEGIN

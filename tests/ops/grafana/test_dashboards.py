@@ -102,6 +102,14 @@ def test_a_panel_has_a_source_and_says_what_to_do(dashboard: dict[str, Any]) -> 
     assert used | {"postgresql"} == variables.keys()
 
 
+@each
+def test_every_line_has_a_name_of_its_own(dashboard: dict[str, Any]) -> None:
+    for panel in panels(dashboard):
+        names = [target["legendFormat"] for target in panel["targets"] if "expr" in target]
+        assert panel["type"] == "stat" or all(names), panel["title"]
+        assert len(set(names)) == len(names), panel["title"]
+
+
 # -- units ------------------------------------------------------------------------------------------------------------
 
 SUFFIXES = {"_seconds": Unit.SECONDS, "_bytes": Unit.BYTES, "_ratio": Unit.RATIO}
