@@ -1,6 +1,7 @@
--- The role that Grafana reads with: what the panels and annotations show, and no more. Events (but for the
--- masked templates of unhandled ones), keys, and old and new values of the configuration are not for it. Run by somebody who may create roles, in the schema of mutt's tables;
--- then: ALTER ROLE mutt_grafana LOGIN PASSWORD ... (from your secrets). Safe to repeat.
+-- The role that Grafana reads with: what the panels and annotations show, and no more. Events (but for the masked
+-- templates of unhandled ones), keys, and old and new values of the configuration are not for it. Run by somebody who
+-- may create roles, in the schema of mutt's tables; then: ALTER ROLE mutt_grafana LOGIN PASSWORD ... (from your
+-- secrets). Safe to repeat.
 DO $$
 BEGIN
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'mutt_grafana') THEN
