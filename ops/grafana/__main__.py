@@ -14,16 +14,12 @@ app = typer.Typer(name="ops.grafana", no_args_is_help=True, add_completion=False
 
 
 @app.command("write")
-def write_all() -> None:
-    """Write every dashboard below ops/grafana/dashboards. Needs grafana-foundation-sdk."""
+def write_all(folder: Annotated[Path, typer.Argument(show_default=False)] = DASHBOARDS) -> None:
+    """Write every dashboard, into ops/grafana/dashboards unless told otherwise. Needs grafana-foundation-sdk."""
     from ops.grafana.build import documents
 
-    made = documents()
-    for file in DASHBOARDS.glob("*.json"):
-        if file.name not in made:
-            file.unlink()
-    for name, text in made.items():
-        (DASHBOARDS / name).write_text(text, encoding="utf-8")
+    for name, text in documents().items():
+        (folder / name).write_text(text, encoding="utf-8")
         typer.echo(name)
 
 

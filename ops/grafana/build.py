@@ -23,8 +23,8 @@ HEIGHT = 8
 NUMBER_HEIGHT = 4
 
 CHANGES = """\
-SELECT changed_at AS time, concat_ws(' ', operation, table_name, object) AS title,
-       concat_ws(': ', changed_by, reason) AS text, concat_ws(',', table_name, operation) AS tags
+SELECT changed_at AS time, concat_ws(',', table_name, operation) AS tags,
+       concat_ws(' ', operation, table_name, object, 'by', concat_ws(': ', changed_by, reason)) AS text
   FROM config_audit WHERE $__timeFilter(changed_at) ORDER BY changed_at DESC LIMIT 200"""
 
 AnyPanel: TypeAlias = timeseries.Panel | stat.Panel | statetimeline.Panel | table.Panel

@@ -8,7 +8,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from schemas.errors import Refused, Unavailable
+from ops.cli.exits import Exit, fail
 from schemas.versions import MUTT_VERSION
 
 DASHBOARDS = Path(__file__).parent / "dashboards"
@@ -21,8 +21,12 @@ _EXISTS = (409, 412)
 def load(url: str, token: str) -> list[str]:
     """Makes the folder where it is missing, and each dashboard anew. Returns their titles.
 
-    Raises Unavailable where nobody answers, Refused where Grafana says no.
+    Raises Failed with the status of a command, where nobody answers or Grafana says no.
     """
+    if not url.startswith(("http://", "https://")):
+        fail(Exit.USAGE, f"{url}: no address that begins with http:// or https://")
+    if not (token.isascii() and token.isprintable() and token) or " " in token:
+        fail(Exit.BAD_DATA, "the file of the token holds no token, which is one word")
     grafana = _Grafana(url.rstrip("/"), token)
     grafana.post("/api/folders", {"uid": FOLDER, "title": FOLDER}, tolerated=_EXISTS)
     titles = []
@@ -50,9 +54,9 @@ class _Grafana:
                 pass
         except urllib.error.HTTPError as answer:
             if answer.code not in tolerated:
-                raise Refused(f"{self._url}{path}: {answer.code} {_words(answer)}") from None
+                fail(Exit.USAGE, f"{self._url}{path}: {answer.code} {_words(answer)}")
         except OSError as error:
-            raise Unavailable(f"{self._url}: {error}") from None
+            fail(Exit.UNAVAILABLE, f"{self._url}: {error}")
 
 
 class _Stay(urllib.request.HTTPRedirectHandler):

@@ -45,10 +45,10 @@ def test_every_metric_of_a_panel_is_exported() -> None:
     assert [str(one) for one in PROMQL if not known.issuperset(METRIC.findall(one.text))] == []
 
 
-def test_every_metric_is_on_a_panel() -> None:
+def test_every_metric_of_ours_is_on_a_panel() -> None:
     shown = {name for one in PROMQL for name in METRIC.findall(one.text)}
     shown |= {name.removesuffix("_bucket") + other for name in shown for other in ("_count", "_sum")}
-    assert exported() - shown == set()
+    assert {name for name in exported() - shown if name.startswith("mutt_")} == set()
 
 
 def test_every_metric_is_narrowed_by_environment_and_component() -> None:

@@ -63,19 +63,23 @@ def listening(answers: dict[str, int] | None = None) -> Iterator[Grafana]:
         server.server_close()
 
 
-def loaded(url: str, folder: Path) -> Any:
-    """The status of the command."""
-    file = folder / "token"
-    file.write_text(f"{TOKEN}\n")
+def status_of(*arguments: str) -> Any:
+    """How the command ends."""
     with pytest.raises(SystemExit) as ended:
-        run(app, ["load", url, "--token-file", str(file)])
-    return ended.value.code
+        run(app, arguments)
+    return ended.value.code or 0
+
+
+def loaded(url: str, folder: Path, token: str = f"{TOKEN}\n") -> Any:
+    file = folder / "token"
+    file.write_text(token)
+    return status_of("load", url, "--token-file", str(file))
 
 
 @pytest.mark.parametrize("folder", [200, 409, 412], ids=["new", "there", "there, older Grafana"])
 def test_every_dashboard_is_put_into_the_folder(folder: int, tmp_path: Path) -> None:
     with listening({"/api/folders": folder}) as grafana:
-        assert loaded(grafana.url + "/", tmp_path) in (0, None)
+        assert loaded(grafana.url + "/", tmp_path) == 0
     (first, *rest) = grafana.asked
     assert first == ("/api/folders", f"Bearer {TOKEN}", {"uid": "mutt", "title": "mutt"})
     assert {path for path, _, _ in rest} == {"/api/dashboards/db"}
@@ -101,4 +105,20 @@ def test_a_token_is_not_carried_elsewhere(tmp_path: Path) -> None:
 
 def test_no_grafana_is_said_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert loaded(f"http://127.0.0.1:{free_port()}", tmp_path) == Exit.UNAVAILABLE
-    assert capsys.readouterr().err.count("\n") == 1
+    assert loaded("grafana.example.org", tmp_path) == Exit.USAGE
+    assert capsys.readouterr().err.count("\n") == 2
+
+
+@pytest.mark.parametrize("token", ["", "\n", f"{TOKEN}\nX-Other: 1", f"{TOKEN} more", f"{TOKEN}é"])
+def test_what_is_no_token_is_not_sent_and_not_shown(
+    token: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with listening() as grafana:
+        assert loaded(grafana.url, tmp_path, token) == Exit.BAD_DATA
+    assert grafana.asked == []
+    assert TOKEN not in capsys.readouterr().err
+
+
+def test_all_are_written(tmp_path: Path) -> None:
+    assert status_of("write", str(tmp_path)) == 0
+    assert {file.name: json.loads(file.read_text()) for file in tmp_path.iterdir()} == dashboards()
