@@ -46,6 +46,8 @@ RESTLESS = {
 """So that a few events a second make everything move."""
 STORM = """SELECT EXISTS (SELECT FROM alerts WHERE state = 'pending')
                OR EXISTS (SELECT FROM dead_letters WHERE reason = 'shed' AND state IN ('open', 'replaying'))"""
+HALTED = """INSERT INTO partition_progress (topic, partition, next_offset, halted_at, halted_reason)
+            VALUES ('mutt.ingest.raw', 0, 0, now(), 'the log was replaced')"""
 ALERTS = 20
 SECRETS = ("raw FROM audit", "value FROM dead_letters", "payload FROM alerts", "new_values FROM config_audit",
            "1 FROM api_key_hashes")  # fmt: skip
@@ -124,6 +126,7 @@ async def at_work(system: System) -> AsyncIterator[tuple[World, dict[str, int]]]
     for key, value in RESTLESS.items():
         await configure(system.database.pool, key, value)
     await add_rule(system.database.pool, "link")
+    await system.database.pool.execute(HALTED)
     ports = {f"mutt-{name}": free_port() for name in ("match", "forward", "dead-letters", "api", "snmp-bridge")}
     async with listening() as receiver:
         receiver.status = moody

@@ -13,9 +13,13 @@ _AVAILABILITY = f"({_INGEST.good_query}) / ({_INGEST.total_query})"
 
 PAUSES = Table(
     "What stands still now",
-    "SELECT topic, reason, count(*) AS partitions, min(since) AS since, string_agg(DISTINCT worker, ', ') AS workers"
-    "  FROM partition_pauses"
-    " WHERE seen_at > now() - interval '15 seconds' AND topic IN (${topic:sqlstring}) GROUP BY 1, 2 ORDER BY 1, 2",
+    "SELECT topic, reason, count(*) AS partitions, min(since) AS since, string_agg(DISTINCT word, ', ') AS says FROM ("
+    " SELECT topic, reason, since, worker AS word FROM partition_pauses"
+    "  WHERE seen_at > now() - interval '15 seconds'"
+    "    AND (reason <> 'halted' OR topic NOT IN (SELECT topic FROM partition_progress))"
+    " UNION ALL"
+    " SELECT topic, 'halted', halted_at, halted_reason FROM partition_progress WHERE halted_at IS NOT NULL"
+    ") standing GROUP BY 1, 2 ORDER BY 1, 2",
     "Empty while everything moves. `mutt pauses` says the same. halted: `mutt ledger show`; breaker: the receiver is"
     " down; backlog: it is slower than what arrives; sink: look at PostgreSQL and Kafka; operator: somebody said so.",
 )
