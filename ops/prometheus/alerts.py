@@ -60,7 +60,7 @@ ALERTS: tuple[Alert, ...] = (
     Alert(
         name="MuttNoProgress",
         expr=f"max(mutt_ingest_lag_records) > 0 and sum(rate({_DECIDED}[5m])) == 0"
-        ' unless sum(mutt_partitions_paused{reason=~"operator|halted"}) > 0',
+        ' unless sum(mutt_partitions_paused{reason=~"operator|halted|backlog"}) > 0',
         waits="5m",
         severity=Severity.PAGE,
         summary="{{ $value }} records wait and none is decided",

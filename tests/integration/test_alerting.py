@@ -49,7 +49,7 @@ async def test_a_burning_budget_rings_and_is_taken_back(system: System, tmp_path
             with process(served):
                 feeding = asyncio.create_task(feed(system))
                 try:
-                    await until(lambda: posted(watch), "Prometheus sees that alerts get through", within=WAIT_S)
+                    await until(lambda: posted(watch), "Prometheus sees that all is well", within=WAIT_S)
                     receiver.status = lambda _: 503
                     await until(lambda: told(notes, "firing"), "the pager rings", within=WAIT_S)
                     receiver.status = lambda _: 200
@@ -122,10 +122,11 @@ async def feed(system: System) -> None:
 
 
 async def posted(watch: Monitoring) -> bool:
-    """All parts are scraped, and the windows that matter have something to say."""
+    """All parts are scraped, the windows that matter have something to say, and no alert is even pending."""
     up = await asyncio.to_thread(watch.ask, 'sum(up{job=~"mutt-.+"})')
     burns = await asyncio.to_thread(watch.ask, 'mutt:objective_burn_rate:ratio{objective="alert-delivery",window="5m"}')
-    return [value for _, value in up] == [4.0] and [value for _, value in burns] == [0.0]
+    alerts = await asyncio.to_thread(watch.ask, "ALERTS")
+    return [value for _, value in up] == [4.0] and [value for _, value in burns] == [0.0] and not alerts
 
 
 async def told(notes: list[dict[str, Any]], status: str) -> bool:

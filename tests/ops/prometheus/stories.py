@@ -114,6 +114,17 @@ SILENT = (
         },
         at=140,
     ),
+    Story(
+        name="the backlog holds intake: another page says so",
+        series={
+            paused("backlog"): gauge((0, 100), (24, 50)),
+            processed("logged"): counter((590, 100), (0, 50)),
+            processed("unhandled"): counter((10, 100), (0, 50)),
+            LAG: gauge((3, 100), (5000, 50)),
+        },
+        at=140,
+        fires=once("MuttIntakePaused", PAGE),
+    ),
     Story(name="the breaker opens and closes again", series={BREAKER: gauge((0, 100), (2, 2), (0, 48))}, at=102),
     Story(
         name="the ledger between two looks",
