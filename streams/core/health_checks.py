@@ -94,7 +94,7 @@ def judge_postgres(reading: PostgresReading) -> Iterator[Finding]:
     sessions = int(values["max_connections"])
     yield _finding(
         "max_connections", sessions >= SESSIONS, f"{sessions} sessions at most",
-        Verdict.WARNING, f"allow {SESSIONS} or more: each worker and API process holds up to ten",
+        Verdict.WARNING, f"allow {SESSIONS} or more: each process holds up to twenty",
     )  # fmt: skip
     yield _finding(
         "migrations", not reading.pending,

@@ -14,10 +14,23 @@ README = ROOT / "README.md"
 RUNBOOK = ROOT / "docs" / "RUNBOOK.md"
 CAPACITY = ROOT / "docs" / "CAPACITY.md"
 API = ROOT / "docs" / "API.md"
+ALERTING = ROOT / "docs" / "ALERTING.md"
+DASHBOARDS = ROOT / "docs" / "DASHBOARDS.md"
 PRODUCERS = ROOT / "docs" / "PRODUCERS.md"
 OPERATIONS = ROOT / "docs" / "OPERATIONS.md"
 PROOF = ROOT / "docs" / "PROOF.md"
-GUIDES = (README, ROOT / "CONTRIBUTING.md", ROOT / "docs" / "ARCHITECTURE.md", RUNBOOK, CAPACITY, API, PRODUCERS, OPERATIONS)
+GUIDES = (
+    README,
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "docs" / "ARCHITECTURE.md",
+    RUNBOOK,
+    CAPACITY,
+    API,
+    DASHBOARDS,
+    ALERTING,
+    PRODUCERS,
+    OPERATIONS,
+)
 RECORDS = tuple(sorted((ROOT / "docs" / "adr").glob("*.md")))
 DOCUMENTS = (*GUIDES, ROOT / "CHANGELOG.md", PROOF, *RECORDS)
 

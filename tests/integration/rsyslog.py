@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import socket
 import ssl
 import subprocess
@@ -59,10 +58,11 @@ class Rsyslog:
         try:
             yield self
         finally:
-            if self.process.poll() is None:
-                self.process.send_signal(signal.SIGCONT)
-                self.process.terminate()
+            self.process.terminate()
+            try:
                 self.process.wait(PATIENCE_S)
+            finally:
+                self.process.kill()
 
     def connect(self) -> socket.socket:
         end = time.monotonic() + PATIENCE_S
