@@ -4,7 +4,23 @@ from __future__ import annotations
 
 import typer
 
-from ops.cli import api, config, dlq, keys, ledger, migrate, parse, pauses, rules, slo, snmp, topics, trace, worker
+from ops.cli import (
+    api,
+    config,
+    dlq,
+    keys,
+    ledger,
+    migrate,
+    parse,
+    pauses,
+    ready,
+    rules,
+    slo,
+    snmp,
+    topics,
+    trace,
+    worker,
+)
 from ops.cli.exits import EPILOG, run
 
 app = typer.Typer(
@@ -27,6 +43,7 @@ app.command("migrate")(migrate.migrate)
 app.command("trace")(trace.trace)
 app.command("parse")(parse.parse)
 app.command("snmp-bridge")(snmp.snmp_bridge)
+app.command("ready")(ready.ready)
 app.command("pause")(pauses.pause)
 app.command("resume")(pauses.resume)
 app.command("pauses")(pauses.pauses)
