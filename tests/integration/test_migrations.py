@@ -11,6 +11,7 @@ import pytest
 from schemas.errors import MigrationRefused
 from streams.adapters.database import connect
 from streams.adapters.migrations import Migration, migrate, packaged, pending
+from streams.adapters.reads import PostgresReads
 from tests.integration.conftest import Database
 
 FIRST = Migration(9001, "first", "CREATE TABLE first_one (id int)")
@@ -40,11 +41,36 @@ async def test_an_edited_migration_is_refused(database: Database) -> None:
             await pending(connection, [edited, *packaged()[1:]])
 
 
-async def test_a_database_newer_than_the_program_is_refused(database: Database) -> None:
+async def test_an_older_program_works_where_nothing_was_taken_away(database: Database) -> None:
+    """So do its API, which is ready, and `mutt migrate --check`, until the fleet is upgraded."""
     async with database.pool.acquire() as connection:
         await migrate(connection, [*packaged(), FIRST])
-        with pytest.raises(MigrationRefused, match=r"9001_first.*upgrade"):
+        assert await pending(connection, packaged()) == []
+    await PostgresReads(database.pool).check_schema()
+
+
+async def test_an_older_program_is_refused_where_it_would_miss_something(database: Database) -> None:
+    contract = Migration(9003, "third", "-- needs: 9001\nDROP TABLE first_one")
+    async with database.pool.acquire() as connection:
+        await migrate(connection, [*packaged(), FIRST, SECOND, contract])
+        assert await pending(connection, [*packaged(), FIRST]) == []
+        with pytest.raises(MigrationRefused, match=r"9003_third.*upgrade"):
             await pending(connection, packaged())
+
+
+async def test_a_hole_in_the_programs_migrations_is_refused(database: Database) -> None:
+    async with database.pool.acquire() as connection:
+        await migrate(connection, [*packaged(), FIRST, SECOND])
+        with pytest.raises(MigrationRefused, match=r"9001_first.*a migration file is missing"):
+            await pending(connection, [*packaged(), SECOND])
+
+
+async def test_a_table_of_an_older_program_is_read_and_brought_up(database: Database) -> None:
+    async with database.pool.acquire() as connection:
+        await connection.execute("ALTER TABLE schema_migrations DROP COLUMN needs")
+        assert await pending(connection, packaged()) == []
+        assert await migrate(connection, [*packaged(), FIRST]) == [FIRST]
+        assert await connection.fetchval("SELECT max(needs) FROM schema_migrations") == 0
 
 
 async def test_a_failed_migration_leaves_nothing(database: Database) -> None:
