@@ -15,7 +15,8 @@ RUNBOOK = ROOT / "docs" / "RUNBOOK.md"
 CAPACITY = ROOT / "docs" / "CAPACITY.md"
 API = ROOT / "docs" / "API.md"
 PROOF = ROOT / "docs" / "PROOF.md"
-GUIDES = (README, ROOT / "CONTRIBUTING.md", ROOT / "docs" / "ARCHITECTURE.md", RUNBOOK, CAPACITY, API)
+DEPLOYMENT = ROOT / "docs" / "DEPLOYMENT.md"
+GUIDES = (README, ROOT / "CONTRIBUTING.md", ROOT / "docs" / "ARCHITECTURE.md", RUNBOOK, CAPACITY, API, DEPLOYMENT)
 RECORDS = tuple(sorted((ROOT / "docs" / "adr").glob("*.md")))
 DOCUMENTS = (*GUIDES, ROOT / "CHANGELOG.md", PROOF, *RECORDS)
 
