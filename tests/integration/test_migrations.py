@@ -9,6 +9,7 @@ import asyncpg
 import pytest
 
 from schemas.errors import MigrationRefused
+from schemas.rows import AUDIT
 from streams.adapters.database import connect
 from streams.adapters.migrations import Migration, migrate, packaged, pending
 from streams.adapters.reads import PostgresReads
@@ -56,6 +57,18 @@ async def test_an_older_program_is_refused_where_it_would_miss_something(databas
         assert await pending(connection, [*packaged(), FIRST]) == []
         with pytest.raises(MigrationRefused, match=r"9003_third.*upgrade"):
             await pending(connection, packaged())
+
+
+async def test_rows_of_the_audit_are_sent_as_a_type_that_has_their_columns(database: Database) -> None:
+    """It never changes: the release before sends it too. A row with more in it needs another type."""
+    query = """
+        SELECT attname, atttypid FROM pg_attribute WHERE attrelid = $1::text::regclass AND attnum > 0 ORDER BY attnum
+    """
+    async with database.pool.acquire() as connection:
+        sent = [tuple(row) for row in await connection.fetch(query, "audit_row")]
+        kept = dict([tuple(row) for row in await connection.fetch(query, "audit")])
+    assert tuple(name for name, _ in sent) == AUDIT
+    assert {name: kept[name] for name, _ in sent} == dict(sent)
 
 
 async def test_a_hole_in_the_programs_migrations_is_refused(database: Database) -> None:
