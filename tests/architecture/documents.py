@@ -14,9 +14,12 @@ README = ROOT / "README.md"
 RUNBOOK = ROOT / "docs" / "RUNBOOK.md"
 CAPACITY = ROOT / "docs" / "CAPACITY.md"
 API = ROOT / "docs" / "API.md"
+DASHBOARDS = ROOT / "docs" / "DASHBOARDS.md"
 PROOF = ROOT / "docs" / "PROOF.md"
 DEPLOYMENT = ROOT / "docs" / "DEPLOYMENT.md"
-GUIDES = (README, ROOT / "CONTRIBUTING.md", ROOT / "docs" / "ARCHITECTURE.md", RUNBOOK, CAPACITY, API, DEPLOYMENT)
+GUIDES = (
+    README, ROOT / "CONTRIBUTING.md", ROOT / "docs" / "ARCHITECTURE.md", RUNBOOK, CAPACITY, API, DASHBOARDS, DEPLOYMENT,
+)  # fmt: skip
 RECORDS = tuple(sorted((ROOT / "docs" / "adr").glob("*.md")))
 DOCUMENTS = (*GUIDES, ROOT / "CHANGELOG.md", PROOF, *RECORDS)
 
