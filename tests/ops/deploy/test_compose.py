@@ -24,8 +24,8 @@ from tests.architecture.documents import ROOT, tracked
 from tests.ops.deploy.compose import FILE, VARIABLE, Service, launches, ours, published, services, whole
 from tests.ops.deploy.launches import USER, WORKERS, is_ours, settings_by_variable, text_of
 
-ONCE = {"migrate", "topics"}
-CORE = {"kafka", "postgres", *ONCE, "match-1", "match-2", "forward", "dead-letters", "api", "sink"}
+ONCE = {"migrate", "topics", "grafana-role"}
+CORE = {"kafka", "postgres", "migrate", "topics", "match-1", "match-2", "forward", "dead-letters", "api", "sink"}
 LOOPBACK = "127.0.0.1"
 NEW_SECRETS = ROOT / "ops" / "compose" / "new-secrets"
 
@@ -147,7 +147,7 @@ def known_secrets() -> set[str]:
 def test_secrets_are_files_that_mutt_reads_by_name() -> None:
     used = {secret for service in services().values() for secret in service.get("secrets", ())}
     assert set(whole()["secrets"]) == used
-    assert used - known_secrets() <= {"snmptrapd.conf", "mutt_grafana_password"}
+    assert used - known_secrets() <= {"snmptrapd.conf", "mutt_grafana_password", "grafana_admin_password"}
     for name, secret in whole()["secrets"].items():
         assert secret == {"file": f"./secrets/{name}"}
     for service in ours().values():
@@ -170,6 +170,21 @@ def mounts(service: Service) -> list[tuple[str, str]]:
 def test_what_is_mounted_is_there(name: str) -> None:
     for source, target in mounts(services()[name]):
         assert source in whole()["volumes"] or is_ours(source.removeprefix("./")), (source, target)
+
+
+def test_grafana_is_given_what_its_provisioning_names() -> None:
+    folder = "ops/grafana/provisioning"
+    texts = [text_of(file) for file in tracked() if file.startswith(folder)]
+    named = {name for text in texts for name in re.findall(r"\$([A-Z][A-Z_]+)", text)}
+    grafana = services()["grafana"]
+    assert named <= set(grafana["environment"])
+    files = {path for text in texts for path in re.findall(r"\$__file\{/run/secrets/(\w+)\}", text)}
+    assert files <= set(grafana["secrets"])
+    mounted = {target for _, target in mounts(grafana)}
+    paths = {path for text in texts for path in re.findall(r"path: (/\S+)", text)}
+    assert paths <= mounted
+    role = services()["grafana-role"]
+    assert set(role["command"]) == {target for _, target in mounts(role)}
 
 
 def test_volumes_are_used() -> None:
