@@ -187,6 +187,16 @@ def test_grafana_is_given_what_its_provisioning_names() -> None:
     assert set(role["command"]) == {target for _, target in mounts(role)}
 
 
+def test_openbao_is_told_where_its_service_is() -> None:
+    service, told = services()["openbao"], text_of("ops/compose/openbao.hcl")
+    assert set(re.findall(r'api_addr +=? *"http://(\w+):(\d+)"', told)) == {("openbao", "8200")}
+    assert {inside for _, _, inside in published(service)} == {8200}
+    assert {target for _, target in mounts(service)} >= {
+        *re.findall(r'path +=? *"([^"]+)"', told),
+        service["command"][1].partition("=")[2],
+    }
+
+
 def test_volumes_are_used() -> None:
     used = {source for service in services().values() for source, _ in mounts(service)}
     assert set(whole()["volumes"]) <= used
