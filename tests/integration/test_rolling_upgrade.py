@@ -38,6 +38,8 @@ EXPAND = "".join(
 """What the next release adds: columns where the older program reads and writes."""
 WORKERS = ("match-1", "match-2", "forward-1")
 """In the order in which they are replaced."""
+PATIENCE_S = 60.0
+"""What a worker that is replaced gets to finish what it has in hand, on however busy a machine."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,7 @@ async def test_a_fleet_is_upgraded_while_events_flow(system: System, tmp_path: P
             await the_older_program_goes_on(system, "match-2", settings["match-2"])
             for name in WORKERS:
                 old = system.stack.children[name]
-                assert await asyncio.to_thread(old.stop, 60.0) == 0, old.tail()
+                assert await asyncio.to_thread(old.stop, PATIENCE_S + 30) == 0, old.tail()
                 release.start(system, name, **settings[name])
                 await until(partial(runs, ports[name], NEXT), f"{name} runs as the next version", within=120)
                 await goes_on(pool)
@@ -102,7 +104,7 @@ async def test_a_fleet_is_upgraded_while_events_flow(system: System, tmp_path: P
         await settled(pool, bootstrap, within=120)
         await until(partial(all_delivered, pool), "every alert is delivered", within=120)
     for name in WORKERS:
-        assert await asyncio.to_thread(system.stack.children[name].stop, 60.0) == 0
+        assert await asyncio.to_thread(system.stack.children[name].stop, PATIENCE_S + 30) == 0
     assert await anomalies(system.database.dsn, bootstrap, load.acked) == []
     assert "lag 0" in release.run(system, "ledger", "verify")
     posts = Counter(post.identity for post in receiver.posts)
@@ -126,7 +128,7 @@ async def the_older_program_goes_on(system: System, name: str, settings: dict[st
 
 def settings_of(name: str, port: int, receiver: str) -> dict[str, object]:
     role = name.rpartition("-")[0].replace("-", "_")
-    return {f"{role}_port": port, "webhook_url": receiver}
+    return {f"{role}_port": port, "webhook_url": receiver, "drain_timeout": PATIENCE_S}
 
 
 async def runs(port: int, version: str) -> bool:
