@@ -11,9 +11,10 @@ import asyncio
 import datetime as dt
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib import resources
 from typing import Any
 
@@ -26,6 +27,10 @@ LOCK_KEY = 0x6D757474
 """Advisory lock of whoever migrates ("mutt")."""
 LOCK_POLL_S = 0.2
 LOCK_DEADLINE_S = 60.0
+LOCK_WAIT_S = 3
+"""How long a migration waits for a table; whoever comes after it waits behind it meanwhile."""
+BUSY_PAUSE_S = 0.5
+BUSY_DEADLINE_S = 600.0
 MONTHS_AHEAD = 3
 
 _FILE = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql")
@@ -116,20 +121,40 @@ async def migrate(connection: asyncpg.Connection, migrations: Sequence[Migration
         await connection.execute(_CREATE)
         todo = await pending(connection, packaged() if migrations is None else migrations)
         for migration in todo:
-            async with connection.transaction():
-                await connection.execute(migration.sql, timeout=600)
-                crash.here("migration_applied")
-                await connection.execute(
-                    "INSERT INTO schema_migrations (number, name, sha256, needs) VALUES ($1, $2, $3, $4)",
-                    migration.number,
-                    migration.name,
-                    migration.sha256,
-                    migration.needs,
-                )
+            await _among_others(partial(_apply, connection, migration), str(migration))
             crash.here("migration_recorded")
         if migrations is None:
-            await create_audit_partitions(connection)
+            await _among_others(partial(create_audit_partitions, connection), "audit partitions")
     return todo
+
+
+async def _among_others(work: Callable[[], Awaitable[Any]], what: str) -> None:
+    """Tries again where the locks of workers that work and ours cross, or where a table stays in use for too long."""
+    end = asyncio.get_running_loop().time() + BUSY_DEADLINE_S
+    while True:
+        try:
+            await work()
+            return
+        except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError) as error:
+            if asyncio.get_running_loop().time() > end:
+                raise StoreUnavailable(
+                    f"{what}: its tables are always in use ({error}); see pg_stat_activity"
+                ) from error
+        await asyncio.sleep(BUSY_PAUSE_S)
+
+
+async def _apply(connection: asyncpg.Connection, migration: Migration) -> None:
+    async with connection.transaction():
+        await connection.execute(f"SET LOCAL lock_timeout = '{LOCK_WAIT_S}s'")
+        await connection.execute(migration.sql, timeout=600)
+        crash.here("migration_applied")
+        await connection.execute(
+            "INSERT INTO schema_migrations (number, name, sha256, needs) VALUES ($1, $2, $3, $4)",
+            migration.number,
+            migration.name,
+            migration.sha256,
+            migration.needs,
+        )
 
 
 async def create_audit_partitions(connection: asyncpg.Connection, months_ahead: int = MONTHS_AHEAD) -> list[str]:

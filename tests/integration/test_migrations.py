@@ -14,7 +14,9 @@ from streams.adapters.database import connect
 from streams.adapters.migrations import Migration, migrate, packaged, pending
 from streams.adapters.reads import PostgresReads
 from tests.integration.conftest import Database
+from tests.integration.pipeline import until
 
+WAITS_FOR = "SELECT EXISTS (SELECT FROM pg_locks WHERE relation = $1::text::regclass AND NOT granted)"
 FIRST = Migration(9001, "first", "CREATE TABLE first_one (id int)")
 SECOND = Migration(9002, "second", "CREATE TABLE second_one (id int)")
 
@@ -102,6 +104,37 @@ async def test_two_runners_at_once_apply_each_migration_once(database: Database)
     assert sorted(map(len, applied)) == [0, 1]
     for connection in connections:
         await connection.close()
+
+
+async def test_a_migration_whose_locks_cross_with_those_of_a_worker_is_tried_again(database: Database) -> None:
+    """The worker has what the migration wants next, and wants what the migration has: one of them must give way."""
+    crossing = Migration(9001, "crossing", "ALTER TABLE ledger ADD COLUMN a int; ALTER TABLE alerts ADD COLUMN a int")
+    async with database.pool.acquire() as runner, database.pool.acquire() as worker, database.pool.acquire() as other:
+        await worker.execute("SET deadlock_timeout = '60s'")  # so that the migration is the one that gives way
+        work = worker.transaction()
+        await work.start()
+        await worker.execute("LOCK TABLE alerts IN ROW EXCLUSIVE MODE")
+        migrating = asyncio.create_task(migrate(runner, [*packaged(), crossing]))
+        await until(lambda: other.fetchval(WAITS_FOR, "alerts"), "the migration waits for the worker")
+        await worker.execute("LOCK TABLE ledger IN ROW EXCLUSIVE MODE")
+        await work.commit()
+        assert await migrating == [crossing]
+
+
+async def test_a_migration_waits_until_a_table_is_free_and_holds_up_nobody_for_long(database: Database) -> None:
+    slow = Migration(9001, "slow", "ALTER TABLE alerts ADD COLUMN a int")
+    async with database.pool.acquire() as runner, database.pool.acquire() as worker, database.pool.acquire() as other:
+        work = worker.transaction()
+        await work.start()
+        await worker.execute("LOCK TABLE alerts IN ROW EXCLUSIVE MODE")
+        migrating = asyncio.create_task(migrate(runner, [*packaged(), slow]))
+        await until(lambda: other.fetchval(WAITS_FOR, "alerts"), "the migration waits for the worker")
+        await other.fetchval(
+            "SELECT count(*) FROM alerts", timeout=60
+        )  # behind the migration, which gives up its place
+        assert not migrating.done()
+        await work.commit()
+        assert await migrating == [slow]
 
 
 async def test_audit_tables_are_append_only(database: Database) -> None:

@@ -64,7 +64,9 @@ class NextRelease:
     def run(self, system: System, *arguments: str) -> str:
         environment = system.environment() | {"PYTHONPATH": str(self.folder)}
         command = self.argv(*arguments)
-        return subprocess.run(command, env=environment, check=True, capture_output=True, text=True, timeout=120).stdout
+        done = subprocess.run(command, env=environment, check=False, capture_output=True, text=True, timeout=180)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
 
     def start(self, system: System, name: str, **settings: object) -> Child:
         """A worker of the next release in the place of one of this."""
