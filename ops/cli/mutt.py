@@ -14,6 +14,7 @@ from ops.cli import (
     migrate,
     parse,
     pauses,
+    ready,
     rules,
     slo,
     snmp,
@@ -44,6 +45,7 @@ app.command("doctor")(doctor.doctor)
 app.command("trace")(trace.trace)
 app.command("parse")(parse.parse)
 app.command("snmp-bridge")(snmp.snmp_bridge)
+app.command("ready")(ready.ready)
 app.command("pause")(pauses.pause)
 app.command("resume")(pauses.resume)
 app.command("pauses")(pauses.pauses)

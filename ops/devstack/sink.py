@@ -1,8 +1,8 @@
 """The webhook receiver of the stack: a real HTTP server that logs every post and fails on command.
 
 `POST /alerts` receives; `PUT /control` says how to answer, `GET /stats` what came. `POST /pages` takes what
-Alertmanager posts, and `GET /pages` shows it. Loopback only.
-Run as `python -m ops.devstack.sink PORT LOG [SIGNING_SECRET_FILE]`.
+Alertmanager posts, and `GET /pages` shows it. On loopback, where no other address is given.
+Run as `python -m ops.devstack.sink [ADDRESS:]PORT LOG [SIGNING_SECRET_FILE]`.
 """
 
 from __future__ import annotations
@@ -118,11 +118,14 @@ def application(sink: Sink) -> web.Application:
     return app
 
 
-def main(port: int, log: Path, secret_file: Path | None = None) -> None:
+def main(address: str, log: Path, secret_file: Path | None = None) -> None:
+    host, _, port = address.rpartition(":")
     secret = base64.b64decode(secret_file.read_text().strip().removeprefix("whsec_")) if secret_file else None
     with log.open("a", encoding="utf-8") as lines:
-        web.run_app(application(Sink(lines, secret)), host="127.0.0.1", port=port, print=None, access_log=None)
+        web.run_app(
+            application(Sink(lines, secret)), host=host or "127.0.0.1", port=int(port), print=None, access_log=None
+        )
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]) if len(sys.argv) > 3 else None)
+    main(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]) if len(sys.argv) > 3 else None)

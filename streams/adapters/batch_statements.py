@@ -76,14 +76,15 @@ _ALERT_TYPES = (
 )  # fmt: skip
 
 WHOLE = f"""{_BOOKS},
-audited AS (INSERT INTO audit ({_columns(AUDIT)}) SELECT {_columns(AUDIT)} FROM unnest($22::audit[]) {_STANDS}),
+audited AS (INSERT INTO audit ({_columns(AUDIT)}) SELECT {_columns(AUDIT)} FROM unnest($22::audit_row[]) {_STANDS}),
 raised AS (
     INSERT INTO alerts ({_columns(ALERTS)})
     SELECT * FROM unnest({", ".join(f"${23 + at}::{kind}[]" for at, kind in enumerate(_ALERT_TYPES))}) {_STANDS}),
 seen AS ({_SIGNATURES.format(*_numbered(23 + len(ALERTS)), condition=_STANDS)})
 {_STOOD}
 """  # noqa: S608 - columns and types are constants
-"""The whole batch in one statement, and so in one round trip. The rows of `audit` go as values of its row type."""
+"""The whole batch in one statement, and so in one round trip. The rows of `audit` go as values of `audit_row`, which
+stays as it is when the table grows: a release that is being replaced writes too."""
 
 
 def is_small(decided: Decided) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from pathlib import Path
 from typing import Protocol
@@ -28,7 +29,7 @@ class SecretSource(Protocol):
 
 
 class FileSecrets:
-    """Secrets from files that only their owner can read, read once.
+    """Secrets from files that nobody else can read (`is_open`), read once.
 
     Raises SettingsRefused when the folder is missing or a file is open to others.
     """
@@ -48,10 +49,20 @@ def pepper_of(secrets: SecretSource) -> Secret | None:
     return pepper
 
 
+def is_open(file: os.stat_result, *, reader: int) -> bool:
+    """Whether others than this user may read a secret file.
+
+    Nobody but its owner may; one of root's may be read by its group, as PostgreSQL has it for its key: that is how
+    Kubernetes (fsGroup) and systemd (LoadCredential) hand secrets to a service that is not root.
+    """
+    shared = file.st_uid == 0 and reader != 0
+    return bool(file.st_mode & (~stat.S_IRGRP if shared else -1) & (stat.S_IRWXG | stat.S_IRWXO))
+
+
 def _read(folder: Path) -> dict[str, Secret]:
     if not folder.is_dir():
         raise SettingsRefused(f"MUTT_SECRETS_DIR={str(folder)!r} is no folder")
     files = [path for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")]
-    if exposed := [path for path in files if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO)]:
+    if exposed := [path for path in files if is_open(path.stat(), reader=os.geteuid())]:
         raise SettingsRefused([f"{path} is open to others; run: chmod 600 {path}" for path in exposed])
     return {path.name: Secret(path.read_text(encoding="utf-8").strip()) for path in files}

@@ -19,6 +19,7 @@ DASHBOARDS = ROOT / "docs" / "DASHBOARDS.md"
 PRODUCERS = ROOT / "docs" / "PRODUCERS.md"
 OPERATIONS = ROOT / "docs" / "OPERATIONS.md"
 PROOF = ROOT / "docs" / "PROOF.md"
+DEPLOYMENT = ROOT / "docs" / "DEPLOYMENT.md"
 GUIDES = (
     README,
     ROOT / "CONTRIBUTING.md",
@@ -30,6 +31,7 @@ GUIDES = (
     ALERTING,
     PRODUCERS,
     OPERATIONS,
+    DEPLOYMENT,
 )
 RECORDS = tuple(sorted((ROOT / "docs" / "adr").glob("*.md")))
 DOCUMENTS = (*GUIDES, ROOT / "CHANGELOG.md", PROOF, *RECORDS)

@@ -80,8 +80,9 @@ class Bridge:
             try:
                 yield
             finally:
-                os.killpg(self.process.pid, signal.SIGTERM)
-                assert self.process.wait(60) in (0, -signal.SIGTERM), self.log.read_text()
+                if self.process.poll() is None:
+                    os.killpg(self.process.pid, signal.SIGTERM)
+                    assert self.process.wait(60) == 0, self.log.read_text()
 
     def send(self, *arguments: str, version: Sequence[str] = ("-v", "2c", "-c", COMMUNITY)) -> None:
         """`snmpinform` for what must be answered would wait; a trap to loopback is lost only where nobody listens."""
@@ -149,6 +150,28 @@ def test_what_was_printed_before_the_stop_is_published(broker: Stack, tmp_path: 
         for number in range(20):
             bridge.send("", LINK_DOWN, DESCR, "s", f"{number}")
     assert {int(_sort(event)) for event in bridge.events(21)} == set(range(20))
+
+
+def test_a_script_that_alone_is_told_to_stop_publishes_what_was_printed(broker: Stack, tmp_path: Path) -> None:
+    """As a container's first process is."""
+    bridge = Bridge(broker, tmp_path)
+    with bridge.running():
+        bridge.until_published()
+        for number in range(20):
+            bridge.send("", LINK_DOWN, DESCR, "s", f"{number}")
+        bridge.process.terminate()
+        assert bridge.process.wait(60) == 0, bridge.log.read_text()
+        with pytest.raises(ProcessLookupError):
+            os.killpg(bridge.process.pid, 0)
+    assert {int(_sort(event)) for event in bridge.events(21)} == set(range(20))
+
+
+def test_snmptrapd_that_cannot_start_is_a_failure_of_the_script(broker: Stack, tmp_path: Path) -> None:
+    bridge = Bridge(broker, tmp_path)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.1", bridge.port))
+        with bridge.running():
+            assert bridge.process.wait(60) not in (0, -signal.SIGTERM)
 
 
 def test_told_to_stop_while_kafka_stands_still_it_ends_in_time_and_says_what_is_lost(

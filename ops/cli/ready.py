@@ -1,0 +1,58 @@
+"""`mutt ready SERVICE`: what the health check of a container or a unit runs."""
+
+from __future__ import annotations
+
+import os
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from ops.cli.exits import Exit, fail, printable
+from schemas.settings import Settings
+
+PATIENCE_S = 4.0
+SHOWN = 500
+"""Characters of the answer that are told."""
+EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - asked there, not listened on
+
+
+class Served(StrEnum):
+    """What answers /ready."""
+
+    MATCH = "match"
+    FORWARD = "forward"
+    DEAD_LETTERS = "dead-letters"
+    SNMP_BRIDGE = "snmp-bridge"
+    API = "api"
+
+
+def ready(
+    service: Annotated[Served, typer.Argument(help="What is asked, at the address that its settings name.")],
+    alive: Annotated[bool, typer.Option("--alive", help="Only whether it answers, not whether it can work.")] = False,
+) -> None:
+    """Ask a service of mutt on this machine whether it can work; exit 1 when it says no, 69 when it says nothing."""
+    status, said = _ask(address_of(service, Settings.from_env(os.environ)), "/health" if alive else "/ready")
+    typer.echo(printable(said))
+    if status != 200:
+        raise typer.Exit(Exit.CHECK_FAILED)
+
+
+def address_of(service: Served, settings: Settings) -> tuple[str, int]:
+    """Where it listens; a service that listens everywhere is asked on loopback."""
+    port: int = getattr(settings, f"{service.replace('-', '_')}_port")
+    return EVERYWHERE.get(settings.host, settings.host), port
+
+
+def _ask(address: tuple[str, int], path: str) -> tuple[int, str]:
+    from http.client import HTTPConnection, HTTPException
+
+    connection = HTTPConnection(*address, timeout=PATIENCE_S)
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer.status, answer.read(SHOWN).decode("utf-8", "replace").strip()
+    except (OSError, HTTPException) as error:
+        fail(Exit.UNAVAILABLE, f"nothing answers at {address[0]}:{address[1]}: {error or type(error).__name__}")
+    finally:
+        connection.close()

@@ -1,0 +1,67 @@
+"""Renders ops/kubernetes as `kubectl apply --kustomize` would, and reads what comes out."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.architecture.documents import ROOT
+from tests.ops.deploy.launches import Launch
+
+FOLDER = "ops/kubernetes"
+OVERLAYS = ("base", "overlays/production")
+KUBECTL = shutil.which("kubectl")
+
+with_kubectl = pytest.mark.skipif(
+    KUBECTL is None, reason="kubectl is not installed; what is checked is what it renders"
+)
+
+Document = dict[str, Any]
+
+
+@cache
+def rendered(overlay: str) -> tuple[Document, ...]:
+    done = subprocess.run(
+        [str(KUBECTL), "kustomize", ROOT / FOLDER / overlay], capture_output=True, text=True, check=False, timeout=120
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return tuple(yaml.safe_load_all(done.stdout))
+
+
+def of_kind(overlay: str, *kinds: str) -> dict[str, Document]:
+    return {document["metadata"]["name"]: document for document in rendered(overlay) if document["kind"] in kinds}
+
+
+def pods(overlay: str) -> dict[str, Document]:
+    """The pod template of every deployment and job."""
+    return {name: document["spec"]["template"] for name, document in of_kind(overlay, "Deployment", "Job").items()}
+
+
+def containers(pod: Document) -> list[Document]:
+    return [*pod["spec"].get("initContainers", ()), *pod["spec"]["containers"]]
+
+
+def environment(overlay: str, container: Document) -> dict[str, str]:
+    maps = of_kind(overlay, "ConfigMap")
+    given: dict[str, str] = {}
+    for source in container.get("envFrom", ()):
+        given |= maps[source["configMapRef"]["name"]]["data"]
+    return given | {variable["name"]: variable["value"] for variable in container.get("env", ())}
+
+
+def ports(container: Document) -> dict[str, int]:
+    return {port["name"]: port["containerPort"] for port in container.get("ports", ())}
+
+
+def launches(overlay: str) -> Iterator[Launch]:
+    for name, pod in pods(overlay).items():
+        for container in containers(pod):
+            http = {port for label, port in ports(container).items() if label == "http"}
+            where = f"{name}/{container['name']}"
+            yield Launch(where, tuple(container["command"]), environment(overlay, container), frozenset(http))

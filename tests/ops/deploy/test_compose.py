@@ -1,0 +1,243 @@
+"""compose.kafka.yml: valid, closed, and nothing in it that mutt or the repository does not have."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import stat
+import subprocess
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+from ops.cli.ready import Served
+from ops.devstack import kafka
+from schemas.settings import Settings
+from schemas.versions import MUTT_VERSION
+from streams.adapters import secrets
+from tests.architecture.documents import ROOT, tracked
+from tests.ops.deploy.compose import FILE, VARIABLE, Service, launches, ours, published, services, whole
+from tests.ops.deploy.launches import USER, WORKERS, is_ours, settings_by_variable, text_of
+
+ONCE = {"migrate", "topics", "grafana-role"}
+CORE = {"kafka", "postgres", "migrate", "topics", "match-1", "match-2", "forward", "dead-letters", "api", "sink"}
+LOOPBACK = "127.0.0.1"
+NEW_SECRETS = ROOT / "ops" / "compose" / "new-secrets"
+
+each_service = pytest.mark.parametrize("name", services())
+
+
+def test_it_is_a_compose_file() -> None:
+    schema = resources.files("check_jsonschema.builtin_schemas").joinpath("vendor/compose-spec.json").read_text()
+    found = jsonschema.Draft7Validator(json.loads(schema)).iter_errors(whole())
+    assert [f"{error.json_path}: {error.message}" for error in found] == []
+
+
+@pytest.mark.parametrize("launch", launches(), ids=lambda launch: launch.where)
+def test_mutt_has_what_is_started(launch: Any) -> None:
+    assert launch.problems() == []
+
+
+def test_every_role_is_there_and_asked_for_its_health() -> None:
+    started = [launch.service for launch in launches() if launch.service]
+    assert sorted(started) == sorted([*Served, Served.MATCH])
+    for name, service in ours().items():
+        role = next((launch.service for launch in launches() if launch.where == name), None)
+        if role is not None:
+            assert service["healthcheck"]["test"] == ["CMD", "mutt", "ready", role], name
+
+
+def test_workers_of_each_role_scale_apart() -> None:
+    commands = [tuple(service.get("command", ())) for service in services().values()]
+    assert {("mutt", "worker", role) for role in WORKERS} <= set(commands)
+
+
+def test_variables_have_defaults_and_cannot_be_taken_for_settings() -> None:
+    named = dict(VARIABLE.findall(text_of(FILE)))
+    assert len(named) > 5
+    assert [name for name in named if f"${{{name}}}" in text_of(FILE)] == []
+    assert [name for name in named if name.startswith("MUTT_")] == []
+    assert set(re.findall(r"\$\{?(\w+)", text_of(FILE))) == set(named)
+
+
+def test_every_variable_that_is_set_is_a_setting() -> None:
+    given = {variable for service in ours().values() for variable in service.get("environment", {})}
+    assert given - settings_by_variable() <= {"SNMPTRAPD_CONF"}
+
+
+def test_images_of_ours_have_our_version() -> None:
+    assert {service["image"].partition(":")[2] for service in services().values() if "build" in service} == {
+        MUTT_VERSION
+    }
+
+
+@each_service
+def test_a_container_is_closed(name: str) -> None:
+    service = services()[name]
+    assert service["read_only"]
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", service["user"])
+    assert not {"privileged", "cap_add", "network_mode", "pid", "devices"} & set(service)
+    assert set(service["deploy"]["resources"]["limits"]) == {"cpus", "memory", "pids"}
+    if "build" in service:
+        assert service["user"] == f"{USER}:{USER}"
+
+
+@each_service
+def test_a_container_is_watched_or_ends(name: str) -> None:
+    service = services()[name]
+    assert ("healthcheck" in service) is (name not in ONCE)
+    assert service["restart"] == ("on-failure:5" if name in ONCE else "unless-stopped")
+    for other, wanted in service.get("depends_on", {}).items():
+        ends = "service_completed_successfully" if other in ONCE else "service_healthy"
+        assert wanted == {"condition": ends}, other
+
+
+@each_service
+def test_a_service_belongs_to_a_profile(name: str) -> None:
+    assert services()[name]["profiles"] == (["core", "full"] if name in CORE else ["full"])
+
+
+@each_service
+def test_ports_are_published_on_loopback(name: str) -> None:
+    assert {address for address, _, _ in published(services()[name])} <= {LOOPBACK}
+
+
+def listens_at(name: str) -> set[int]:
+    """Ports that a service is known to listen at."""
+    launched = [launch for launch in launches() if launch.where == name and launch.service]
+    known = {inside for _, _, inside in published(services()[name])} | {19092 if name == "kafka" else 0}
+    return known | {getattr(Settings(), f"{launch.service.replace('-', '_')}_port") for launch in launched}  # type: ignore[union-attr]
+
+
+def test_addresses_lead_to_services_that_listen_there() -> None:
+    texts = [text for service in ours().values() for text in service.get("environment", {}).values()]
+    found = {(host, int(port)) for text in texts for host, port in re.findall(r"([a-z0-9-]+):(\d+)", text)}
+    assert {host for host, _ in found} == {"kafka", "postgres", "sink"}
+    assert [(host, port) for host, port in found if port not in listens_at(host)] == []
+
+
+@pytest.mark.parametrize("file", [file for file in tracked() if file.startswith("ops/compose/targets/")])
+def test_prometheus_is_led_to_services_that_listen_there(file: str) -> None:
+    for address in yaml.safe_load(text_of(file))[0]["targets"]:
+        host, _, port = address.partition(":")
+        if host in services():
+            assert int(port) in listens_at(host)
+        else:
+            assert host == "alertmanager"
+    assert is_ours("ops/compose/targets/match.yml")
+
+
+def test_the_api_answers_to_the_name_that_prometheus_calls_it() -> None:
+    settings = Settings.from_env(services()["api"]["environment"])
+    assert "api" in settings.hosts_allowed
+
+
+def known_secrets() -> set[str]:
+    """Names of secrets that mutt reads."""
+    return {value for name, value in vars(secrets).items() if name.isupper() and isinstance(value, str)}
+
+
+def test_secrets_are_files_that_mutt_reads_by_name() -> None:
+    used = {secret for service in services().values() for secret in service.get("secrets", ())}
+    assert set(whole()["secrets"]) == used
+    assert used - known_secrets() <= {"snmptrapd.conf", "mutt_grafana_password", "grafana_admin_password"}
+    for name, secret in whole()["secrets"].items():
+        assert secret == {"file": f"./secrets/{name}"}
+    for service in ours().values():
+        folder = service.get("environment", {}).get("MUTT_SECRETS_DIR", "/run/secrets")
+        assert folder == "/run/secrets"
+
+
+def test_nobody_is_given_a_secret_in_a_variable() -> None:
+    variables = {name for service in services().values() for name in service.get("environment", {})}
+    assert [name for name in variables if re.search("PASS|SECRET|TOKEN|KEY|PEPPER", name)] == [
+        *(name for name in variables if name.endswith(("_FILE", "_DIR")))
+    ]
+
+
+def mounts(service: Service) -> list[tuple[str, str]]:
+    return [tuple(volume.split(":")[:2]) for volume in service.get("volumes", ())]  # type: ignore[misc]
+
+
+@each_service
+def test_what_is_mounted_is_there(name: str) -> None:
+    for source, target in mounts(services()[name]):
+        assert source in whole()["volumes"] or is_ours(source.removeprefix("./")), (source, target)
+
+
+def test_grafana_is_given_what_its_provisioning_names() -> None:
+    folder = "ops/grafana/provisioning"
+    texts = [text_of(file) for file in tracked() if file.startswith(folder)]
+    named = {name for text in texts for name in re.findall(r"\$([A-Z][A-Z_]+)", text)}
+    grafana = services()["grafana"]
+    assert named <= set(grafana["environment"])
+    files = {path for text in texts for path in re.findall(r"\$__file\{/run/secrets/(\w+)\}", text)}
+    assert files <= set(grafana["secrets"])
+    mounted = {target for _, target in mounts(grafana)}
+    paths = {path for text in texts for path in re.findall(r"path: (/\S+)", text)}
+    assert paths <= mounted
+    role = services()["grafana-role"]
+    assert set(role["command"]) == {target for _, target in mounts(role)}
+
+
+def test_openbao_is_told_where_its_service_is() -> None:
+    service, told = services()["openbao"], text_of("ops/compose/openbao.hcl")
+    assert set(re.findall(r'api_addr +=? *"http://(\w+):(\d+)"', told)) == {("openbao", "8200")}
+    assert {inside for _, _, inside in published(service)} == {8200}
+    assert {target for _, target in mounts(service)} >= {
+        *re.findall(r'path +=? *"([^"]+)"', told),
+        service["command"][1].partition("=")[2],
+    }
+
+
+def test_volumes_are_used() -> None:
+    used = {source for service in services().values() for source, _ in mounts(service)}
+    assert set(whole()["volumes"]) <= used
+
+
+def test_kafka_is_set_as_in_the_stack_that_the_tests_use() -> None:
+    given = {
+        name.removeprefix("KAFKA_").replace("_", ".").lower(): value
+        for name, value in services()["kafka"]["environment"].items()
+    }
+    lines = kafka._PROPERTIES.format(
+        port=1, controller=2, listens="", advertised="", data="", message_bytes=5 * kafka.MIB
+    )
+    tested = dict(line.split("=", 1) for line in lines.split() if "=" in line)
+    same = {name for name in given.keys() & tested.keys() if "listener" not in name and name != "log.dirs"}
+    assert len(same) > 8
+    assert {name: given[name] for name in same - {"controller.quorum.voters"}} == {
+        name: tested[name] for name in same - {"controller.quorum.voters"}
+    }
+
+
+def test_new_secrets_makes_each_file_once_for_the_group_of_the_images(tmp_path: Path) -> None:
+    folder = tmp_path / "secrets"
+    done = subprocess.run([NEW_SECRETS, folder], capture_output=True, text=True, check=False, timeout=60)
+    if os.geteuid() != 0:
+        assert (done.returncode, folder.exists()) == (77, False)
+        return
+    assert done.returncode == 0, done.stderr
+    made = {path.name: path for path in folder.iterdir()}
+    assert set(whole()["secrets"]) <= set(made)
+    for path in made.values():
+        assert (path.stat().st_uid, path.stat().st_gid, stat.S_IMODE(path.stat().st_mode)) == (0, USER, 0o640)
+        assert not secrets.is_open(path.stat(), reader=USER)
+    contents = {name: path.read_bytes() for name, path in made.items()}
+    assert len(set(contents.values())) == len(contents)
+    assert len(contents["API_PEPPER"].strip()) >= secrets.SHORTEST_PEPPER
+    assert contents["WEBHOOK_SIGNING_SECRET"].startswith(b"whsec_")
+    subprocess.run([NEW_SECRETS, folder], check=True, timeout=60)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == contents
+
+
+def test_the_folder_of_secrets_is_neither_tracked_nor_in_an_image() -> None:
+    assert "secrets/" in text_of(".gitignore").splitlines()
+    assert "!secrets" not in text_of(".dockerignore")
