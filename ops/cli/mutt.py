@@ -4,7 +4,23 @@ from __future__ import annotations
 
 import typer
 
-from ops.cli import api, config, dlq, keys, ledger, migrate, parse, pauses, rules, slo, snmp, topics, trace, worker
+from ops.cli import (
+    api,
+    config,
+    dlq,
+    keys,
+    ledger,
+    migrate,
+    parse,
+    pauses,
+    retention,
+    rules,
+    slo,
+    snmp,
+    topics,
+    trace,
+    worker,
+)
 from ops.cli.exits import EPILOG, run
 
 app = typer.Typer(
@@ -20,6 +36,7 @@ app.add_typer(rules.app, name="rules")
 app.add_typer(dlq.app, name="dlq")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(config.app, name="config")
+app.add_typer(retention.app, name="retention")
 app.add_typer(slo.app, name="slo")
 app.add_typer(keys.app, name="keys")
 app.add_typer(api.app, name="api")

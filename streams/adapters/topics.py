@@ -56,6 +56,13 @@ async def check_topics(bootstrap: str) -> list[TopicState]:
         return await _describe(client)
 
 
+async def topic_configs(bootstrap: str) -> dict[str, dict[str, str]]:
+    """The brokers' settings of each topic of mutt that is there. Raises BrokerUnavailable."""
+    async with _admin(bootstrap) as client:
+        there = set(await client.list_topics())
+        return await _configs(client, [topic.name for topic in TOPICS if topic.name in there])
+
+
 async def _create(client: AIOKafkaAdminClient, topics: Sequence[Topic], replication: int) -> None:
     wanted = [NewTopic(t.name, t.partitions, replication, topic_configs=t.config) for t in topics]
     answer = await client.create_topics(wanted)
@@ -72,11 +79,17 @@ async def _describe(client: AIOKafkaAdminClient) -> list[TopicState]:
     if present:
         names = [topic.name for topic in present]
         partitions = {item["topic"]: len(item["partitions"]) for item in await client.describe_topics(names)}
-        answers = await client.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name) for name in names])
-        for answer in answers:
-            for *_, name, entries in answer.resources:
-                configs[name] = {entry[0]: entry[1] for entry in entries}
+        configs = await _configs(client, names)
     return [_state(topic, partitions.get(topic.name), configs.get(topic.name, {})) for topic in TOPICS]
+
+
+async def _configs(client: AIOKafkaAdminClient, names: Sequence[str]) -> dict[str, dict[str, str]]:
+    if not names:
+        return {}
+    answers = await client.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name) for name in names])
+    return {
+        name: {entry[0]: entry[1] for entry in entries} for answer in answers for *_, name, entries in answer.resources
+    }
 
 
 def _state(topic: Topic, partitions: int | None, config: dict[str, str]) -> TopicState:
