@@ -16,6 +16,7 @@ from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, C
 
 from streams.adapters.locks import lock, lock_key
 from streams.adapters.retention_store import briefly
+from tests.architecture.documents import RETENTION, commands
 from tests.integration.aged import ALERTED, LOGGED, OFFSETS, REJECTED, TOPIC, Aged, age, audit_row
 from tests.integration.commands import environment, produce
 from tests.integration.conftest import Database, System
@@ -275,3 +276,18 @@ async def test_nobody_stands_long_behind_who_needs_the_audit_for_himself(databas
 
 async def gave_up(pool: asyncpg.Pool) -> bool:
     return bool(await pool.fetchval("SELECT xact_rollback FROM pg_stat_database WHERE datname = current_database()"))
+
+
+async def test_every_command_of_the_guide_runs(system: System, folder: Path) -> None:
+    desk = Desk(system.database, system.stack, folder)
+    history = await age(system.database.pool, -6)
+    produce(system.stack, TOPIC, 0, *[b"{}"] * history.offsets)
+    typed = commands(RETENTION, "mutt")
+    assert len(typed) > 10
+    for words in typed:
+        if words[0] == "retention" and len(words) > 1:
+            await desk.run(*(history.parts[0] if word == "ARCHIVE" else word for word in words))
+    assert await everything(system.database.pool) | {"config_audit": 0} == {
+        "audit": 0, "alerts": 0, "dead_letters": HELD_OPEN, "config_audit": 0, "sli": 1,
+    }  # fmt: skip
+    assert (await desk.run("ledger", "verify"))["ok"]
