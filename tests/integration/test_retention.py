@@ -284,9 +284,10 @@ async def test_every_command_of_the_guide_runs(system: System, folder: Path) -> 
     produce(system.stack, TOPIC, 0, *[b"{}"] * history.offsets)
     typed = commands(RETENTION, "mutt")
     assert len(typed) > 10
+    stands_for = {"ARCHIVE": history.parts[0], "retention.prom": str(folder.parent / "retention.prom")}
     for words in typed:
         if words[0] == "retention" and len(words) > 1:
-            await desk.run(*(history.parts[0] if word == "ARCHIVE" else word for word in words))
+            await desk.run(*(stands_for.get(word, word) for word in words))
     assert await everything(system.database.pool) | {"config_audit": 0} == {
         "audit": 0, "alerts": 0, "dead_letters": HELD_OPEN, "config_audit": 0, "sli": 1,
     }  # fmt: skip
