@@ -15,6 +15,7 @@ MuttError
 ├── RowRefused             dead-letter: the database refuses the value of one row
 ├── Fenced                 give the work up: another owner moved the partition's progress
 ├── PartitionHalted        stop this partition until an operator acts; others go on
+├── ArchiveDamaged         keep the rows and tell an operator: an archive is not what was written
 └── Refused                tell the caller: what was asked for is wrong
     ├── SettingsRefused        environment or settings
     ├── ConfigRefused          a dynamic configuration key
@@ -118,6 +119,10 @@ class Fenced(MuttError):
 
 class PartitionHalted(MuttError):
     """The partition's log or our own code cannot be trusted; nothing more of it is processed until an operator acts."""
+
+
+class ArchiveDamaged(MuttError):
+    """A file of an archive, or its manifest, is missing or not what was written. Nothing is deleted for it."""
 
 
 class Refused(MuttError):

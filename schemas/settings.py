@@ -62,6 +62,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     """Commands show the traceback of a defect."""
     data_dir: str | None = None
     """Where Faust keeps its working files; a temporary folder if unset."""
+    archive_dir: str | None = None
+    """Folder that `mutt retention` writes archives to."""
     session_timeout: Annotated[float, Meta(ge=6, le=120)] = 10.0
     """Seconds after which Kafka gives a dead worker's partitions to others."""
     max_poll_records: Annotated[int, Meta(ge=1, le=5000)] = 2000

@@ -15,6 +15,7 @@ import typer
 
 from ops.devstack.processes import StackFailed
 from schemas.errors import (
+    ArchiveDamaged,
     ConfigRefused,
     MigrationRefused,
     MuttError,
@@ -158,7 +159,7 @@ _IS_IT_UP = "is it up? (muttdev status)"
 
 _CODES: tuple[tuple[tuple[type[BaseException], ...], Exit], ...] = (
     ((SettingsRefused, MigrationRefused), Exit.CONFIGURATION),
-    ((RuleRefused, ConfigRefused), Exit.BAD_DATA),
+    ((RuleRefused, ConfigRefused, ArchiveDamaged), Exit.BAD_DATA),
     ((Refused,), Exit.USAGE),
     ((StackFailed,), Exit.UNAVAILABLE),
     ((MuttError,), Exit.INTERNAL),

@@ -177,6 +177,7 @@ def _totals(ranges: list[LedgerRange], standings: list[Standing]) -> dict[str, A
         "missing": sum(row.missing for row in ranges),
         "audited": sum(row.audited for row in ranges),
         "alerts": sum(row.alerts for row in ranges),
+        "archived": sum(row.archived_audit + row.archived_alerts + row.archived_letters for row in ranges),
         "halted": sum(row.halted is not None for row in standings),
         "lag": sum(lags),
     }
@@ -187,4 +188,5 @@ def _totals_line(totals: dict[str, Any]) -> str:
     return (
         f"{totals['offsets']} offsets of {totals['partitions']} partitions: {sums or 'nothing yet'},"
         f" {totals['missing']} missing; {totals['audited']} audit rows, {totals['alerts']} alerts, lag {totals['lag']}"
+        + (f"; {totals['archived']} rows are in archives" if totals["archived"] else "")
     )

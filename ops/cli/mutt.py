@@ -15,6 +15,7 @@ from ops.cli import (
     parse,
     pauses,
     ready,
+    retention,
     rules,
     slo,
     snmp,
@@ -37,6 +38,7 @@ app.add_typer(rules.app, name="rules")
 app.add_typer(dlq.app, name="dlq")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(config.app, name="config")
+app.add_typer(retention.app, name="retention")
 app.add_typer(slo.app, name="slo")
 app.add_typer(keys.app, name="keys")
 app.add_typer(api.app, name="api")

@@ -12,6 +12,7 @@ import asyncpg
 
 from schemas.events import Disposition
 from schemas.topics import INGEST
+from streams.adapters.ledger_places import BY_LETTER, EPOCHS, LETTER_OFFSETS, epochs_of, located
 from streams.adapters.selects import Select
 from streams.adapters.transactions import Transactions
 from streams.core.books import Fault, LedgerRange, Standing
@@ -29,34 +30,10 @@ SELECT p.topic, p.partition, p.epoch, p.next_offset, p.halted_at, p.halted_reaso
  GROUP BY p.topic, p.partition ORDER BY p.topic, p.partition
 """  # noqa: S608 - constants
 
-_EPOCHS = """epochs AS (
-    SELECT * FROM unnest($1::text[], $2::integer[], $3::integer[], $4::timestamptz[], $5::timestamptz[])
-        AS e(topic, partition, epoch, since, until))"""
-
-# A batch too large to unpack is one letter for all its offsets; its detail says which.
-_LETTER_OFFSETS = r"""CASE WHEN x.reason = 'too_large' AND x.detail ~ '^offsets \d+ to \d+ are one batch'
-    THEN (regexp_match(x.detail, '^offsets \d+ to (\d+)'))[1]::bigint
-       - (regexp_match(x.detail, '^offsets (\d+) to'))[1]::bigint + 1 ELSE 1 END"""
-
-_BY_LETTER = "x.stage <> 'deliver' AND x.reason <> 'foreign' AND x.topic = ANY($6)"
-
-
-def _located(table: str, weight: str, condition: str) -> str:
-    """Rows of a table with the ledger row that covers their offset in their epoch (null: none does)."""
-    return f"""
-        SELECT x.topic, x.partition, x."offset", l.epoch, l.first_offset, {weight} AS weight
-          FROM {table} x LEFT JOIN LATERAL (
-               SELECT l.epoch, l.first_offset FROM epochs e JOIN ledger l USING (topic, partition, epoch)
-                WHERE e.topic = x.topic AND e.partition = x.partition
-                  AND (e.since IS NULL OR x.broker_time >= e.since) AND (e.until IS NULL OR x.broker_time < e.until)
-                  AND l.first_offset <= x."offset" AND x."offset" < l.next_offset LIMIT 1) l ON true
-         WHERE {condition}"""  # noqa: S608 - constants
-
-
 _RANGES = f"""
-WITH {_EPOCHS},
-letters AS ({_located("dead_letters", _LETTER_OFFSETS, _BY_LETTER)}),
-raised AS ({_located("alerts", "1", "x.topic = ANY($6)")}),
+WITH {EPOCHS},
+letters AS ({located("dead_letters", LETTER_OFFSETS, BY_LETTER)}),
+raised AS ({located("alerts", "1", "x.topic = ANY($6)")}),
 letter_counts AS (
     SELECT topic, partition, epoch, first_offset, sum(weight)::bigint AS n FROM letters GROUP BY 1, 2, 3, 4),
 alert_counts AS (
@@ -74,14 +51,14 @@ SELECT l.*, coalesce(c.n, 0) AS letter_offsets, coalesce(r.n, 0) AS alert_rows,
 """  # noqa: S608 - constants
 
 _ORPHANS = f"""
-WITH {_EPOCHS}, found AS (
-    SELECT 'dead letter' AS what, topic, partition, "offset" FROM ({_located("dead_letters", "1", _BY_LETTER)}) d
+WITH {EPOCHS}, found AS (
+    SELECT 'dead letter' AS what, topic, partition, "offset" FROM ({located("dead_letters", "1", BY_LETTER)}) d
      WHERE first_offset IS NULL
     UNION ALL
-    SELECT 'alert', topic, partition, "offset" FROM ({_located("alerts", "1", "x.topic = ANY($6)")}) r
+    SELECT 'alert', topic, partition, "offset" FROM ({located("alerts", "1", "x.topic = ANY($6)")}) r
      WHERE first_offset IS NULL
     UNION ALL
-    SELECT 'audit row', topic, partition, "offset" FROM ({_located("audit", "1", "x.topic = ANY($6)")}) a
+    SELECT 'audit row', topic, partition, "offset" FROM ({located("audit", "1", "x.topic = ANY($6)")}) a
      WHERE first_offset IS NULL)
 SELECT what, topic, partition, min("offset") AS low, max("offset") AS high, count(*) AS n
   FROM found GROUP BY what, topic, partition ORDER BY topic, partition, what
@@ -138,7 +115,7 @@ class Ledger:
             connection.transaction(isolation="repeatable_read", readonly=True),
         ):
             await connection.execute(f"SET LOCAL statement_timeout = {int(CHECK_TIMEOUT_S * 1000)}")
-            epochs = await _epochs(connection)
+            epochs = await epochs_of(connection)
             topics = [topic.name for topic in INGEST]
             ranges = await connection.fetch(_RANGES, *epochs, topics, timeout=CHECK_TIMEOUT_S)
             orphans = await connection.fetch(_ORPHANS, *epochs, topics, timeout=CHECK_TIMEOUT_S)
@@ -237,27 +214,6 @@ class LedgerReads:
         return Page(tuple(rows), behind)
 
 
-async def _epochs(connection: Any) -> tuple[list[Any], ...]:
-    """Epochs of all partitions, and between which broker times their records lie where the log was replaced."""
-    rows = await connection.fetch(
-        "SELECT DISTINCT topic, partition, epoch FROM ledger UNION"
-        " SELECT topic, partition, epoch FROM partition_progress ORDER BY 1, 2, 3 DESC"
-    )
-    resets = await connection.fetch(
-        "SELECT object, (new_values ->> 'epoch')::integer AS epoch, (new_values ->> 'since')::timestamptz AS since"
-        " FROM config_audit WHERE operation = 'LEDGER_RESET'"
-    )
-    since_of = {(row["object"], row["epoch"]): row["since"] for row in resets}
-    epochs: list[tuple[Any, ...]] = []
-    until: dict[str, dt.datetime | None] = {}
-    for row in rows:
-        name = f"{row['topic']}:{row['partition']}"
-        since = since_of.get((name, row["epoch"]))
-        epochs.append((row["topic"], row["partition"], row["epoch"], since, until.get(name)))
-        until[name] = since or until.get(name)
-    return tuple([epoch[column] for epoch in epochs] for column in range(5))
-
-
 def _range(row: Any) -> LedgerRange:
     return LedgerRange(
         topic=row["topic"],
@@ -273,6 +229,9 @@ def _range(row: Any) -> LedgerRange:
         audit_rows=row["audit_rows"],
         alert_rows=row["alert_rows"],
         letter_offsets=row["letter_offsets"],
+        archived_audit=row["archived_audit"],
+        archived_alerts=row["archived_alerts"],
+        archived_letters=row["archived_letters"],
     )
 
 

@@ -22,6 +22,7 @@ import asyncpg
 
 from schemas.errors import MigrationRefused, StoreUnavailable
 from streams import crash
+from streams.core.retention import month_after
 
 LOCK_KEY = 0x6D757474
 """Advisory lock of whoever migrates ("mutt")."""
@@ -159,14 +160,9 @@ async def _apply(connection: asyncpg.Connection, migration: Migration) -> None:
 
 async def create_audit_partitions(connection: asyncpg.Connection, months_ahead: int = MONTHS_AHEAD) -> list[str]:
     """Makes sure that this month and the next ones have their partition of `audit`. Returns their names."""
-    today = (await connection.fetchval("SELECT now()")).astimezone(dt.UTC).date().replace(day=1)
-    months = [_month_after(today, ahead) for ahead in range(months_ahead + 1)]
+    today = (await connection.fetchval("SELECT now()")).astimezone(dt.UTC).date()
+    months = [month_after(today, ahead) for ahead in range(months_ahead + 1)]
     return [await connection.fetchval("SELECT create_audit_partition($1)", month) for month in months]
-
-
-def _month_after(first: dt.date, months: int) -> dt.date:
-    year, month = divmod(first.year * 12 + first.month - 1 + months, 12)
-    return dt.date(year, month + 1, 1)
 
 
 @asynccontextmanager

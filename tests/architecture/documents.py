@@ -18,6 +18,7 @@ ALERTING = ROOT / "docs" / "ALERTING.md"
 DASHBOARDS = ROOT / "docs" / "DASHBOARDS.md"
 PRODUCERS = ROOT / "docs" / "PRODUCERS.md"
 OPERATIONS = ROOT / "docs" / "OPERATIONS.md"
+RETENTION = ROOT / "docs" / "RETENTION.md"
 PROOF = ROOT / "docs" / "PROOF.md"
 DEPLOYMENT = ROOT / "docs" / "DEPLOYMENT.md"
 GUIDES = (
@@ -32,6 +33,7 @@ GUIDES = (
     PRODUCERS,
     OPERATIONS,
     DEPLOYMENT,
+    RETENTION,
 )
 RECORDS = tuple(sorted((ROOT / "docs" / "adr").glob("*.md")))
 DOCUMENTS = (*GUIDES, ROOT / "CHANGELOG.md", PROOF, *RECORDS)

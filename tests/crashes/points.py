@@ -51,6 +51,8 @@ SENT_FIRST = "the next owner sends first, under the same ids"
 SKIPPED = "the range is skipped"
 POSTED_AGAIN = "posted again under the same id, in the host's order"
 DROPPED = "dropped by its id"
+ARCHIVED_ANEW = "no row is gone; what was written is discarded and archived anew"
+RUN_AGAIN = "nothing is done twice; the run counts as cut short"
 RESUMED = "a resume sends it; a second copy has no effect"
 
 MATCH = (
@@ -124,6 +126,19 @@ CONFIG = (
     Point(46, "migration_applied", "mutt", "neither effect nor record is there"),
     Point(47, "migration_recorded", "mutt", "effect and record of the one, nothing of the next"),
 )
+RETENTION = (
+    Point(48, "archive_growing", "mutt", ARCHIVED_ANEW),
+    Point(48, "archive_unnamed", "mutt", ARCHIVED_ANEW),
+    Point(48, "archive_named", "mutt", ARCHIVED_ANEW),
+    Point(48, "archive_described", "mutt", ARCHIVED_ANEW),
+    Point(49, "archive_verified", "mutt", "the partition is still there, the next run takes it out"),
+    Point(49, "part_credited", "mutt", "the partition is still there, and the ledger knows nothing of an archive"),
+    Point(50, "part_detached", "mutt", "the next run drops it; its rows are in the archive alone"),
+    Point(51, "part_dropped", "mutt", RUN_AGAIN),
+    Point(49, "rows_archived", "mutt", "the rows are still there, what was written is discarded"),
+    Point(51, "rows_deleted", "mutt", RUN_AGAIN),
+    Point(51, "archive_discarded", "mutt", "an archive past its years is gone; the next run notes it"),
+)
 KEYS = (Point(55, "key_made", "mutt", "the key made is not known to anybody, the older one works"),)
 PAUSES = (
     Point(56, "pause_wanted", "match", "the desired set is rebuilt; nothing is skipped"),
@@ -131,13 +146,9 @@ PAUSES = (
     Point(58, "assigned", "match", "the desired set is rebuilt; nothing is skipped"),
 )
 
-POINTS = {point.name: point for point in (*MATCH, *FORWARD, *LETTERS, *CONFIG, *KEYS, *PAUSES)}
+POINTS = {point.name: point for point in (*MATCH, *FORWARD, *LETTERS, *CONFIG, *RETENTION, *KEYS, *PAUSES)}
 
 NOT_HERE_YET = {
-    48: "archive half written: there is no retention yet",
-    49: "archive verified, not detached: there is no retention yet",
-    50: "detached, not dropped: there is no retention yet",
-    51: "dropped, run not recorded: there is no retention yet",
     52: "next secret stored, role not changed: secrets are files, nothing rotates a login yet",
     53: "role changed, pools not: nothing rotates a login yet",
     54: "pools switched, old not retired: nothing rotates a login yet",

@@ -45,6 +45,15 @@ def standing(next_offset: int, **overrides: Any) -> Standing:
             ],
             standing(9),
         ),
+        (
+            [
+                row(
+                    0, 9, audited=3, audit_rows=1, archived_audit=2, alerts=1, archived_alerts=1, letter_offsets=1,
+                    archived_letters=1, counts={Disposition.ALERTED: 1, Disposition.REJECTED: 2},
+                )
+            ],
+            standing(9),
+        ),
     ],
 )  # fmt: skip
 def test_books_that_balance(rows: list[LedgerRange], at: Standing) -> None:
@@ -63,6 +72,11 @@ def test_books_that_balance(rows: list[LedgerRange], at: Standing) -> None:
         ([row(0, 9)], standing(9, committed=11), "t:0 epoch 0 [9, 11): the group committed 11, beyond 9"),
         ([row(0, 9, ignored=8)], standing(9), "t:0 epoch 0 [0, 9): 8 dispositions counted, 9 offsets"),
         ([row(0, 9, audited=1)], standing(9), "t:0 epoch 0 [0, 9): 1 audit rows by the ledger, 0 audit rows"),
+        (
+            [row(0, 9, audited=3, audit_rows=2, archived_audit=2)],
+            standing(9),
+            "t:0 epoch 0 [0, 9): 3 audit rows by the ledger, 2 audit rows and 2 archived",
+        ),
         ([row(0, 9, alert_rows=1)], standing(9), "t:0 epoch 0 [0, 9): 0 alerts by the ledger, 1 alerts"),
         (
             [row(0, 9, counts={Disposition.SHED: 2}, letter_offsets=1)],

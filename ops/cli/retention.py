@@ -1,0 +1,312 @@
+"""`mutt retention`: What is past its time is archived, verified, and only then deleted."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import datetime as dt
+import json
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ops.cli import legal_holds
+from ops.cli.config import Actor, Json
+from ops.cli.exits import Exit, fail, printable
+
+if TYPE_CHECKING:
+    from schemas.settings import Settings
+    from streams.adapters.archive_reading import Verdict
+    from streams.adapters.archives import ArchiveFolder
+    from streams.adapters.locks import Lock
+    from streams.adapters.retention_plan import Plan
+    from streams.adapters.retention_run import Outcome
+    from streams.adapters.retention_store import RetentionStore
+    from streams.core.retention import Action, Policies
+    from streams.core.retention_health import Facts
+
+app = typer.Typer(
+    help="Retention: what is past its time is archived, verified, and only then deleted.", no_args_is_help=True
+)
+app.add_typer(legal_holds.app, name="hold")
+
+CONNECTIONS = 4
+"""The lock, the rows, what is noted meanwhile, and one to spare."""
+POLL_S = 0.5
+LOCK = "retention"
+
+Textfile = Annotated[
+    Path | None, typer.Option("--textfile", help="Also write metrics here, for a node exporter's textfile collector.")
+]
+
+
+@app.command()
+def plan(as_json: Json = False) -> None:
+    """Show what a run would do now, and whether Kafka's topics keep to the policies too. Changes nothing.
+
+    Exits 1 when something cannot be done, or a topic keeps records longer than its policy.
+    """
+    planned, topics = asyncio.run(_plan(kafka=True))
+    _tell_plan(planned, topics, as_json=as_json)
+
+
+@app.command()
+def run(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print what it would do.")] = False,
+    wait: Annotated[
+        int, typer.Option("--wait", min=0, max=86400, help="Seconds to wait for another run to end.")
+    ] = 600,
+    rows_per_second: Annotated[
+        int | None, typer.Option("--rows-per-second", min=1, help="At most so many, to spare the disk.")
+    ] = None,
+    textfile: Textfile = None,
+    actor: Actor = None,
+    as_json: Json = False,
+) -> None:
+    """Make partitions ahead, archive what is past its time, verify the archive, and delete it from the tables.
+
+    Can be stopped anywhere, also by kill -9, and run again. Exits 1 when something was left undone (the rest was done),
+    75 when another run did not end in time.
+    """
+    if dry_run:
+        planned, topics = asyncio.run(_plan(kafka=False))
+        _tell_plan(planned, topics, as_json=as_json)
+        return
+    done, warnings = asyncio.run(_run(wait, rows_per_second, actor, textfile))
+    if as_json:
+        body = {"actions": _actions(done.actions), "rows": done.rows, "problems": done.problems, "warnings": warnings}
+        typer.echo(json.dumps(body | {"ok": not done.problems}))
+    else:
+        _lines([*done.actions, *(f"look at  {line}" for line in warnings)])
+        typer.echo(f"{done.rows} rows are in archives now and no table" if done.rows else "no rows were taken out")
+    _judge(done.problems)
+
+
+@app.command()
+def status(
+    stale: Annotated[
+        int, typer.Option("--stale-hours", min=1, help="Exit 1 when no run has succeeded for so long.")
+    ] = 48,
+    textfile: Textfile = None,
+    as_json: Json = False,
+) -> None:
+    """Show where retention stands: runs, archives, partitions, holds. Exits 1 when somebody should look."""
+    facts, problems = asyncio.run(_status(dt.timedelta(hours=stale)))
+    if textfile is not None:
+        _write(facts, textfile)
+    if as_json:
+        typer.echo(json.dumps({"ok": not problems, "problems": problems} | _facts_json(facts)))
+    else:
+        _lines(_facts_lines(facts))
+    _judge(problems)
+
+
+@app.command()
+def verify(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[ARCHIVE...]", help="Only these.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Read archives back, all of every file, and compare them with what was written. Exits 1 naming the damaged."""
+    verdicts, strangers = asyncio.run(_verify(names or []))
+    bad = [verdict for verdict in verdicts if verdict.problem]
+    if as_json:
+        rows = [dataclasses.asdict(verdict) for verdict in verdicts]
+        typer.echo(json.dumps({"ok": not bad, "archives": rows, "not_ours": strangers}))
+    else:
+        _lines(f"{'DAMAGED' if each.problem else 'whole':<8} {each.name} ({each.rows} rows)" for each in verdicts)
+        _lines(f"not ours {name}: the database knows no such archive" for name in strangers)
+        typer.echo(f"{len(verdicts) - len(bad)} of {len(verdicts)} archives are whole")
+    _judge([verdict.problem for verdict in bad if verdict.problem])
+
+
+@app.command()
+def restore(
+    name: Annotated[str, typer.Argument(metavar="ARCHIVE", help="As `mutt retention verify` shows it.")],
+    drop: Annotated[bool, typer.Option("--drop", help="Take the table away again.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Put the rows of an archive into a table of their own beside the others, restored_ARCHIVE; all of them or none."""
+    table = asyncio.run(_restore(name, drop=drop))
+    if as_json:
+        typer.echo(json.dumps({"table": table, "dropped": drop}))
+    else:
+        typer.echo(f"{table} is dropped" if drop else f"the rows of {name} are in {table}")
+
+
+async def _plan(*, kafka: bool) -> tuple[Plan, list[str]]:
+    from streams.adapters.retention_plan import make_plan
+    from streams.adapters.topics import describe_topics
+    from streams.core.retention import topic_problems
+
+    async with _store() as (store, rules, settings):
+        planned = await make_plan(store, rules, await store.now())
+    topics = {name: config for name, _, config in await describe_topics(settings.kafka_bootstrap)} if kafka else {}
+    return planned, topic_problems(rules, topics) if kafka else []
+
+
+async def _run(
+    wait: int, rows_per_second: int | None, actor: str | None, textfile: Path | None
+) -> tuple[Outcome, list[str]]:
+    from ops.cli.connections import user_name
+    from ops.cli.progress import progress
+    from streams.adapters.retention_plan import make_plan
+    from streams.adapters.retention_run import Retention
+
+    async with _store() as (store, rules, settings):
+        folder = _folder(settings)
+        _check_clock(await store.now())
+        try:
+            async with _alone(store, wait) as lock:
+                now = await store.now()
+                planned = await make_plan(store, rules, now)
+                with progress("archiving rows", planned.rows) as tell:
+                    work = Retention(store, folder, rules, now, holds=lock.holds)
+                    done = await work.run(planned, actor or f"cli:{user_name()}", tell, per_second=rows_per_second)
+        finally:
+            if textfile is not None:
+                _write(await _read_facts(store, rules), textfile)
+    return done, planned.warnings
+
+
+async def _status(stale: dt.timedelta) -> tuple[Facts, list[str]]:
+    from streams.adapters.migrations import MONTHS_AHEAD
+    from streams.core.retention_health import problems
+
+    async with _store() as (store, rules, _):
+        facts, now = await _read_facts(store, rules), await store.now()
+    return facts, list(problems(facts, now, stale=stale, ahead=MONTHS_AHEAD))
+
+
+async def _read_facts(store: RetentionStore, rules: Policies) -> Facts:
+    from streams.adapters.retention_status import read_facts
+
+    return await read_facts(store, rules, await store.now())
+
+
+async def _verify(names: list[str]) -> tuple[list[Verdict], list[str]]:
+    from streams.adapters.archive_reading import verify as verified
+
+    async with _store() as (store, _, settings):
+        return await verified(store, _folder(settings), names)
+
+
+async def _restore(name: str, *, drop: bool) -> str:
+    from ops.cli.progress import progress
+    from streams.adapters.archive_reading import restore as restored
+    from streams.adapters.archive_reading import unrestore
+
+    async with _store() as (store, _, settings):
+        if drop:
+            return await unrestore(store, name)
+        rows = sum(archive.rows or 0 for archive in await store.archives() if archive.name == name)
+        with progress("restoring rows", rows) as tell:
+            return await restored(store, _folder(settings), name, tell)
+
+
+@asynccontextmanager
+async def _store() -> AsyncIterator[tuple[RetentionStore, Policies, Settings]]:
+    """The store, the policies in force, and the settings. Raises ConfigRefused where a policy is none."""
+    from ops.cli.connections import database, settings_from_environment
+    from streams.adapters.config_store import ConfigStore
+    from streams.adapters.retention_store import RetentionStore
+    from streams.adapters.transactions import Transactions
+    from streams.core.retention import policies
+
+    settings = settings_from_environment()
+    async with database(settings, size=CONNECTIONS) as pool:
+        stored = await ConfigStore(Transactions(pool)).read()
+        yield RetentionStore(pool), policies(stored), settings
+
+
+@asynccontextmanager
+async def _alone(store: RetentionStore, wait_s: int) -> AsyncIterator[Lock]:
+    """Holds off every other run. Ends the command when another does not end in time."""
+    from streams.adapters.locks import lock, lock_key
+
+    end = asyncio.get_running_loop().time() + wait_s
+    while True:
+        async with lock(store.pool, lock_key(LOCK)) as held:
+            if held is not None:
+                yield held
+                return
+        if asyncio.get_running_loop().time() >= end:
+            fail(Exit.TRY_AGAIN, f"another run did not end within {wait_s} s")
+        await asyncio.sleep(POLL_S)
+
+
+def _folder(settings: Settings) -> ArchiveFolder:
+    from streams.adapters.archives import ArchiveFolder
+
+    if settings.archive_dir is None:
+        fail(Exit.CONFIGURATION, "MUTT_ARCHIVE_DIR is not set: the folder that archives go to")
+    return ArchiveFolder(Path(settings.archive_dir))
+
+
+def _check_clock(theirs: dt.datetime) -> None:
+    from streams.core.retention import clock_problem
+
+    if problem := clock_problem(dt.datetime.now(dt.UTC), theirs):
+        fail(Exit.CHECK_FAILED, problem)
+
+
+def _write(facts: Facts, path: Path) -> None:
+    from ops.retention_metrics import write_textfile
+
+    write_textfile(facts, path)
+
+
+def _tell_plan(planned: Plan, topics: list[str], *, as_json: bool) -> None:
+    problems = [*planned.problems, *topics]
+    if as_json:
+        body = {"actions": _actions(planned.actions), "problems": problems, "warnings": planned.warnings}
+        typer.echo(json.dumps(body | {"ok": not problems}))
+    else:
+        _lines([*planned.actions, *(f"look at  {line}" for line in planned.warnings)])
+        if not planned.actions:
+            typer.echo("nothing to do")
+    _judge(problems)
+
+
+def _actions(actions: Sequence[Action]) -> list[dict[str, Any]]:
+    return [dataclasses.asdict(action) for action in actions]
+
+
+def _lines(lines: Any) -> None:
+    for line in lines:
+        typer.echo(printable(str(line)))
+
+
+def _judge(problems: Sequence[str]) -> None:
+    """Ends the command with 1 where there are any, each on a line of standard error."""
+    if problems:
+        for problem in problems[:-1]:
+            typer.echo(printable(f"mutt: {problem}"), err=True)
+        fail(Exit.CHECK_FAILED, problems[-1])
+
+
+def _facts_json(facts: Facts) -> dict[str, Any]:
+    from streams.core.letter_documents import time_text
+
+    body = dataclasses.asdict(facts)
+    return body | {name: time_text(body[name]) for name in ("last_run", "last_success")}
+
+
+def _facts_lines(facts: Facts) -> list[str]:
+    from streams.core.letter_documents import time_text
+
+    took = "" if facts.last_seconds is None else f", took {facts.last_seconds:.1f} s"
+    return [
+        f"last run      {time_text(facts.last_run) or 'none'}  {facts.last_outcome or '-'}{took}",
+        f"last success  {time_text(facts.last_success) or 'none'}",
+        f"partitions    {facts.months_ahead} months ahead, {facts.expired_parts} past their time",
+        f"default       {facts.strays} rows in audit_default",
+        f"unfinished    {facts.unfinished} archives",
+        f"legal holds   {facts.holds} in force",
+        *(
+            f"archived      {kind}: {each.rows} rows in {each.archives} archives, {each.bytes} bytes"
+            for kind, each in facts.totals.items()
+        ),
+    ]
