@@ -16,7 +16,7 @@ import uvicorn
 
 from api.app import create_app, resources, utc_now
 from api.beside import beside
-from api.parts import doors_of, parts_on, ports_of, upkeep_of
+from api.parts import console_of, doors_of, parts_on, ports_of, upkeep_of
 from api.pipeline import Pipeline
 from api.server import listen, served
 from schemas.errors import SettingsRefused
@@ -86,7 +86,7 @@ async def serve(settings: Settings, secrets: SecretSource, key: Secret | None, l
             beside("indicators", writer.run, last=writer.write),
             pipeline.running(),
         ):
-            await uvicorn.Server(served(app)).serve(sockets=[listening])
+            await uvicorn.Server(served(console_of(parts, app, settings))).serve(sockets=[listening])
     finally:
         pool.terminate()
 
