@@ -5,6 +5,8 @@ from __future__ import annotations
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.answering import Answering
+from api.console.config import ConfigPages
+from api.console.dead_letters import DeadLetterPages
 from api.console.entry import Entry
 from api.console.events import EventPages
 from api.console.gate import ConsoleGate
@@ -30,6 +32,8 @@ def subjects(inside: Inside, pages: Pages, sessions: Sessions) -> tuple[Resource
         OverviewPage(inside, pages, sessions),
         EventPages(inside, pages),
         RulePages(inside, pages),
+        DeadLetterPages(inside, pages),
+        ConfigPages(inside, pages),
     )
 
 
