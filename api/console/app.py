@@ -11,6 +11,7 @@ from api.console.entry import Entry
 from api.console.events import EventPages
 from api.console.gate import ConsoleGate
 from api.console.inside import Inside
+from api.console.levels import LevelPages
 from api.console.overview import OverviewPage
 from api.console.rendering import Pages
 from api.console.rules import RulePages
@@ -31,6 +32,7 @@ def subjects(inside: Inside, pages: Pages, sessions: Sessions) -> tuple[Resource
         Entry(pages, sessions),
         OverviewPage(inside, pages, sessions),
         EventPages(inside, pages),
+        LevelPages(inside, pages),
         RulePages(inside, pages),
         DeadLetterPages(inside, pages),
         ConfigPages(inside, pages),

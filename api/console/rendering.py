@@ -57,6 +57,7 @@ NAVIGATION: tuple[tuple[str, str, Scope, str], ...] = (
     ("/ui/dead-letters", "Dead letters", Scope.DLQ_READ, "d"),
     ("/ui/jobs", "Jobs", Scope.DLQ_READ, "j"),
     ("/ui/ledger", "Ledger", Scope.EVENTS_READ, "l"),
+    ("/ui/slo", "Service levels", Scope.EVENTS_READ, "s"),
     ("/ui/config", "Configuration", Scope.CONFIG_READ, "c"),
     ("/ui/changes", "Changes", Scope.AUDIT_READ, "h"),
 )

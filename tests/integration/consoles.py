@@ -10,6 +10,7 @@ from api.auth import OneKey
 from api.balance import Balance
 from api.console.app import WithConsole, create_console
 from api.cursors import Cursors
+from api.envelope import Envelope
 from api.hosts import Hosts
 from api.metrics import ApiMetrics
 from schemas.rows import AUDIT
@@ -41,6 +42,12 @@ NOWHERE = "127.0.0.1:1"
 
 def console_on(database: Database) -> Desk:
     """Without keys; who opens it may do everything."""
+    api, metrics = api_on(database)
+    console = create_console(api.table, OneKey(None), b"key of the cookies", Hosts(), metrics, now=utc_now)
+    return Desk(WithConsole(api, console))
+
+
+def api_on(database: Database) -> tuple[Envelope, ApiMetrics]:
     transactions = Transactions(database.pool)
 
     async def check() -> Books:
@@ -70,10 +77,7 @@ def console_on(database: Database) -> Desk:
         cursors=Cursors(b"key of the cursors", utc_now),
         now=utc_now,
     )
-    keys = OneKey(None)
-    api = create_app(resources(ports), Doors(authenticator=keys), ports.metrics)
-    console = create_console(api.table, keys, b"key of the cookies", Hosts(), ports.metrics, now=utc_now)
-    return Desk(WithConsole(api, console))
+    return create_app(resources(ports), Doors(authenticator=OneKey(None)), ports.metrics), ports.metrics
 
 
 async def store_event(database: Database, offset: int, **changes: Any) -> None:

@@ -10,10 +10,11 @@ import pytest_asyncio
 
 from api.app import utc_now
 from streams.adapters.dead_letters import DeadLetters
+from tests.api.conformance import check_answer
 from tests.api.console.desk import Desk, hidden_fields, read
 from tests.builders import dead_letter
 from tests.integration.conftest import Database
-from tests.integration.consoles import console_on, store_event
+from tests.integration.consoles import api_on, console_on, store_event
 
 RULE = {
     "match_type": "contains", "match_string": "link down", "severity_match": "exact", "priority": "100",
@@ -38,6 +39,7 @@ async def test_every_page_of_an_empty_system_says_so(desk: Desk) -> None:
         ("/ui/rules", "There are no rules"),
         ("/ui/dead-letters", "There are no dead letters"),
         ("/ui/jobs", "There are no jobs"),
+        ("/ui/slo", "No traffic in"),
         ("/ui/ledger", "No partition was read yet"),
         ("/ui/config", "alerter_queue_warn_threshold"),
         ("/ui/config/ingest_paused", "It was never changed"),
@@ -79,6 +81,10 @@ async def test_the_overview_has_the_numbers_of_the_ledger(desk: Desk, database: 
     assert values | {"received": "18", "matched": "14", "alerted": "8", "delivered": "0"} == values
     assert values | {"ended-unhandled": "2", "ended-missing": "2", "paused": "1", "letters": "2"} == values
     assert "an operator must act" in page
+    api, _ = api_on(database)
+    answer = await Desk(api).client.get("/api/v2/overview")
+    check_answer(api.table, answer)
+    assert answer.json()["dead_letters"] == {"shed": 2}
     assert "script>alert(1)" in "".join(read(page).texts)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from api.console.levels import chart
 from api.console.rendering import exact, moment, seen
 from api.console.tiles import parts
 from tests.api.console.canned import KEY, World
@@ -71,6 +72,13 @@ def test_times_are_in_utc_for_whom_has_no_script() -> None:
 def test_the_parts_of_the_bar_lie_side_by_side() -> None:
     assert parts({"a": 1, "b": 0, "c": 3}) == {"a": (0.0, 250.0), "b": (250.0, 0.0), "c": (250.0, 750.0)}
     assert parts({"a": 0}) == {"a": (0.0, 0.0)}
+
+
+def test_a_chart_has_no_line_where_nothing_was_measured() -> None:
+    rates = [1.0, 4.0, None, 0.0, None]
+    drawn = chart([{"burn_rate": rate} for rate in rates])
+    assert drawn == {"lines": ["0.0,60.0 150.0,0.0", "450.0,80.0 452.0,80.0"], "top": 4.0, "one": 60.0}
+    assert chart([]) == {"lines": [], "top": 2.0, "one": 40.0}
 
 
 async def test_a_wrong_filter_is_told_where_it_stands_and_the_form_keeps_it() -> None:
