@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from api.console.levels import chart
-from api.console.rendering import exact, moment, seen
+from api.console.rendering import STATIC, exact, moment, seen
 from api.console.tiles import parts
 from tests.api.console.canned import KEY, World
 from tests.api.console.desk import read
@@ -72,6 +72,11 @@ def test_times_are_in_utc_for_whom_has_no_script() -> None:
 def test_the_parts_of_the_bar_lie_side_by_side() -> None:
     assert parts({"a": 1, "b": 0, "c": 3}) == {"a": (0.0, 250.0), "b": (250.0, 0.0), "c": (250.0, 750.0)}
     assert parts({"a": 0}) == {"a": (0.0, 0.0)}
+
+
+def test_what_every_page_loads_is_small() -> None:
+    """First page: at most 100 kB, and these are most of it."""
+    assert sum(file.stat().st_size for file in STATIC.iterdir()) < 40_000
 
 
 def test_a_chart_has_no_line_where_nothing_was_measured() -> None:
