@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from functools import partial
 from secrets import token_bytes
@@ -11,7 +12,7 @@ import asyncpg
 from api.app import Doors, Ports, utc_now
 from api.circuit import Circuit
 from api.console.app import WithConsole, create_console
-from api.console.sessions import session_key
+from api.console.sessions import Sessions, session_key
 from api.cursors import Cursors
 from api.envelope import Envelope
 from api.guard import Guard
@@ -66,6 +67,8 @@ class Parts:
     pepper: Secret | None
     session_key: bytes
     """Seals the cookies of the console."""
+    stopping: asyncio.Event
+    """Set when the server is told to stop."""
 
 
 def parts_on(pool: asyncpg.Pool, *, at_once: int, single: Secret | None, pepper: Secret | None) -> Parts:
@@ -88,6 +91,7 @@ def parts_on(pool: asyncpg.Pool, *, at_once: int, single: Secret | None, pepper:
         writer=IndicatorWriter(book, PostgresIndicators(Transactions(pool))),
         pepper=pepper,
         session_key=session_key(own_key(pepper, "console"), single),
+        stopping=asyncio.Event(),
     )
 
 
@@ -141,8 +145,8 @@ def upkeep_of(parts: Parts) -> Upkeep:
 def console_of(parts: Parts, api: Envelope, settings: Settings) -> WithConsole:
     """The API with the console over it."""
     hosts = doors_of(parts, settings).hosts
-    console = create_console(api.table, parts.ring, parts.session_key, hosts, parts.metrics, now=utc_now)
-    return WithConsole(api, console)
+    sessions = Sessions(parts.ring, parts.session_key, utc_now)
+    return WithConsole(api, create_console(api.table, sessions, hosts, parts.metrics, parts.stopping))
 
 
 def own_key(pepper: Secret | None, purpose: str) -> bytes:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.answering import Answering
@@ -15,10 +17,9 @@ from api.console.levels import LevelPages
 from api.console.overview import OverviewPage
 from api.console.rendering import Pages
 from api.console.rules import RulePages
-from api.console.sessions import KeyHolders, Sessions
+from api.console.sessions import Sessions
 from api.dispatch import dispatch
 from api.envelope import Envelope
-from api.gate import Now
 from api.hosts import Hosts
 from api.metrics import ApiMetrics
 from api.routes import Resource, Table, flatten
@@ -26,11 +27,11 @@ from api.routes import Resource, Table, flatten
 PREFIX = "/ui"
 
 
-def subjects(inside: Inside, pages: Pages, sessions: Sessions) -> tuple[Resource, ...]:
+def subjects(inside: Inside, pages: Pages, sessions: Sessions, stopping: asyncio.Event) -> tuple[Resource, ...]:
     """All pages, by subject."""
     return (
         Entry(pages, sessions),
-        OverviewPage(inside, pages, sessions),
+        OverviewPage(inside, pages, sessions, stopping),
         EventPages(inside, pages),
         LevelPages(inside, pages),
         RulePages(inside, pages),
@@ -40,12 +41,11 @@ def subjects(inside: Inside, pages: Pages, sessions: Sessions) -> tuple[Resource
 
 
 def create_console(
-    api: Table, keys: KeyHolders, key: bytes, hosts: Hosts, metrics: ApiMetrics, *, now: Now
+    api: Table, sessions: Sessions, hosts: Hosts, metrics: ApiMetrics, stopping: asyncio.Event
 ) -> Envelope:
-    """The ASGI application of everything below /ui; `key` seals its cookies."""
-    sessions = Sessions(keys, key, now)
+    """The ASGI application of everything below /ui. What lasts ends once `stopping` is set."""
     pages = Pages(sessions)
-    table = Table(flatten(subjects(Inside(api), pages, sessions)))
+    table = Table(flatten(subjects(Inside(api), pages, sessions, stopping)))
     gate = ConsoleGate(dispatch, sessions, hosts)
     return Envelope(Answering(gate, pages.failure), metrics, table)
 

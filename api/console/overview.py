@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from starlette.requests import Request
@@ -36,10 +37,11 @@ SEARCHED = frozenset(one.value for one in Disposition) - {Disposition.REJECTED.v
 
 
 class OverviewPage:
-    def __init__(self, inside: Inside, pages: Pages, sessions: Sessions) -> None:
+    def __init__(self, inside: Inside, pages: Pages, sessions: Sessions, stopping: asyncio.Event) -> None:
         self._inside = inside
         self._pages = pages
         self._sessions = sessions
+        self._stopping = stopping
 
     def routes(self) -> tuple[ApiRoute, ...]:
         read = Scope.EVENTS_READ
@@ -72,7 +74,10 @@ class OverviewPage:
                 told = last
             yield b"event: values\ndata: " + told + b"\n\n" if told != last else b": nothing new\n\n"
             last = told
-            await asyncio.sleep(EVERY_S)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(EVERY_S):
+                    await self._stopping.wait()
+                    return
 
     async def _read(self, request: Request) -> tuple[Mapping[str, Any], list[Mapping[str, Any]], Tiles]:
         overview = await self._inside.get(request, "/api/v2/overview")

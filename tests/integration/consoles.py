@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 from typing import Any
 
@@ -9,6 +10,7 @@ from api.app import Doors, create_app, resources, utc_now
 from api.auth import OneKey
 from api.balance import Balance
 from api.console.app import WithConsole, create_console
+from api.console.sessions import Sessions
 from api.cursors import Cursors
 from api.envelope import Envelope
 from api.hosts import Hosts
@@ -43,7 +45,8 @@ NOWHERE = "127.0.0.1:1"
 def console_on(database: Database) -> Desk:
     """Without keys; who opens it may do everything."""
     api, metrics = api_on(database)
-    console = create_console(api.table, OneKey(None), b"key of the cookies", Hosts(), metrics, now=utc_now)
+    sessions = Sessions(OneKey(None), b"key of the cookies", utc_now)
+    console = create_console(api.table, sessions, Hosts(), metrics, asyncio.Event())
     return Desk(WithConsole(api, console))
 
 

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import re
+import signal
 from collections.abc import AsyncIterator
 
+import httpx2
 import pytest_asyncio
+from msgspec.structs import replace
 
 from api.app import utc_now
+from ops.devstack.layout import free_port
 from streams.adapters.dead_letters import DeadLetters
+from streams.adapters.secrets import API_KEY
 from tests.api.conformance import check_answer
 from tests.api.console.desk import Desk, hidden_fields, read
 from tests.builders import dead_letter
+from tests.integration.api_process import process
 from tests.integration.conftest import Database
 from tests.integration.consoles import api_on, console_on, store_event
 
@@ -217,3 +224,22 @@ async def test_letters_are_looked_at_and_replayed_as_a_job(desk: Desk, database:
     job = await desk.client.get(begun.headers["location"])
     assert (job.status_code, job.headers["refresh"]) == (200, "2")
     assert begun.headers["location"] in await desk.page("/ui/jobs")
+
+
+async def test_a_server_that_is_told_to_stop_does_not_wait_for_who_looks_on(database: Database) -> None:
+    """The stream of the overview lasts for minutes, but for no stop."""
+    settings = replace(database.settings, api_port=free_port())
+    key = database.secrets.get(API_KEY)
+    assert key is not None
+    with process(settings) as (port, child):
+        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+            origin = {"Origin": f"http://127.0.0.1:{port}"}
+            assert (await client.post("/ui/sign-in", data={"key": key.reveal()}, headers=origin)).status_code == 303
+            async with client.stream("GET", "/ui/live") as told:
+                lines = told.aiter_lines()
+                while not (await anext(lines)).startswith("event: values"):
+                    pass
+                child.send_signal(signal.SIGTERM)
+                async for _ in lines:
+                    pass
+            assert await asyncio.to_thread(child.wait, 30) == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ from starlette.responses import Response
 
 from api.app import Doors, create_app
 from api.console.app import WithConsole, create_console
-from api.console.sessions import session_key
+from api.console.sessions import Sessions, session_key
 from api.hosts import Hosts
 from api.key_ring import KeyRing
 from api.metrics import ApiMetrics
@@ -64,8 +65,8 @@ class World:
         single = Secret(self.single) if self.single else None
         ring = KeyRing(self.keys, metrics, single=single, pepper=self.pepper, now=lambda: self.now, clock=self._clock)
         api = create_app([Canned(self.answers)], Doors(authenticator=ring), metrics)
-        sealed = session_key(self.secret, single)
-        console = create_console(api.table, ring, sealed, Hosts(self.hosts), metrics, now=lambda: self.now)
+        sessions = Sessions(ring, session_key(self.secret, single), lambda: self.now)
+        console = create_console(api.table, sessions, Hosts(self.hosts), metrics, asyncio.Event())
         return Desk(WithConsole(api, console), base_url)
 
     async def key(self, *scopes: Scope) -> str:
