@@ -62,7 +62,9 @@ class Read(HTMLParser):
             self.faults.append("a script that is no file of ours")
         self.faults += [f"{tag} has {name}" for name in given if name.startswith("on") or name == "style"]
         addresses = [given[name] for name in ("href", "src", "action", "formaction") if name in given]
-        self.faults += [f"{tag} leads to {one}" for one in addresses if not one.startswith(("/ui", "/api/docs", "#"))]
+        self.faults += [
+            f"{tag} leads to {one}" for one in addresses if not one.startswith(("/ui", "/api/docs", "#", "?"))
+        ]
         if tag == "label":
             self._labelled.add(given["for"])
         if tag in ("input", "select", "textarea") and given.get("type") != "hidden":

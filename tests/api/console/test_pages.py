@@ -44,7 +44,11 @@ async def test_an_events_text_is_only_text(text: str) -> None:
     world = World({"/api/v2/audit-logs": {"items": [row], "next": None}, "/api/v2/events/{id}/trace": trace})
     desk = world.desk()
     await desk.sign_in(KEY)
-    for path in ("/ui/events", "/ui/events?hostname=" + "%22%3E%3Cscript%3Ealert(1)%3C%2Fscript%3E", "/ui/events/x"):
+    for path in (
+        "/ui/events",
+        "/ui/events?hostname=" + "%22%3E%3Cscript%3Ealert(1)%3C%2Fscript%3E",
+        "/ui/events/x?record=true",
+    ):
         page = await desk.page(path)  # in which nothing runs, or leads elsewhere
         assert not set(page) & set("\x1b\u202e\x00\x07\x7f\x85")
         found = read(page)
