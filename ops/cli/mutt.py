@@ -4,7 +4,23 @@ from __future__ import annotations
 
 import typer
 
-from ops.cli import api, config, dlq, keys, ledger, migrate, parse, pauses, rules, slo, snmp, topics, trace, worker
+from ops.cli import (
+    api,
+    config,
+    dlq,
+    doctor,
+    keys,
+    ledger,
+    migrate,
+    parse,
+    pauses,
+    rules,
+    slo,
+    snmp,
+    topics,
+    trace,
+    worker,
+)
 from ops.cli.exits import EPILOG, run
 
 app = typer.Typer(
@@ -24,6 +40,7 @@ app.add_typer(slo.app, name="slo")
 app.add_typer(keys.app, name="keys")
 app.add_typer(api.app, name="api")
 app.command("migrate")(migrate.migrate)
+app.command("doctor")(doctor.doctor)
 app.command("trace")(trace.trace)
 app.command("parse")(parse.parse)
 app.command("snmp-bridge")(snmp.snmp_bridge)

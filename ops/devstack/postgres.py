@@ -83,6 +83,10 @@ class Postgres:
 
         return answers
 
+    def program(self, name: str) -> Path:
+        """One of PostgreSQL's own programs, of the server's version."""
+        return self._binaries() / name
+
     def _initialise(self, data: Path, binaries: Path) -> None:
         password_file = data.parent / "initial-password"
         password_file.unlink(missing_ok=True)

@@ -56,6 +56,13 @@ async def check_topics(bootstrap: str) -> list[TopicState]:
         return await _describe(client)
 
 
+async def describe_topics(bootstrap: str) -> list[tuple[str, list[int], dict[str, str]]]:
+    """The topics of mutt that are there: name, copies of each partition, settings. Raises BrokerUnavailable."""
+    async with _admin(bootstrap) as client:
+        copies, configs = await _read(client)
+        return [(name, copies[name], configs[name]) for name in copies]
+
+
 async def _create(client: AIOKafkaAdminClient, topics: Sequence[Topic], replication: int) -> None:
     wanted = [NewTopic(t.name, t.partitions, replication, topic_configs=t.config) for t in topics]
     answer = await client.create_topics(wanted)
@@ -65,18 +72,24 @@ async def _create(client: AIOKafkaAdminClient, topics: Sequence[Topic], replicat
 
 
 async def _describe(client: AIOKafkaAdminClient) -> list[TopicState]:
-    there = set(await client.list_topics())
-    present = [topic for topic in TOPICS if topic.name in there]
-    partitions: dict[str, int] = {}
-    configs: dict[str, dict[str, str]] = {}
-    if present:
-        names = [topic.name for topic in present]
-        partitions = {item["topic"]: len(item["partitions"]) for item in await client.describe_topics(names)}
-        answers = await client.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name) for name in names])
-        for answer in answers:
-            for *_, name, entries in answer.resources:
-                configs[name] = {entry[0]: entry[1] for entry in entries}
+    copies, configs = await _read(client)
+    partitions = {name: len(each) for name, each in copies.items()}
     return [_state(topic, partitions.get(topic.name), configs.get(topic.name, {})) for topic in TOPICS]
+
+
+async def _read(client: AIOKafkaAdminClient) -> tuple[dict[str, list[int]], dict[str, dict[str, str]]]:
+    """The copies of each partition, and the settings, of each topic of TOPICS that is there."""
+    there = set(await client.list_topics())
+    names = [topic.name for topic in TOPICS if topic.name in there]
+    if not names:
+        return {}, {}
+    described = await client.describe_topics(names)
+    copies = {item["topic"]: [len(part["replicas"]) for part in item["partitions"]] for item in described}
+    configs: dict[str, dict[str, str]] = {}
+    for answer in await client.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name) for name in names]):
+        for *_, name, entries in answer.resources:
+            configs[name] = {entry[0]: entry[1] for entry in entries}
+    return copies, configs
 
 
 def _state(topic: Topic, partitions: int | None, config: dict[str, str]) -> TopicState:

@@ -16,6 +16,8 @@ CAPACITY = ROOT / "docs" / "CAPACITY.md"
 API = ROOT / "docs" / "API.md"
 ALERTING = ROOT / "docs" / "ALERTING.md"
 DASHBOARDS = ROOT / "docs" / "DASHBOARDS.md"
+PRODUCERS = ROOT / "docs" / "PRODUCERS.md"
+OPERATIONS = ROOT / "docs" / "OPERATIONS.md"
 PROOF = ROOT / "docs" / "PROOF.md"
 GUIDES = (
     README,
@@ -26,6 +28,8 @@ GUIDES = (
     API,
     DASHBOARDS,
     ALERTING,
+    PRODUCERS,
+    OPERATIONS,
 )
 RECORDS = tuple(sorted((ROOT / "docs" / "adr").glob("*.md")))
 DOCUMENTS = (*GUIDES, ROOT / "CHANGELOG.md", PROOF, *RECORDS)
