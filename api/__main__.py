@@ -12,13 +12,12 @@ from types import FrameType
 from typing import NoReturn
 
 import structlog
-import uvicorn
 
 from api.app import create_app, resources, utc_now
 from api.beside import beside
-from api.parts import doors_of, parts_on, ports_of, upkeep_of
+from api.parts import console_of, doors_of, parts_on, ports_of, upkeep_of
 from api.pipeline import Pipeline
-from api.server import listen, served
+from api.server import Serving, listen, served
 from schemas.errors import SettingsRefused
 from schemas.secrets import Secret
 from schemas.settings import Settings
@@ -86,7 +85,7 @@ async def serve(settings: Settings, secrets: SecretSource, key: Secret | None, l
             beside("indicators", writer.run, last=writer.write),
             pipeline.running(),
         ):
-            await uvicorn.Server(served(app)).serve(sockets=[listening])
+            await Serving(served(console_of(parts, app, settings)), parts.stopping).serve(sockets=[listening])
     finally:
         pool.terminate()
 

@@ -41,6 +41,7 @@ from api.ledger import LedgerOfPartitions
 from api.maintenance import MaintenanceWindows
 from api.metrics import ApiMetrics
 from api.objectives import ObjectiveLevels
+from api.overview import OverviewOfAll
 from api.pattern_guard import PatternGuard
 from api.prometheus_source import POLICY, PROMETHEUS, PrometheusSource
 from api.routes import Resource, flatten
@@ -60,6 +61,7 @@ from streams.adapters.event_traces import EventTraces
 from streams.adapters.host_lists import HostList
 from streams.adapters.ledger import LedgerReads
 from streams.adapters.letter_searches import LetterSearches
+from streams.adapters.overview import OverviewReads
 from streams.adapters.rehearsals import Rehearsals
 from streams.adapters.replay_jobs import ReplayJobs
 from streams.adapters.replay_runner import ReplayRunner
@@ -86,6 +88,7 @@ class Ports:
     runner: ReplayRunner
     traces: EventTraces
     ledger: LedgerReads
+    overview: OverviewReads
     balance: Balance
     slo: SloReads
     maintenance: MaintenanceStore
@@ -116,6 +119,7 @@ def resources(ports: Ports) -> tuple[Resource, ...]:
         Slo(ports.slo, promised, metrics, ports.now),
         ObjectiveLevels(ports.slo, prometheus, promised, metrics, ports.now),
         MaintenanceWindows(ports.maintenance, ports.now),
+        OverviewOfAll(ports.overview, metrics, ports.now),
         MetricsSummary(ports.slo, metrics, ports.now),
         VersionInfo(),
         Rules(ports.rules, patterns, cursors, metrics),

@@ -41,6 +41,11 @@ class OneKey:
         same = hmac.compare_digest(presented.reveal().encode("latin-1", "replace"), self._key.reveal().encode())
         return HOLDER if same else None
 
+    async def again(self, name: str) -> Client | None:
+        """Whom `client_of` knew before, by the id of that client."""
+        known = DEVELOPMENT if self._key is None else HOLDER
+        return known if name == known.id else None
+
 
 DEVELOPMENT = Client("development", "development", ALL_SCOPES)
 HOLDER = Client("api-key", "holder of the API key", ALL_SCOPES)

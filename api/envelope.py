@@ -8,6 +8,7 @@ from time import perf_counter
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.compression import EVENTS
 from api.head import Head
 from api.metrics import NO_ROUTE, ApiMetrics
 from api.routes import ApiRoute, Found, Table
@@ -17,6 +18,7 @@ from streams.logs import IN_HAND
 _CORRELATION = re.compile(r"[\x21-\x7e]{1,64}")
 _SAFE = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
 """Where an answer says nothing else."""
+_EVENTS = EVENTS.encode()
 _SAFE_NAMES = [name for name, _ in _SAFE]
 
 
@@ -37,12 +39,13 @@ class Envelope:
         found = self.table.find(scope["path"])
         route = found.place.route(scope["method"]) if found else None
         scope["state"] = {**ids, "head": head, "found": found, "route": route}
-        started, status = perf_counter(), 500
+        started, status, took = perf_counter(), 500, None
 
         async def answer(message: Message) -> None:
-            nonlocal status
+            nonlocal status, took
             if message["type"] == "http.response.start":
                 status = message["status"]
+                took = perf_counter() - started if _lasts(message["headers"]) else None
                 message["headers"] = _with_ours(message["headers"], ids, _versions(scope["path"], found, route))
             await send(message)
 
@@ -51,7 +54,12 @@ class Envelope:
             await self._app(scope, receive, answer)
         finally:
             IN_HAND.reset(token)
-            self._metrics.answered(found.place.path if found else NO_ROUTE, status, perf_counter() - started)
+            self._metrics.answered(found.place.path if found else NO_ROUTE, status, took or perf_counter() - started)
+
+
+def _lasts(headers: RawHeaders) -> bool:
+    """Whether it goes on for as long as its reader looks on: how long that is says nothing of us."""
+    return any(name == b"content-type" and value.startswith(_EVENTS) for name, value in headers)
 
 
 def _with_ours(given: RawHeaders, ids: dict[str, str], versions: RawHeaders) -> RawHeaders:

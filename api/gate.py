@@ -47,15 +47,12 @@ class Gate:
         head: Head = scope["state"]["head"]
         found: Found | None = scope["state"]["found"]
         route: ApiRoute | None = scope["state"]["route"]
-        _check_size(scope)
-        _check_framing(head)
-        self._hosts.check(head)
-        _check_path(scope)
+        check_request(scope, head, self._hosts)
         self._check_version(scope["path"], found, asked_version(head, query))
         if needs_key(scope["path"], found, route):
             address = (scope.get("client") or ("",))[0]
             client = await identify(head, query, address, self._authenticator)
-            _check_scope(route, client)
+            check_scope(route, client)
             scope["state"]["client"] = client
         return await self._endpoint(request)
 
@@ -69,6 +66,14 @@ class Gate:
             raise Problem(ProblemType.VERSION, _offered(version))
 
 
+def check_request(scope: Scope, head: Head, hosts: Hosts) -> None:
+    """What any request must be, whoever sends it. Raises Problem."""
+    _check_size(scope)
+    _check_framing(head)
+    hosts.check(head)
+    _check_path(scope)
+
+
 def needs_key(path: str, found: Found | None, route: ApiRoute | None) -> bool:
     """What is no route below /api needs one too: without a key nobody learns what is there."""
     if found is None:
@@ -76,8 +81,8 @@ def needs_key(path: str, found: Found | None, route: ApiRoute | None) -> bool:
     return found.place.path not in PUBLIC if route is None else route.scope is not None
 
 
-def _check_scope(route: ApiRoute | None, client: Client) -> None:
-    """A method that is no route here (405, OPTIONS) tells nothing that needs a scope."""
+def check_scope(route: ApiRoute | None, client: Client) -> None:
+    """Raises Problem (403). A method that is no route here (405, OPTIONS) tells nothing that needs a scope."""
     if route is not None and route.scope is not None and route.scope not in client.scopes:
         raise Problem(ProblemType.FORBIDDEN, f"this key lacks the scope {route.scope.value}")
 

@@ -64,6 +64,17 @@ class KeyRing:
             self._failed(failure, key, caller)
             return None
         assert key is not None
+        return self._used(key)
+
+    async def again(self, name: str) -> Client | None:
+        """Whom a key stands for now that was presented before, by its id; None where it ended. Raises Unavailable."""
+        holder = await self._one_key.again(name) if self._one_key else None
+        if holder is not None or self._pepper is None:
+            return holder
+        stored = self._cache.fresh(name) or await self._cache.ask(name)
+        return self._used(stored.key) if stored is not None and stored.key.dead(self._now()) is None else None
+
+    def _used(self, key: ApiKey) -> Client:
         self.uses.note(key.id, self._now())
         return Client(key.client, key.name or key.client, key.scopes)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from functools import partial
 from secrets import token_bytes
@@ -10,7 +11,10 @@ import asyncpg
 
 from api.app import Doors, Ports, utc_now
 from api.circuit import Circuit
+from api.console.app import WithConsole, create_console
+from api.console.sessions import Sessions, session_key
 from api.cursors import Cursors
+from api.envelope import Envelope
 from api.guard import Guard
 from api.guarded_reads import POLICY, POSTGRESQL, WAIT_S, WAITING, GuardedReads
 from api.guarded_transactions import GuardedTransactions
@@ -36,6 +40,7 @@ from streams.adapters.indicators import PostgresIndicators
 from streams.adapters.ledger import LedgerReads
 from streams.adapters.letter_searches import LetterSearches
 from streams.adapters.maintenance import PostgresMaintenance
+from streams.adapters.overview import OverviewReads
 from streams.adapters.prometheus import Prometheus
 from streams.adapters.reads import PostgresReads
 from streams.adapters.rehearsals import Rehearsals
@@ -60,6 +65,10 @@ class Parts:
     ring: KeyRing
     writer: IndicatorWriter
     pepper: Secret | None
+    session_key: bytes
+    """Seals the cookies of the console."""
+    stopping: asyncio.Event
+    """Set when the server is told to stop."""
 
 
 def parts_on(pool: asyncpg.Pool, *, at_once: int, single: Secret | None, pepper: Secret | None) -> Parts:
@@ -81,6 +90,8 @@ def parts_on(pool: asyncpg.Pool, *, at_once: int, single: Secret | None, pepper:
         ring=KeyRing(keys, metrics, single=single, pepper=pepper, now=utc_now),
         writer=IndicatorWriter(book, PostgresIndicators(Transactions(pool))),
         pepper=pepper,
+        session_key=session_key(own_key(pepper, "console"), single),
+        stopping=asyncio.Event(),
     )
 
 
@@ -102,6 +113,7 @@ def ports_of(parts: Parts, pipeline: Pipeline, settings: Settings) -> Ports:
         traces=EventTraces(transactions, settings.kafka_bootstrap),
         ledger=LedgerReads(transactions),
         balance=pipeline.balance,
+        overview=OverviewReads(transactions),
         slo=PostgresSlo(transactions),
         maintenance=PostgresMaintenance(transactions),
         prometheus=Prometheus(settings.prometheus_url) if settings.prometheus_url else None,
@@ -113,7 +125,7 @@ def ports_of(parts: Parts, pipeline: Pipeline, settings: Settings) -> Ports:
         samples=AuditSamples(transactions),
         keys=parts.keys,
         answers=parts.answers,
-        cursors=Cursors(cursor_key(parts.pepper), utc_now),
+        cursors=Cursors(own_key(parts.pepper, "cursors"), utc_now),
         now=utc_now,
     )
 
@@ -130,6 +142,13 @@ def upkeep_of(parts: Parts) -> Upkeep:
     return Upkeep(parts.keys, parts.ring.book, parts.ring.uses, (parts.keys.forget_failures, parts.answers.forget))
 
 
-def cursor_key(pepper: Secret | None) -> bytes:
-    """The same in all processes that share a pepper; without one, cursors end with this process."""
-    return derived_key(pepper, "cursors") if pepper is not None else token_bytes()
+def console_of(parts: Parts, api: Envelope, settings: Settings) -> WithConsole:
+    """The API with the console over it."""
+    hosts = doors_of(parts, settings).hosts
+    sessions = Sessions(parts.ring, parts.session_key, utc_now)
+    return WithConsole(api, create_console(api.table, sessions, hosts, parts.metrics, parts.stopping))
+
+
+def own_key(pepper: Secret | None, purpose: str) -> bytes:
+    """The same in all processes that share a pepper; without one, what it seals ends with this process."""
+    return derived_key(pepper, purpose) if pepper is not None else token_bytes()

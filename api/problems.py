@@ -103,8 +103,13 @@ class Invalid(Problem):
 
 def answer_to(error: Exception, path: str, correlation_id: str) -> Response:
     """What the caller is told of what was raised; what is none of theirs goes to the log."""
+    return error_response(path, correlation_id, problem_of(error, path))
+
+
+def problem_of(error: Exception, path: str) -> Problem:
+    """What was raised as a problem of the caller's, or as one that he is told of without its reason."""
     words = next(WORDS[kind] for kind in type(error).__mro__ if kind in WORDS)
-    return error_response(path, correlation_id, words(error, path))
+    return words(error, path)
 
 
 def error_response(path: str, correlation_id: str, problem: Problem) -> Response:

@@ -36,7 +36,10 @@ PUBLIC = frozenset(
         "/problems/{slug}",
     }
 )
-"""The paths that need no key; every other route names its scope."""
+"""The paths of the API that need no key; every other route names its scope."""
+
+OPEN_PAGES = frozenset({"/ui/sign-in", "/ui/sign-out", "/ui/static/{name}"})
+"""What of the console is there for whom is not signed in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +91,7 @@ class ApiRoute:
     """What each of its answers says of its version."""
 
     def __post_init__(self) -> None:
-        if not isinstance(self.scope, Scope) and self.path not in PUBLIC:
+        if not isinstance(self.scope, Scope) and self.path not in PUBLIC | OPEN_PAGES:
             raise ValueError(f"{self.method} {self.path} declares no scope and is not in PUBLIC")
         if self.method not in ("GET", "POST", "PUT", "PATCH", "DELETE"):
             raise ValueError(

@@ -111,6 +111,7 @@ def _addresses(ports: dict[str, int]) -> dict[str, str]:
         "postgres": f"postgresql://mutt@127.0.0.1:{ports.get('postgres')}/mutt",
         "receiver": f"http://127.0.0.1:{ports.get('sink')}/stats",
         "api": f"http://127.0.0.1:{ports.get('api')}/ready",
+        "console": f"http://127.0.0.1:{ports.get('api')}/ui",
     }
 
 

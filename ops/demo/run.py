@@ -34,6 +34,7 @@ from ops.devstack.processes import end_pid, started_at
 from ops.devstack.stack import Stack
 from ops.prometheus.local import require_programs
 from schemas.errors import Refused
+from streams.adapters.secrets import API_KEY
 
 DRAWN_PER_SECOND = 4
 
@@ -216,7 +217,9 @@ def _stay(stack: Stack, console: Console, result: dict[str, Any]) -> None:
     """Shows the books and the addresses; returns at Ctrl-C."""
     show_books(console, result)
     settings = stack.settings
+    key = quote(str(stack.layout.secrets / API_KEY))
     for name, address in (
+        ("console", f"http://127.0.0.1:{stack.api_port}/ui   (sign in with the key: cat {key})"),
         ("API", f"http://127.0.0.1:{stack.api_port}/api/v1/audit-logs and /api/v1/slo, /health, /ready, /metrics"),
         ("receiver", f"http://127.0.0.1:{stack.sink_port}/stats"),
         ("Kafka", settings.kafka_bootstrap),

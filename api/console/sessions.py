@@ -1,0 +1,157 @@
+"""Sessions: who presented a valid key in the browser, kept in a sealed cookie; no table, and nothing to clean up."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import datetime as dt
+import hmac
+from dataclasses import dataclass
+from secrets import token_hex
+from typing import Protocol
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.auth import DEVELOPMENT, HOLDER, Authenticator
+from api.gate import Now
+from schemas.scopes import Client
+from schemas.secrets import Secret
+from streams.core.api_keys import parse_key
+
+IDLE = dt.timedelta(minutes=30)
+LONGEST = dt.timedelta(hours=12)
+RENEWED_AFTER = dt.timedelta(minutes=1)
+
+LOCAL_COOKIE = "mutt_console"
+COOKIE = "__Host-mutt_console"
+"""Browsers keep it for this host alone, and take it over TLS alone."""
+LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]"})
+
+_MAC_BYTES = 32
+_LONGEST_COOKIE = 1024
+
+
+class KeyHolders(Authenticator, Protocol):
+    """Knows clients by their keys, and knows them again."""
+
+    async def again(self, name: str) -> Client | None:
+        """The client whose key had this id, where it still opens. Raises Unavailable; the caller does not retry."""
+
+
+class Session(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """One browser. `name` is the id of a key, or of a client that needs no stored one; times are Unix seconds."""
+
+    id: str
+    name: str
+    born: int
+    seen: int
+
+
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """A session, and what its holder may do now."""
+
+    session: Session
+    client: Client
+
+
+class Sessions:
+    """A session ends when it was idle, is old, or its key ends; what it may do is what its key may do now."""
+
+    def __init__(self, keys: KeyHolders, key: bytes, now: Now) -> None:
+        self._keys = keys
+        self._key = key
+        self._now = now
+
+    async def enter(self, presented: Secret | None, address: str) -> Entered | None:
+        """A new session; None for a key that does not open. Raises Unavailable, Problem (429)."""
+        client = await self._keys.client_of(presented, address)
+        if client is None:
+            return None
+        at = int(self._now().timestamp())
+        return Entered(Session(token_hex(16), _name_of(client, presented), at, at), client)
+
+    async def of(self, request: Request) -> Entered | None:
+        """Whose request it is. Raises Unavailable."""
+        session = self._opened(request.cookies.get(cookie_name(request), ""))
+        if session is None or self._over(session):
+            return None
+        client = await self._keys.again(session.name)
+        return Entered(session, client) if client is not None else None
+
+    async def lasts(self, session: Session) -> bool:
+        """Whether what a session began to read may go on. Raises Unavailable."""
+        return not self._over(session) and await self._keys.again(session.name) is not None
+
+    def is_due(self, session: Session) -> bool:
+        """Whether its cookie should say again that it was not idle."""
+        return self._now().timestamp() - session.seen >= RENEWED_AFTER.total_seconds()
+
+    def keep(self, request: Request, response: Response, session: Session) -> None:
+        """Gives the browser the session, seen now."""
+        value = self._sealed(Session(session.id, session.name, session.born, int(self._now().timestamp())))
+        _set_cookie(request, response, value, int(LONGEST.total_seconds()))
+
+    def forget(self, request: Request, response: Response) -> None:
+        _set_cookie(request, response, "", 0)
+
+    def token(self, session: Session) -> str:
+        """What every form of this session carries, and no other site can know."""
+        return hmac.digest(self._key, b"form\0" + session.id.encode(), "sha256").hex()
+
+    def knows_token(self, session: Session, token: str) -> bool:
+        return hmac.compare_digest(self.token(session).encode(), token.encode("utf-8", "replace"))
+
+    def _over(self, session: Session) -> bool:
+        now = self._now().timestamp()
+        return now - session.seen >= IDLE.total_seconds() or now - session.born >= LONGEST.total_seconds()
+
+    def _sealed(self, session: Session) -> str:
+        content = msgspec.json.encode(session)
+        return base64.urlsafe_b64encode(self._mac(content) + content).decode().rstrip("=")
+
+    def _opened(self, text: str) -> Session | None:
+        try:
+            raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)) if len(text) <= _LONGEST_COOKIE else b""
+        except (binascii.Error, ValueError):
+            return None
+        mac, content = raw[:_MAC_BYTES], raw[_MAC_BYTES:]
+        if not hmac.compare_digest(mac, self._mac(content)):
+            return None
+        return msgspec.json.decode(content, type=Session)
+
+    def _mac(self, content: bytes) -> bytes:
+        return hmac.digest(self._key, b"session\0" + content, "sha256")
+
+
+def session_key(secret: bytes, single: Secret | None) -> bytes:
+    """What seals cookies: another one once the single key of the secrets is changed."""
+    return hmac.digest(secret, b"mutt console\0" + (single.reveal().encode() if single else b""), "sha256")
+
+
+def is_local(request: Request) -> bool:
+    """Whether the browser asks its own machine, where there is no TLS and no way to listen."""
+    host = request.headers.get("host", "")
+    name = host[: host.rindex("]") + 1] if host.startswith("[") and "]" in host else host.partition(":")[0]
+    return name.lower() in LOCAL_HOSTS
+
+
+def cookie_name(request: Request) -> str:
+    return LOCAL_COOKIE if is_local(request) else COOKIE
+
+
+def _set_cookie(request: Request, response: Response, value: str, age_s: int) -> None:
+    local = is_local(request)
+    response.set_cookie(
+        cookie_name(request), value, max_age=age_s, path="/", secure=not local, httponly=True, samesite="strict"
+    )
+
+
+def _name_of(client: Client, presented: Secret | None) -> str:
+    if client in (DEVELOPMENT, HOLDER) or presented is None:
+        return client.id
+    parsed = parse_key(presented.reveal())
+    assert parsed is not None
+    return parsed.id

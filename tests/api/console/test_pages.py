@@ -1,0 +1,105 @@
+"""What pages show of strangers' text: all of it, and only as text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from api.console.levels import chart
+from api.console.rendering import STATIC, exact, moment, seen
+from api.console.tiles import parts
+from tests.api.console.canned import KEY, World
+from tests.api.console.desk import read
+
+HOSTILE = (
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "'-alert(1)-'",
+    "</textarea><svg/onload=alert(1)>",
+    "javascript:alert(1)",
+    "{{ 7 * 7 }}{% raw %}",
+    "\x1b[31mred\x1b[0m",
+    "a\u202eexe.gpj",
+    "\x00\x07\x7f\x85",
+    "&lt;b&gt;",
+    "x" * 65536,
+)
+
+EVENT: dict[str, Any] = {
+    "event_id": "mutt.ingest.raw:0:1", "broker_time": "2026-09-01T11:00:00Z", "hostname": "core-1",
+    "disposition": "alerted", "rule_id": 7, "team": "netops", "message": "m",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+async def test_an_events_text_is_only_text(text: str) -> None:
+    row = EVENT | {"message": text, "hostname": text[:255], "team": text[:255]}
+    trace: dict[str, Any] = {
+        "event_id": EVENT["event_id"], "verdict": text, "record": {"in_kafka": True, "value": {"text": text}},
+        "progress": None, "ledger": [{"ruleset_digest": text}], "audit": [row | {"raw": {"text": text}}],
+        "rules": [{"rule_id": 7, "match_string": text}], "alerts": [{"id": "x", "payload": {"description": text}}],
+        "dead_letters": [{"id": text[:30], "detail": text}], "replays": [], "replayed_as": [],
+    }  # fmt: skip
+    world = World({"/api/v2/audit-logs": {"items": [row], "next": None}, "/api/v2/events/{id}/trace": trace})
+    desk = world.desk()
+    await desk.sign_in(KEY)
+    for path in (
+        "/ui/events",
+        "/ui/events?hostname=" + "%22%3E%3Cscript%3Ealert(1)%3C%2Fscript%3E",
+        "/ui/events/x?record=true",
+    ):
+        page = await desk.page(path)  # in which nothing runs, or leads elsewhere
+        assert not set(page) & set("\x1b\u202e\x00\x07\x7f\x85")
+        found = read(page)
+        assert not {"img", "svg", "b"} & set(found.tags)
+        assert any(seen(text) in one for one in found.texts)
+
+
+def test_what_cannot_be_seen_is_named() -> None:
+    assert seen("a\x1b\x00\t\n\x7f\u202e\u200b\u2028é中") == "".join(
+        ("a\u241b\u2400\t\n\u2421", *(f"\u2039U+{code}\u203a" for code in ("202E", "200B", "2028")), "é中")
+    )
+
+
+def test_what_is_sent_back_is_not_changed() -> None:
+    assert str(exact('a\u200b"<')) == "a\u200b&#34;&lt;"
+    assert str(exact(None)) == ""
+
+
+def test_times_are_in_utc_for_whom_has_no_script() -> None:
+    told = str(moment("2026-03-01T13:00:00+01:00"))
+    assert told == '<time datetime="2026-03-01T12:00:00.000+00:00">2026-03-01 12:00:00 UTC</time>'
+    assert "never" in str(moment(None))
+
+
+def test_the_parts_of_the_bar_lie_side_by_side() -> None:
+    assert parts({"a": 1, "b": 0, "c": 3}) == {"a": (0.0, 250.0), "b": (250.0, 0.0), "c": (250.0, 750.0)}
+    assert parts({"a": 0}) == {"a": (0.0, 0.0)}
+
+
+def test_what_every_page_loads_is_small() -> None:
+    """First page: at most 100 kB, and these are most of it."""
+    assert sum(file.stat().st_size for file in STATIC.iterdir()) < 40_000
+
+
+def test_a_chart_has_no_line_where_nothing_was_measured() -> None:
+    rates = [1.0, 4.0, None, 0.0, None]
+    drawn = chart([{"burn_rate": rate} for rate in rates])
+    assert drawn == {"lines": ["0.0,60.0 150.0,0.0", "450.0,80.0 452.0,80.0"], "top": 4.0, "one": 60.0}
+    assert chart([]) == {"lines": [], "top": 2.0, "one": 40.0}
+
+
+async def test_a_wrong_filter_is_told_where_it_stands_and_the_form_keeps_it() -> None:
+    desk = World().desk()
+    await desk.sign_in(KEY)
+    page = await desk.page("/ui/events?since=yesterday")
+    assert 'value="yesterday"' in page
+
+
+async def test_a_short_page_says_that_older_ones_may_fit() -> None:
+    desk = World({"/api/v2/audit-logs": {"items": [], "next": "abc"}}).desk()
+    await desk.sign_in(KEY)
+    page = await desk.page("/ui/events?q=x&hostname=&cursor=begin")
+    assert 'href="/ui/events?q=x&amp;cursor=abc">look further' in page
+    assert 'href="/ui/events?q=x">First page' in page

@@ -1,0 +1,245 @@
+"""The console on the real database: every page, and every change that one makes there, as the API makes it."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import re
+import signal
+from collections.abc import AsyncIterator
+
+import httpx2
+import pytest_asyncio
+from msgspec.structs import replace
+
+from api.app import utc_now
+from ops.devstack.layout import free_port
+from streams.adapters.dead_letters import DeadLetters
+from streams.adapters.secrets import API_KEY
+from tests.api.conformance import check_answer
+from tests.api.console.desk import Desk, hidden_fields, read
+from tests.builders import dead_letter
+from tests.integration.api_process import process
+from tests.integration.conftest import Database
+from tests.integration.consoles import api_on, console_on, store_event
+
+RULE = {
+    "match_type": "contains", "match_string": "link down", "severity_match": "exact", "priority": "100",
+    "prod_handling": "Page_only", "dev_handling": "Log_only", "mode": "active", "is_active": "true",
+}  # fmt: skip
+NEW = "/ui/rules/new"
+EVIL = '"><script>alert(1)</script>\x1b[31m'
+
+
+@pytest_asyncio.fixture
+async def desk(database: Database) -> AsyncIterator[Desk]:
+    desk = console_on(database)
+    await desk.sign_in()
+    yield desk
+
+
+async def test_every_page_of_an_empty_system_says_so(desk: Desk) -> None:
+    for path, words in (
+        ("/ui", "everything is taken"),
+        ("/ui/events", "There are no audited events"),
+        ("/ui/alerts?state=pending", "All alerts"),
+        ("/ui/rules", "There are no rules"),
+        ("/ui/dead-letters", "There are no dead letters"),
+        ("/ui/jobs", "There are no jobs"),
+        ("/ui/slo", "No traffic in"),
+        ("/ui/ledger", "No partition was read yet"),
+        ("/ui/config", "alerter_queue_warn_threshold"),
+        ("/ui/config/ingest_paused", "It was never changed"),
+        ("/ui/changes", "There are no changes"),
+        (NEW, "New rule"),
+        ("/ui/dead-letters/replay", "Replay dead letters"),
+    ):
+        assert words in await desk.page(path)
+    for path in (
+        "/ui/rules/7",
+        "/ui/rules/7/edit",
+        "/ui/config/nothing",
+        "/ui/changes/9",
+        "/ui/events/x",
+        "/ui/events/x:0:1",
+        "/ui/jobs/00000000-0000-4000-8000-000000000000",
+    ):
+        await desk.page(path, 404)
+
+
+async def test_the_overview_has_the_numbers_of_the_ledger(desk: Desk, database: Database) -> None:
+    pool, minute = database.pool, utc_now().replace(second=0, microsecond=0)
+    await pool.execute(
+        "INSERT INTO partition_progress (topic, partition, next_offset, halted_at, halted_reason)"
+        " VALUES ('mutt.ingest.raw', 0, 160, NULL, NULL), ('mutt.ingest.raw', 1, 5, now(), $1)",
+        EVIL,
+    )
+    for first, at in ((0, minute - dt.timedelta(hours=2)), (100, minute - dt.timedelta(minutes=30)), (150, minute)):
+        await pool.execute(
+            "INSERT INTO ledger (topic, partition, epoch, first_offset, next_offset, minute, ruleset_version,"
+            " ruleset_digest, alerted, logged, unhandled, rejected, missing)"
+            " VALUES ('mutt.ingest.raw', 0, 0, $1::bigint, $1::bigint + 10, $2, 1, 'x', 4, 3, 1, 1, 1)",
+            first,
+            at,
+        )
+    await DeadLetters(pool).insert_absent([dead_letter(), dead_letter()], utc_now())
+    page = await desk.page("/ui")
+    values = dict(re.findall(r'data-value="([^"]+)">([^<]*)<', page))
+    assert values | {"received": "18", "matched": "14", "alerted": "8", "delivered": "0"} == values
+    assert values | {"ended-unhandled": "2", "ended-missing": "2", "paused": "1", "letters": "2"} == values
+    assert "an operator must act" in page
+    api, _ = api_on(database)
+    answer = await Desk(api).client.get("/api/v2/overview")
+    check_answer(api.table, answer)
+    assert answer.json()["dead_letters"] == {"shed": 2}
+    assert "script>alert(1)" in "".join(read(page).texts)
+
+
+async def test_an_event_is_found_and_told_whole(desk: Desk, database: Database) -> None:
+    await store_event(database, 1)
+    await store_event(database, 2, hostname=EVIL, message=EVIL, disposition="alerted", rule_id=3)
+    found = read(await desk.page("/ui/events?q=script"))
+    assert any('"><script>alert(1)</script>\u241b[31m' in one for one in found.texts)
+    page = await desk.page("/ui/events?disposition=logged&hostname=core-1")
+    assert page.count("/ui/events/mutt.ingest.syslog:0:1") == 1
+    assert "no whole number" not in page
+    assert "rule_id must be a whole number" in await desk.page("/ui/events?rule_id=x")
+    whole = await desk.page("/ui/events/mutt.ingest.syslog:0:1")
+    assert "2026-03-01T12:00:00Z" in whole
+    assert "link down on ge-0/0/1" in whole
+
+
+async def test_a_rule_is_tried_then_saved_then_undone(desk: Desk, database: Database) -> None:
+    await store_event(database, 1)
+    tried = await desk.fill(NEW, NEW, 200, **RULE, lines="<187>Mar  1 12:00:00 core-1 ifmgr: link down", do="try")
+    text = "".join(read(tried.text).texts)
+    assert "unhandled" in text
+    assert "alerted by this rule, Page_only" in text
+    assert "Of the 1 events audited last" in text
+    assert "There are no rules" in await desk.page("/ui/rules")
+    saved = await desk.fill(NEW, NEW, **RULE, reason="new site", do="save")
+    assert saved.headers["location"] == "/ui/rules/1?saved=1"
+    edit = "/ui/rules/1/edit"
+    await desk.fill(edit, edit, **RULE | {"priority": "7", "is_active": ""}, do="save")
+    page = await desk.page("/ui/rules/1?saved=1")
+    assert "new site" in page
+    changes = re.findall(
+        r"<td>(\w+)</td><td class=\"before\">\s*([^\s<]+)\s*</td><td class=\"after\">\s*([^\s<]+)", page
+    )
+    assert ("priority", "100", "7") in changes
+    assert ("is_active", "True", "False") in changes
+    await desk.fill("/ui/rules/1", "/ui/rules/1/restore")
+    assert re.search(r"<dt>priority</dt><dd>\s*100", await desk.page("/ui/rules/1"))
+    await desk.fill("/ui/rules/1", "/ui/rules/1/retire", reason="gone")
+    retired = await desk.page("/ui/rules/1")
+    assert "Retired" in retired
+    assert "/ui/rules/1/edit" not in retired
+    audit = await desk.page("/ui/changes?table=alert_rules")
+    assert audit.count("/ui/rules/1") == 4
+    first = re.findall(r"/ui/changes/(\d+)", audit)[0]
+    assert "gone" in await desk.page(f"/ui/changes/{first}")
+
+
+async def test_a_rule_sent_twice_is_made_once(desk: Desk) -> None:
+    form = hidden_fields(await desk.page(NEW), NEW) | RULE | {"do": "save"}
+    places = [(await desk.send(NEW, form)).headers["location"] for _ in range(2)]
+    assert places == ["/ui/rules/1?saved=1"] * 2
+    assert (await desk.page("/ui/rules")).count(">rule ") == 1
+
+
+async def test_a_wrong_rule_is_told_at_its_fields_and_nothing_typed_is_lost(desk: Desk) -> None:
+    wrong = RULE | {"match_type": "regex", "match_string": "a(?<=b\u200b", "priority": "much"}
+    for do in ("try", "save"):
+        answer = await desk.fill(NEW, NEW, 422, **wrong, description=EVIL[:-5], do=do)
+        assert 'id="fault-priority"' in answer.text
+        assert 'value="a(?&lt;=b\u200b"' in answer.text
+    answer = await desk.fill(NEW, NEW, 422, **wrong | {"priority": "1"}, do="try")
+    assert 'aria-describedby="fault-match_string"' in answer.text
+
+
+async def test_of_two_who_edit_the_second_sees_what_the_first_did(desk: Desk) -> None:
+    await desk.fill(NEW, NEW, **RULE, do="save")
+    edit = "/ui/rules/1/edit"
+    seen_by_both = hidden_fields(await desk.page(edit), edit)
+    await desk.send(edit, seen_by_both | RULE | {"priority": "7", "reason": "first", "do": "save"})
+    conflict = await desk.send(edit, seen_by_both | RULE | {"match_string": EVIL[:-5], "do": "save"})
+    assert conflict.status_code == 409
+    text = "".join(read(conflict.text).texts)
+    assert "You began with version 1; it is version 2 by now" in text
+    assert "first" in text
+    again = await desk.send(edit, hidden_fields(conflict.text, edit) | {"do": "save"})
+    assert again.headers["location"] == "/ui/rules/1?saved=1"
+    assert "script>" in "".join(read(await desk.page("/ui/rules/1")).texts)
+    stale = await desk.send("/ui/rules/1/retire", {"token": seen_by_both["token"], "version": "1"})
+    assert (stale.status_code, "changed meanwhile" in stale.text) == (412, True)
+
+
+async def test_a_form_without_its_token_changes_nothing(desk: Desk) -> None:
+    fields = hidden_fields(await desk.page(NEW), NEW) | RULE | {"do": "save"}
+    for token in ("", "0" * 64, "é"):
+        assert (await desk.send(NEW, fields | {"token": token})).status_code == 403
+    assert (await desk.send(NEW, fields, Origin="http://evil.example")).status_code == 403
+    assert (await desk.send("/ui/rules/1/retire", {"token": fields["token"], "version": "x"})).status_code == 400
+    await desk.send("/ui/sign-out", fields)
+    assert (await desk.send(NEW, fields)).status_code == 401
+    await desk.sign_in()
+    assert (await desk.send(NEW, fields)).status_code == 403  # of another session
+    assert "There are no rules" in await desk.page("/ui/rules")
+
+
+async def test_a_key_is_changed_with_its_reason_and_goes_back(desk: Desk) -> None:
+    path = "/ui/config/moog_rate_limit"
+    stale = hidden_fields(await desk.page(path), path)
+    assert (
+        (await desk.fill(path, path, value="33", reason="they asked", do="set")).headers["location"].endswith("saved=1")
+    )
+    page = await desk.page(path)
+    assert "they asked" in page
+    for value, words in (("much", "33"), ("0", "moog_rate_limit")):
+        refused = await desk.fill(path, path, 422, value=value, do="set")
+        assert words in refused.text
+        assert f'value="{value}"' in refused.text
+    assert "Not changed" in (await desk.send(path, stale | {"value": "34", "do": "set"})).text
+    await desk.fill(path, path, do="reset")
+    assert "it has its default" in await desk.page(path)
+    warn, shed = "/ui/config/alerter_queue_warn_threshold", "/ui/config/alerter_queue_shed_threshold"
+    await desk.fill(warn, warn, value="500", do="set")
+    await desk.fill(shed, shed, value="900", do="set")
+    assert "must be below" in (await desk.fill(warn, warn, 409, do="reset")).text
+
+
+async def test_letters_are_looked_at_and_replayed_as_a_job(desk: Desk, database: Database) -> None:
+    letters = [dead_letter(value=EVIL.encode()), dead_letter(value=b"\xff\x00")]
+    await DeadLetters(database.pool).insert_absent(letters, utc_now())
+    assert (await desk.page("/ui/dead-letters?state=open")).count('href="/ui/dead-letters/') == 3
+    assert "ff 00" in await desk.page(f"/ui/dead-letters/{letters[1].id}")
+    whole = read(await desk.page(f"/ui/dead-letters/{letters[0].id}"))
+    assert any("script>alert(1)" in one for one in whole.texts)
+    path = "/ui/dead-letters/replay"
+    assert "must narrow" in (await desk.fill(path, path, 422, do="try")).text
+    assert "/limit" in (await desk.fill(path, path, 422, ids=str(letters[0].id), limit="all", do="try")).text
+    tried = await desk.fill(path, path, 200, ids=str(letters[0].id), reason="mended", do="try")
+    assert "would be sent" in tried.text
+    begun = await desk.send(path, hidden_fields(tried.text, path) | {"ids": str(letters[0].id), "do": "replay"})
+    job = await desk.client.get(begun.headers["location"])
+    assert (job.status_code, job.headers["refresh"]) == (200, "2")
+    assert begun.headers["location"] in await desk.page("/ui/jobs")
+
+
+async def test_a_server_that_is_told_to_stop_does_not_wait_for_who_looks_on(database: Database) -> None:
+    """The stream of the overview lasts for minutes, but for no stop."""
+    settings = replace(database.settings, api_port=free_port())
+    key = database.secrets.get(API_KEY)
+    assert key is not None
+    with process(settings) as (port, child):
+        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+            origin = {"Origin": f"http://127.0.0.1:{port}"}
+            assert (await client.post("/ui/sign-in", data={"key": key.reveal()}, headers=origin)).status_code == 303
+            async with client.stream("GET", "/ui/live") as told:
+                lines = told.aiter_lines()
+                while not (await anext(lines)).startswith("event: values"):
+                    pass
+                child.send_signal(signal.SIGTERM)
+                async for _ in lines:
+                    pass
+            assert await asyncio.to_thread(child.wait, 30) == 0

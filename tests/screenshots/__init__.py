@@ -1,0 +1,1 @@
+"""Pictures of the console, taken from a stack that runs."""
