@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from secrets import token_bytes
@@ -21,7 +22,7 @@ from api.metrics import ApiMetrics
 from api.pipeline import Pipeline
 from api.turns import Turns
 from api.upkeep import Upkeep
-from schemas.secrets import Secret
+from schemas.secrets import LiveSecrets
 from schemas.settings import Settings
 from schemas.slo import Component
 from streams.adapters.api_keys import KeyStore
@@ -59,11 +60,11 @@ class Parts:
     answers: IdempotencyKeys
     ring: KeyRing
     writer: IndicatorWriter
-    pepper: Secret | None
+    peppers: LiveSecrets
 
 
-def parts_on(pool: asyncpg.Pool, *, at_once: int, single: Secret | None, pepper: Secret | None) -> Parts:
-    """On this pool of `at_once` connections; `single` is the one key of the secrets."""
+def parts_on(pool: asyncpg.Pool, *, at_once: int, single: LiveSecrets, peppers: LiveSecrets) -> Parts:
+    """On this pool of `at_once` connections; `single` is the one key of the secrets, or two."""
     book = IndicatorBook()
     metrics = ApiMetrics(
         judged=lambda good: book.count(Component.API, utc_now(), good=int(good), total=1),
@@ -71,16 +72,16 @@ def parts_on(pool: asyncpg.Pool, *, at_once: int, single: Secret | None, pepper:
     )
     guard = Guard(Circuit(POSTGRESQL, POLICY, metrics), Turns(at_once, waiting=WAITING, within_s=WAIT_S))
     transactions = GuardedTransactions(pool, guard)
-    keys = KeyStore(transactions, pepper)
+    keys = KeyStore(transactions, peppers)
     return Parts(
         metrics=metrics,
         reads=GuardedReads(PostgresReads(pool), guard),
         transactions=transactions,
         keys=keys,
         answers=IdempotencyKeys(transactions),
-        ring=KeyRing(keys, metrics, single=single, pepper=pepper, now=utc_now),
+        ring=KeyRing(keys, metrics, single=single, peppers=peppers, now=utc_now),
         writer=IndicatorWriter(book, PostgresIndicators(Transactions(pool))),
-        pepper=pepper,
+        peppers=peppers,
     )
 
 
@@ -113,7 +114,7 @@ def ports_of(parts: Parts, pipeline: Pipeline, settings: Settings) -> Ports:
         samples=AuditSamples(transactions),
         keys=parts.keys,
         answers=parts.answers,
-        cursors=Cursors(cursor_key(parts.pepper), utc_now),
+        cursors=Cursors(cursor_keys(parts.peppers), utc_now),
         now=utc_now,
     )
 
@@ -127,9 +128,11 @@ def doors_of(parts: Parts, settings: Settings) -> Doors:
 
 
 def upkeep_of(parts: Parts) -> Upkeep:
-    return Upkeep(parts.keys, parts.ring.book, parts.ring.uses, (parts.keys.forget_failures, parts.answers.forget))
+    forgets = (parts.keys.forget_failures, parts.answers.forget)
+    return Upkeep(parts.keys, parts.ring.book, parts.ring.uses, forgets, hashes=parts.ring.hashes)
 
 
-def cursor_key(pepper: Secret | None) -> bytes:
+def cursor_keys(peppers: LiveSecrets) -> Callable[[], tuple[bytes, ...]]:
     """The same in all processes that share a pepper; without one, cursors end with this process."""
-    return derived_key(pepper, "cursors") if pepper is not None else token_bytes()
+    own = token_bytes()
+    return lambda: tuple(derived_key(pepper, "cursors") for pepper in peppers()) or (own,)

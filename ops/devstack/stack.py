@@ -20,8 +20,8 @@ from ops.devstack.kafka import Kafka
 from ops.devstack.layout import Layout, free_port
 from ops.devstack.postgres import Postgres
 from ops.devstack.processes import Child, spawn, started_at, wait_until
+from schemas.secret_names import API_KEY, API_PEPPER, DB_PASSWORD, WEBHOOK_SIGNING, WEBHOOK_TOKEN
 from schemas.settings import Settings
-from streams.adapters.secrets import API_KEY, API_PEPPER, DB_PASSWORD, WEBHOOK_SIGNING, WEBHOOK_TOKEN
 
 WORKERS = ("match-1", "match-2", "forward-1", "dead-letters-1")
 

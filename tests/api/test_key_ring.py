@@ -48,8 +48,8 @@ class Ring:
         self.ring = KeyRing(
             self.keys,
             self.metrics,
-            single=self.single,
-            pepper=self.pepper,
+            single=lambda: (self.single,) if self.single else (),
+            peppers=lambda: (self.pepper,) if self.pepper else (),
             now=lambda: self.now,
             clock=lambda: self.clock,
         )

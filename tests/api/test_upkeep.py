@@ -48,7 +48,7 @@ class Notes:
 
 async def test_uses_and_failures_wait_for_a_store_that_is_away() -> None:
     notes, book, uses = Notes(), FailureBook(), KeyUses()
-    upkeep = Upkeep(notes, book, uses, ())
+    upkeep = Upkeep(notes, book, uses, (), hashes={})
     notes.away = True
     uses.note("key", NOON)
     book.add("192.0.2.7", None, Failure.UNKNOWN, NOON)
@@ -64,7 +64,7 @@ async def test_uses_and_failures_wait_for_a_store_that_is_away() -> None:
 
 async def test_a_use_is_written_once_a_minute() -> None:
     notes, uses = Notes(), KeyUses()
-    upkeep = Upkeep(notes, FailureBook(), uses, ())
+    upkeep = Upkeep(notes, FailureBook(), uses, (), hashes={})
     for later in (dt.timedelta(0), EVERY / 2, EVERY):
         uses.note("key", NOON + later)
         await upkeep.write()
@@ -73,13 +73,13 @@ async def test_a_use_is_written_once_a_minute() -> None:
 
 async def test_what_is_past_its_time_goes_in_steps() -> None:
     notes = Notes(past=AT_ONCE * 2 + 1)
-    await Upkeep(notes, FailureBook(), KeyUses(), (notes.forget,)).forget()
+    await Upkeep(notes, FailureBook(), KeyUses(), (notes.forget,), hashes={}).forget()
     assert notes.steps == [AT_ONCE, AT_ONCE, 1]
 
 
 async def test_a_process_that_ends_writes_a_last_time() -> None:
     notes, book = Notes(), FailureBook()
-    upkeep = Upkeep(notes, book, KeyUses(), (notes.forget,))
+    upkeep = Upkeep(notes, book, KeyUses(), (notes.forget,), hashes={})
     async with beside("upkeep", upkeep.run, last=upkeep.write):
         book.add("192.0.2.7", None, Failure.WRONG, NOON)
     assert [row.reason for row in notes.failures] == [Failure.WRONG]

@@ -21,11 +21,12 @@ from msgspec.structs import replace
 from ops.devstack.processes import Child
 from ops.devstack.provision import create_database
 from ops.devstack.stack import Stack
+from schemas.secret_names import DB_PASSWORD
 from schemas.settings import Settings
 from schemas.topics import TOPICS, Topic
 from streams.adapters.database import connect, create_pool
 from streams.adapters.migrations import migrate
-from streams.adapters.secrets import DB_PASSWORD, FileSecrets
+from streams.adapters.secrets import FileSecrets
 from tests.integration.burial import bury
 from tests.programs import Surroundings, start_module
 

@@ -40,13 +40,13 @@ def wanted(client: str = "grafana", **changes: Any) -> WantedKey:
 
 @pytest.fixture
 def keys(database: Database) -> KeyStore:
-    return KeyStore(Transactions(database.pool), PEPPER)
+    return KeyStore(Transactions(database.pool), lambda: (PEPPER,))
 
 
 async def opens(keys: KeyStore, made: MadeKey) -> Failure | None:
     presented = parse_key(made.text.reveal())
     assert presented is not None
-    return judge(presented, await keys.find(presented.id), PEPPER, now())
+    return judge(presented, await keys.find(presented.id), (PEPPER,), now())
 
 
 async def test_the_life_of_a_key_and_its_audit(database: Database, keys: KeyStore) -> None:

@@ -17,9 +17,10 @@ from msgspec.structs import replace
 from ops.devstack.layout import free_port
 from ops.devstack.processes import wait_until
 from schemas.scopes import Scope
+from schemas.secret_names import API_PEPPER
 from schemas.topics import TOPICS
 from streams.adapters.api_keys import KeyStore
-from streams.adapters.secrets import pepper_of
+from streams.adapters.secrets import live
 from streams.adapters.transactions import Transactions
 from streams.core.api_keys import WantedKey
 from streams.core.authors import Author
@@ -41,7 +42,7 @@ async def secrets(system: System) -> dict[str, bytes]:
     found = {path.name: path.read_bytes().strip() for path in system.stack.layout.secrets.iterdir()}
     assert len(found) >= 5
     assert min(map(len, found.values())) > 16
-    store = KeyStore(Transactions(system.database.pool), pepper_of(system.database.secrets))
+    store = KeyStore(Transactions(system.database.pool), live(system.database.secrets, API_PEPPER))
     made = await store.create(WantedKey("grafana", frozenset({Scope.EVENTS_READ})), Author("cli:ann"))
     return found | {STORED: made.text.reveal().rpartition("_")[2].encode(), "": made.text.reveal().encode()}
 

@@ -9,11 +9,12 @@ from typing import Any
 import asyncpg
 
 from schemas.errors import StoreUnavailable
+from schemas.secret_names import DB_PASSWORD
 from schemas.settings import Settings
 from streams import match_role
 from streams.adapters.config_store import Change, ConfigStore
 from streams.adapters.database import connect
-from streams.adapters.secrets import DB_PASSWORD, SecretSource
+from streams.adapters.secrets import SecretSource
 from streams.core.authors import Author
 from tests.planted.patches import Collection, Patches
 

@@ -17,8 +17,8 @@ from standardwebhooks import Webhook
 from yarl import URL
 
 from schemas.errors import SettingsRefused
+from schemas.secret_names import WEBHOOK_SIGNING, WEBHOOK_TOKEN
 from schemas.secrets import Secret
-from streams.adapters.secrets import WEBHOOK_SIGNING, WEBHOOK_TOKEN
 from streams.adapters.webhook import ANSWER_LIMIT, WebhookSink, fault_of, receiver_url
 from streams.clock import SystemClock
 from streams.core.delivery import Answer, Fault
