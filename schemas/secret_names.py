@@ -10,6 +10,8 @@ DB_USER = "DB_USER_CURRENT"
 DB_PASSWORD = "DB_PASS_CURRENT"
 DB_USER_NEXT = "DB_USER_NEXT"
 DB_PASSWORD_NEXT = "DB_PASS_NEXT"
+DB_NEXT_IS = "DB_NEXT_IS"
+"""No secret: whether the next login is coming or leaving, written by `mutt secrets rotate-db`."""
 WEBHOOK_TOKEN = "MOOG_API_KEY"
 WEBHOOK_SIGNING = "WEBHOOK_SIGNING_SECRET"
 WEBHOOK_SIGNING_NEXT = "WEBHOOK_SIGNING_SECRET_NEXT"
@@ -68,7 +70,7 @@ def database_group(role: DatabaseRole) -> SecretGroup:
     return SecretGroup(
         f"database/{role}",
         required=(DB_PASSWORD,),
-        optional=(DB_USER, DB_USER_NEXT, DB_PASSWORD_NEXT),
+        optional=(DB_USER, DB_USER_NEXT, DB_PASSWORD_NEXT, DB_NEXT_IS),
         pairs=((DB_USER_NEXT, DB_PASSWORD_NEXT), (DB_PASSWORD_NEXT, DB_USER_NEXT)),
     )
 

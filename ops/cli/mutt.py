@@ -4,7 +4,23 @@ from __future__ import annotations
 
 import typer
 
-from ops.cli import api, config, dlq, keys, ledger, migrate, parse, pauses, rules, slo, snmp, topics, trace, worker
+from ops.cli import (
+    api,
+    config,
+    dlq,
+    keys,
+    ledger,
+    migrate,
+    parse,
+    pauses,
+    rules,
+    secrets,
+    slo,
+    snmp,
+    topics,
+    trace,
+    worker,
+)
 from ops.cli.exits import EPILOG, run
 
 app = typer.Typer(
@@ -22,6 +38,7 @@ app.add_typer(ledger.app, name="ledger")
 app.add_typer(config.app, name="config")
 app.add_typer(slo.app, name="slo")
 app.add_typer(keys.app, name="keys")
+app.add_typer(secrets.app, name="secrets")
 app.add_typer(api.app, name="api")
 app.command("migrate")(migrate.migrate)
 app.command("trace")(trace.trace)

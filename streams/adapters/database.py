@@ -9,6 +9,7 @@ from typing import Any
 import asyncpg
 
 from schemas.secret_names import DB_PASSWORD, DB_PASSWORD_NEXT, DB_USER, DB_USER_NEXT
+from schemas.secrets import Secret
 from schemas.settings import Settings
 from streams.adapters.secrets import SecretSource
 
@@ -43,6 +44,11 @@ def logins(secrets: SecretSource) -> list[dict[str, str | None]]:
 async def connect(settings: Settings, secrets: SecretSource) -> asyncpg.Connection:
     """One connection. Raises OSError or asyncpg.PostgresError when the server cannot be reached or refuses."""
     return await _log_in(secrets, **_options(settings))
+
+
+async def connect_as(settings: Settings, user: str, password: Secret) -> asyncpg.Connection:
+    """The same with one login alone."""
+    return await asyncpg.connect(**_options(settings) | {"user": user, "password": password.reveal()})
 
 
 async def _log_in(secrets: SecretSource, *args: Any, **options: Any) -> asyncpg.Connection:

@@ -97,6 +97,11 @@ class FileSecrets:
         """They never change."""
 
 
+def read_all(folder: Path) -> dict[str, str]:
+    """What the files hold, by name, unjudged. Raises SettingsRefused."""
+    return {path.name: _text(path) for path in _look(folder)}
+
+
 def _look(folder: Path) -> list[Path]:
     """The files. Raises SettingsRefused."""
     if not folder.is_dir():

@@ -36,7 +36,7 @@ class TokenFile:
         self._path = path
 
     def __call__(self, client: VaultClient) -> Lease:
-        return client.adopt(_secret_in(self._path))
+        return client.adopt(secret_in(self._path))
 
 
 class AppRole:
@@ -53,7 +53,7 @@ class AppRole:
         self._unwrapped: tuple[str, Secret] | None = None
 
     def __call__(self, client: VaultClient) -> Lease:
-        held = _secret_in(self._path)
+        held = secret_in(self._path)
         return client.login(self._role_id, self._unwrap(client, held) if self._wrapped else held)
 
     def _unwrap(self, client: VaultClient, wrapping: Secret) -> Secret:
@@ -143,7 +143,7 @@ def login_of(settings: Settings) -> Login | str:
     return "VAULT_ADDR needs either VAULT_ROLE_ID with VAULT_SECRET_ID_FILE, or MUTT_VAULT_TOKEN_FILE"
 
 
-def _secret_in(path: str) -> Secret:
+def secret_in(path: str) -> Secret:
     """A file's text. Raises SecretsUnavailable, also where others could read it."""
     file = Path(path)
     try:

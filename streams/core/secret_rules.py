@@ -17,7 +17,7 @@ from streams.core.signing import signing_key
 
 LONGEST = 8192
 """Characters."""
-COME_AND_GO = ("_NEXT", "_PREVIOUS")
+COME_AND_GO = ("_NEXT", "_NEXT_IS", "_PREVIOUS")
 """Ends of the names of what is there only while one secret replaces another."""
 SHORTEST_PEPPER = 32
 """Characters."""
