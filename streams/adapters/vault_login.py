@@ -94,6 +94,9 @@ class LoggedIn:
         self._log_in()
         return question(self._client)
 
+    def close(self) -> None:
+        self._client.close()
+
     def _prepare(self) -> bool:
         """Whether the token is brand-new."""
         wanted = step(self._lease, self._clock() - self._since, self._first_ttl_s)
