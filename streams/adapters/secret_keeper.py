@@ -18,6 +18,7 @@ from streams.core.vault import Trouble
 from streams.metrics import SecretMetrics
 
 log = structlog.get_logger()
+_SILENT = structlog.wrap_logger(structlog.ReturnLogger())
 
 START_S = 9.0
 """Bound on the first look: a service that has no secrets ends within ten seconds."""
@@ -35,7 +36,10 @@ class SecretKeeper:
         *,
         every_s: float,
         clock: Callable[[], float] = time.monotonic,
+        silent: bool = False,
     ) -> None:
+        """`silent`: no line in the log, for commands, whose errors are their one line."""
+        self._log = _SILENT if silent else log
         self._store = store
         self._groups = groups
         self._every_s = every_s
@@ -123,16 +127,18 @@ class SecretKeeper:
         except SecretRefused as refused:
             return self._alarm(group, Trouble.REFUSED, str(refused))
         if self._troubles.pop(group, None):
-            log.info("secrets can be read again", secrets=group.path, version=new.version)
+            self._log.info("secrets can be read again", secrets=group.path, version=new.version)
         self.loaded[group] = new
         changed = _revealed(old) != _revealed(new)
         if changed:
-            log.info("secrets changed", secrets=group.path, version=new.version, names=sorted(new.values))
+            self._log.info("secrets changed", secrets=group.path, version=new.version, names=sorted(new.values))
         return changed
 
     def _alarm(self, group: SecretGroup, trouble: str, why: str) -> bool:
         if self._troubles.get(group) != trouble:
-            log.error("secrets cannot be read, the last good ones stay", secrets=group.path, trouble=trouble, why=why)
+            self._log.error(
+                "secrets cannot be read, the last good ones stay", secrets=group.path, trouble=trouble, why=why
+            )
         self._troubles[group] = trouble
         return False
 

@@ -41,7 +41,7 @@ def open_secrets(
 
 def read_secrets(settings: Settings, service: Service) -> SecretSource:
     """The secrets of a command: looked at once. Raises SettingsRefused within ten seconds."""
-    return _started(settings, service) or FileSecrets(None)
+    return _started(settings, service, silent=True) or FileSecrets(None)
 
 
 def store_of(settings: Settings) -> SecretStore | None:
@@ -69,11 +69,11 @@ def vault_store(settings: Settings) -> VaultStore:
     return VaultStore(LoggedIn(client, login), settings.vault_secrets_path)
 
 
-def _started(settings: Settings, service: Service) -> SecretKeeper | None:
+def _started(settings: Settings, service: Service, *, silent: bool = False) -> SecretKeeper | None:
     store = store_of(settings)
     if store is None:
         return None
-    keeper = SecretKeeper(store, READS[service], every_s=settings.vault_refresh)
+    keeper = SecretKeeper(store, READS[service], every_s=settings.vault_refresh, silent=silent)
     keeper.start()
     return keeper
 

@@ -7,15 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-import structlog
-
 from schemas.errors import SecretsUnavailable
 from schemas.secrets import Secret
 from schemas.settings import Settings
 from streams.adapters.vault import VaultClient
 from streams.core.vault import RENEW_AFTER, Lease, Step, Trouble, step
-
-log = structlog.get_logger()
 
 T = TypeVar("T")
 
@@ -129,7 +125,6 @@ class LoggedIn:
             raise SecretsUnavailable(Trouble.LOGIN, "it refuses the login") from None
         self._keep(lease, asked)
         self._first_ttl_s = lease.ttl_s
-        log.info("logged in at the store of secrets", token_ttl_s=round(lease.ttl_s))
         return True
 
     def _keep(self, lease: Lease, asked: float) -> None:

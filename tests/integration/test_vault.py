@@ -1,0 +1,311 @@
+"""Secrets from a real OpenBao: logins, renewals, seals and freezes; least privilege; what a bootstrap leaves."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import hvac
+import pytest
+from hvac.exceptions import Forbidden
+
+from ops.vault.bootstrap import Place, hand_out, policy
+from schemas.errors import SecretsUnavailable, SettingsRefused
+from schemas.secret_names import READS, WEBHOOK, DatabaseRole, Service, all_groups, database_group
+from schemas.settings import Settings
+from streams.adapters.secret_keeper import SecretKeeper
+from streams.adapters.vault import VaultClient
+from streams.adapters.vault_login import LoggedIn, login_of
+from streams.adapters.vault_store import VaultStore
+from streams.core.vault import Trouble
+from tests.contracts.secret_store import SecretStoreContract, shown
+from tests.integration.vault import MOUNT, Vault
+from tests.programs import bare_environment, run_text
+
+WORKER = database_group(DatabaseRole.WORKER)
+
+
+class Clock:
+    """Moved by hand."""
+
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@dataclass
+class Visitor:
+    """A service at the store, with a clock of its own."""
+
+    client: VaultClient
+    store: VaultStore
+    clock: Clock
+
+    @property
+    def token(self) -> str:
+        return str(self.client._client.token)
+
+    def trouble(self) -> str | None:
+        try:
+            self.store.load(WEBHOOK)
+        except SecretsUnavailable as fault:
+            return fault.trouble
+        return None
+
+
+def visitor(settings: Settings, *, call_s: float = 20.0) -> Visitor:
+    clock, login = Clock(), login_of(settings)
+    assert not isinstance(login, str)
+    client = VaultClient(str(settings.vault_addr), mount=settings.vault_mount, call_s=call_s)
+    return Visitor(client, VaultStore(LoggedIn(client, login, clock=clock), settings.vault_secrets_path), clock)
+
+
+@pytest.fixture
+def forward(vault: Vault) -> Iterator[Visitor]:
+    vault.put("database/worker", DB_PASS_CURRENT="one")
+    vault.put("webhook", MOOG_API_KEY="token")
+    made = visitor(vault.settings(Service.FORWARD))
+    yield made
+    made.client.close()
+
+
+class Real:
+    """Implements World."""
+
+    def __init__(self, vault: Vault, store: VaultStore) -> None:
+        self.vault = vault
+        self.store = store
+
+    def put(self, **values: str) -> None:
+        for group in (WORKER, WEBHOOK):
+            self.vault.put(group.path, **{name: value for name, value in values.items() if name in group.names})
+
+    def break_off(self) -> None:
+        self.vault.server.seal()
+
+    def mend(self) -> None:
+        self.vault.server.unseal()
+
+
+class TestVaultStore(SecretStoreContract):
+    @pytest.fixture
+    def world(self, vault: Vault) -> Iterator[Real]:
+        made = visitor(vault.settings(Service.FORWARD))
+        yield Real(vault, made.store)
+        made.client.close()
+
+
+def test_a_token_is_renewed_and_at_its_end_there_is_a_new_login(forward: Visitor) -> None:
+    assert forward.trouble() is None
+    first = forward.token
+    forward.clock.now += 800  # of 1200
+    assert forward.trouble() is None
+    assert forward.token == first
+    forward.clock.now += 800
+    assert forward.trouble() is None
+    assert forward.token == first, "the renewal counts from when it was asked for"
+    forward.clock.now += 1300
+    assert forward.trouble() is None
+    assert forward.token != first
+
+
+def test_a_token_that_was_revoked_is_replaced_at_once(vault: Vault, forward: Visitor) -> None:
+    assert forward.trouble() is None
+    first = forward.token
+    vault.owner.auth.token.revoke(first)
+    assert forward.trouble() is None
+    assert forward.token != first
+
+
+def test_a_secret_id_replaced_on_disk_is_picked_up(vault: Vault, forward: Visitor) -> None:
+    folder = vault.server.identity(Service.FORWARD)
+    assert forward.trouble() is None
+    secrets = SecretKeeper(forward.store, (WEBHOOK,), every_s=0)
+    secrets.start()
+    vault.owner.auth.approle.destroy_secret_id("mutt-forward", (folder / "secret-id").read_text())
+    vault.owner.auth.token.revoke(forward.token)
+    secrets.refresh()
+    assert secrets.troubles == {"webhook": "login"}
+    assert shown(secrets, "MOOG_API_KEY") == ["token"]
+    hand_out(vault.owner, Service.FORWARD, folder)
+    secrets.refresh()
+    assert secrets.troubles == {}
+
+
+def test_a_wrapped_secret_id_opens_once_and_serves_on(vault: Vault, forward: Visitor, tmp_path: Path) -> None:
+    def wrap() -> None:
+        told = vault.owner.auth.approle.generate_secret_id("mutt-forward", wrap_ttl="60s")
+        file.touch(mode=0o600)
+        file.write_text(told["wrap_info"]["token"])
+
+    file = tmp_path / "wrapped"
+    wrap()
+    settings = vault.settings(Service.FORWARD, vault_secret_id_file=str(file), vault_secret_id_wrapped=True)
+    service = visitor(settings)
+    assert service.trouble() is None
+    service.clock.now += 2000
+    assert service.trouble() is None
+    thief = visitor(settings)
+    with pytest.raises(SecretsUnavailable, match="used before") as refused:
+        thief.store.load(WEBHOOK)
+    assert refused.value.trouble == Trouble.LOGIN
+    wrap()
+    assert thief.trouble() is None
+
+
+def test_a_token_from_a_file(vault: Vault, forward: Visitor, tmp_path: Path) -> None:
+    def give(**options: Any) -> None:
+        made = vault.owner.auth.token.create(policies=["mutt-forward"], no_default_policy=True, **options)
+        file.touch(mode=0o600)
+        file.write_text(made["auth"]["client_token"])
+
+    file = tmp_path / "token"
+    settings = Settings(vault_addr=vault.server.address, vault_token_file=str(file))
+    assert visitor(settings).trouble() == Trouble.LOGIN
+    give(ttl="10m")
+    service = visitor(settings)
+    assert service.trouble() is None
+    vault.owner.auth.token.revoke(file.read_text())
+    assert service.trouble() == Trouble.LOGIN
+    give(ttl="10m")
+    assert service.trouble() is None
+    file.write_text(vault.owner.token)  # it never ends
+    assert visitor(settings).trouble() == Trouble.REFUSED
+
+
+def test_a_frozen_server_is_given_up_in_time_and_missed_no_more_when_it_thaws(vault: Vault, forward: Visitor) -> None:
+    service = visitor(vault.settings(Service.FORWARD), call_s=1.0)
+    assert service.trouble() is None
+    assert vault.server.child is not None
+    vault.server.child.signal(signal.SIGSTOP)
+    try:
+        assert service.trouble() == Trouble.SLOW
+    finally:
+        vault.server.child.signal(signal.SIGCONT)
+    assert forward.trouble() is None
+
+
+def test_VAULT_1_and_3_each_service_reads_its_own_and_is_refused_the_rest(vault: Vault) -> None:
+    for group in all_groups():
+        vault.put(group.path, DB_PASS_CURRENT="x")
+    for service in Service:
+        look_around(service, logged_in(vault, service))
+
+
+def look_around(service: Service, client: hvac.Client) -> None:
+    """Tries everything as this service."""
+    wanted, writes = set(READS[service]), set()
+    if service is Service.ROTATE:
+        writes = {database_group(role) for role in DatabaseRole} - wanted
+    groups = all_groups()
+    assert {group for group in groups if may(partial(read, client, group.path))} == wanted | writes, service
+    assert {group for group in groups if may(partial(write, client, group.path))} == writes, service
+    assert [path for path in ELSEWHERE if may(partial(client.read, path))] == [], service
+    assert not may(partial(client.secrets.kv.v2.delete_latest_version_of_secret, "mutt/webhook", MOUNT))
+    assert may(client.auth.token.lookup_self)
+    assert may(client.auth.token.renew_self)
+
+
+ELSEWHERE = (
+    "sys/mounts", "sys/policies/acl/mutt-forward", "sys/auth", "sys/audit", "auth/approle/role/mutt-forward/role-id",
+    "auth/approle/role/mutt-api/secret-id", "secret/metadata/mutt/webhook", "secret/config", "cubbyhole/other",
+    "identity/entity/id",
+)  # fmt: skip
+
+
+def test_VAULT_2_tokens_live_an_hour_at_most(vault: Vault) -> None:
+    for service in Service:
+        role = vault.owner.auth.approle.read_role(f"mutt-{service}")["data"]
+        assert 0 < role["token_ttl"] <= role["token_max_ttl"] <= 3600
+        assert role["token_policies"] == [f"mutt-{service}"]
+        assert logged_in(vault, service).lookup_token()["data"]["policies"] == [f"mutt-{service}"]
+
+
+def logged_in(vault: Vault, service: Service) -> hvac.Client:
+    folder = vault.server.identity(service)
+    client = hvac.Client(url=vault.server.address, token="")
+    client.auth.approle.login((folder / "role-id").read_text(), (folder / "secret-id").read_text())
+    return client
+
+
+def read(client: hvac.Client, path: str) -> Any:
+    return client.secrets.kv.v2.read_secret_version(f"mutt/{path}", mount_point=MOUNT, raise_on_deleted_version=True)
+
+
+def write(client: hvac.Client, path: str) -> Any:
+    return client.secrets.kv.v2.create_or_update_secret(f"mutt/{path}", {"DB_PASS_CURRENT": "y"}, mount_point=MOUNT)
+
+
+def may(call: Any) -> bool:
+    try:
+        call()
+    except Forbidden:
+        return False
+    return True
+
+
+def test_the_policy_files_are_what_the_table_says() -> None:
+    for service, groups in READS.items():
+        text = policy(service, Place())
+        for group in all_groups():
+            assert (f'path "secret/data/mutt/{group.path}"' in text) == (
+                group in groups or (service is Service.ROTATE and group.path.startswith("database/"))
+            )
+    assert "kv2/data/team/mutt/webhook" in policy(Service.FORWARD, Place("kv2", "team/mutt"))
+
+
+def test_a_bootstrap_from_the_command_line_shows_no_secret(vault: Vault, tmp_path: Path) -> None:
+    secrets, token, identities = tmp_path / "secrets", tmp_path / "token", tmp_path / "identities"
+    secrets.mkdir(mode=0o700)
+    first = {"DB_PASS_CURRENT": "hunter2-database", "API_PEPPER": "hunter2-" + "p" * 30, "MOOG_API_KEY": "hunter2-t"}
+    for path, text in {token: vault.owner.token, **{secrets / name: value for name, value in first.items()}}.items():
+        path.touch(mode=0o600)
+        path.write_text(text)
+    environment = bare_environment(VAULT_ADDR=vault.server.address)
+    options = ["--token-file", str(token), "--identities", str(identities), "--secrets", str(secrets)]
+    for _ in range(2):
+        done = run_text("mutt", "secrets", "bootstrap", *options, "--json", environment=environment)
+        assert done.returncode == 0, done.stderr
+        assert vault.owner.token not in done.stdout + done.stderr
+        assert "hunter2" not in done.stdout + done.stderr
+        for file in identities.rglob("secret-id"):
+            assert file.read_text() not in done.stdout + done.stderr
+            assert file.stat().st_mode & 0o077 == 0
+    assert vault.held("webhook") == {"MOOG_API_KEY": "hunter2-t"}
+    listed = run_text("mutt", "secrets", "status", "--json", environment=as_operator(environment, identities))
+    assert listed.returncode == 0, listed.stderr
+    rows = {row["path"]: row for row in json.loads(listed.stdout)["secrets"]}
+    assert rows["database/worker"]["names"] == ["DB_PASS_CURRENT"]
+    assert rows["database/worker"]["version"] == 1
+    assert rows["database/worker"]["age_s"] >= 0
+    assert "hunter2" not in listed.stdout + listed.stderr
+    vault.put("database/api", OTHER="x")
+    wrong = run_text("mutt", "secrets", "status", environment=as_operator(environment, identities))
+    assert wrong.returncode == 1
+    assert "DB_PASS_CURRENT is missing" in wrong.stdout
+
+
+def as_operator(environment: dict[str, str], identities: Path) -> dict[str, str]:
+    folder = identities / "operator"
+    return environment | {
+        "VAULT_ROLE_ID": (folder / "role-id").read_text(),
+        "VAULT_SECRET_ID_FILE": str(folder / "secret-id"),
+    }
+
+
+def test_a_worker_without_its_secrets_ends_with_one_line(vault: Vault) -> None:
+    vault.put("database/worker", DB_USER_CURRENT="hunter2")
+    settings = vault.settings(Service.MATCH)
+    for command in (("worker", "match"), ("migrate",)):
+        done = run_text("mutt", *command, environment=bare_environment(**settings.to_env()))
+        assert done.returncode == 78, done.stderr
+        assert "hunter2" not in done.stdout + done.stderr
+        assert [line for line in done.stderr.splitlines() if line.startswith("mutt: ")]
+    with pytest.raises(SettingsRefused, match="DB_PASS_CURRENT is missing"):
+        SecretKeeper(visitor(settings).store, READS[Service.MATCH], every_s=1).start()
