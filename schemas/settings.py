@@ -145,6 +145,11 @@ def variable_of(field: str) -> str:
     return ("" if field in _UNPREFIXED else PREFIX) + field.upper()
 
 
+def is_setting(variable: str) -> bool:
+    """Whether mutt looks at this variable."""
+    return variable.startswith(PREFIX) or variable in {name.upper() for name in _UNPREFIXED}
+
+
 def _shown(value: str) -> str:
     """The refused value, unless it may hold a password that somebody put into an address."""
     return "" if "@" in value else f"={value!r}"

@@ -86,6 +86,11 @@ class OpenBao:
                 hand_out(owner, service, self.identity(service))
         store(owner, self.place, secrets)
 
+    @property
+    def provided(self) -> bool:
+        """Whether services have an identity here."""
+        return (self.identity(Service.OPERATOR) / SECRET_ID).exists()
+
     def identity(self, service: Service) -> Path:
         """The folder with role id and secret id of a service."""
         return self._layout.home / "identities" / service
@@ -112,7 +117,7 @@ class OpenBao:
     def _configure(self) -> Path:
         data = self._folder / "data"
         data.mkdir(exist_ok=True)
-        storage = _RAFT.format(path=json.dumps(os.fspath(data))) if self._kept else _MEMORY
+        storage = _RAFT.format(path=json.dumps(os.fspath(data), ensure_ascii=False)) if self._kept else _MEMORY
         file = self._folder / "server.hcl"
         file.write_text(_CONFIGURATION.format(storage=storage, port=self.port, cluster=free_port()))
         return file

@@ -124,6 +124,11 @@ CONFIG = (
     Point(46, "migration_applied", "mutt", "neither effect nor record is there"),
     Point(47, "migration_recorded", "mutt", "effect and record of the one, nothing of the next"),
 )
+LOGINS = (
+    Point(52, "next_login_stored", "mutt", "the login in use opens, the next one not yet"),
+    Point(53, "next_login_made", "mutt", "both open, the one in use is taken"),
+    Point(54, "logins_switched", "mutt", "both open, the next one is taken"),
+)
 KEYS = (Point(55, "key_made", "mutt", "the key made is not known to anybody, the older one works"),)
 PAUSES = (
     Point(56, "pause_wanted", "match", "the desired set is rebuilt; nothing is skipped"),
@@ -131,15 +136,12 @@ PAUSES = (
     Point(58, "assigned", "match", "the desired set is rebuilt; nothing is skipped"),
 )
 
-POINTS = {point.name: point for point in (*MATCH, *FORWARD, *LETTERS, *CONFIG, *KEYS, *PAUSES)}
+POINTS = {point.name: point for point in (*MATCH, *FORWARD, *LETTERS, *CONFIG, *LOGINS, *KEYS, *PAUSES)}
 
 NOT_HERE_YET = {
     48: "archive half written: there is no retention yet",
     49: "archive verified, not detached: there is no retention yet",
     50: "detached, not dropped: there is no retention yet",
     51: "dropped, run not recorded: there is no retention yet",
-    52: "next secret stored, role not changed: secrets are files, nothing rotates a login yet",
-    53: "role changed, pools not: nothing rotates a login yet",
-    54: "pools switched, old not retired: nothing rotates a login yet",
 }
 """Points of parts that are not built. Whoever builds the part moves the line up."""

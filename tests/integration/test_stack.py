@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from ops.devstack.processes import lives
+from schemas.settings import is_setting
 from tests.programs import bare_environment, run_text
 
 FAR_TOO_LONG_S = 60
@@ -48,7 +49,7 @@ class Laptop:
         )
         pairs = (entry.split("=", 1) for entry in done.stdout.decode().split("\0") if "=" in entry)
         terminal = Laptop(self.home)
-        terminal.environment |= {name: value for name, value in pairs if name.startswith("MUTT_")}
+        terminal.environment |= {name: value for name, value in pairs if is_setting(name)}
         return terminal
 
 
