@@ -23,6 +23,10 @@ KAFKA_USER = "KAFKA_USER"
 KAFKA_PASSWORD = "KAFKA_PASSWORD"
 
 
+NO_SECRETS = frozenset({DB_USER, DB_USER_NEXT, DB_NEXT_IS, KAFKA_USER})
+"""What stands beside secrets and may be told."""
+
+
 class Service(StrEnum):
     """Who reads secrets: each has its own login at the store, and its own policy there (ops/vault)."""
 

@@ -55,6 +55,12 @@ class OpenBao:
 
     def start(self, deadline_s: float = 60.0) -> None:
         """Starts it, makes it ready the first time, and opens its seal. Raises StackFailed."""
+        self.launch(deadline_s)
+        self.unseal()
+        wait_until(self._works, what="OpenBao", child=self.child, deadline_s=deadline_s)
+
+    def launch(self, deadline_s: float = 60.0) -> None:
+        """Starts it, sealed. Raises StackFailed."""
         self._folder.mkdir(mode=0o700, exist_ok=True)
         if not self._kept:
             (self._folder / KEYS).unlink(missing_ok=True)
@@ -62,8 +68,6 @@ class OpenBao:
         environment = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
         self.child = spawn("openbao", argv, log=self._layout.logs / "openbao.log", environment=environment)
         wait_until(self._listens, what="OpenBao", child=self.child, deadline_s=deadline_s)
-        self.unseal()
-        wait_until(self._works, what="OpenBao", child=self.child, deadline_s=deadline_s)
 
     def unseal(self) -> None:
         client = hvac.Client(url=self.address, token="", timeout=30)

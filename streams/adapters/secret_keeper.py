@@ -9,12 +9,13 @@ from collections.abc import Callable, Sequence
 import structlog
 
 from schemas.errors import SecretRefused, SecretsUnavailable, SettingsRefused
-from schemas.secret_names import SecretGroup
+from schemas.secret_names import NO_SECRETS, SecretGroup
 from schemas.secrets import Secret
 from streams.adapters.bounded import within
 from streams.adapters.secrets import Loaded, SecretStore
 from streams.core.secret_rules import kept_whole
 from streams.core.vault import Trouble
+from streams.logs import hide
 from streams.metrics import SecretMetrics
 
 log = structlog.get_logger()
@@ -143,7 +144,9 @@ class SecretKeeper:
         return False
 
     def _publish(self) -> None:
-        self._values = {name: value for loaded in self.loaded.values() for name, value in loaded.values.items()}
+        values = {name: value for loaded in self.loaded.values() for name, value in loaded.values.items()}
+        hide(value for name, value in values.items() if name not in NO_SECRETS)
+        self._values = values
 
 
 def _revealed(loaded: Loaded) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import resource
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -73,6 +74,7 @@ def _started(settings: Settings, service: Service, *, silent: bool = False) -> S
     store = store_of(settings)
     if store is None:
         return None
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold them
     keeper = SecretKeeper(store, READS[service], every_s=settings.vault_refresh, silent=silent)
     keeper.start()
     return keeper

@@ -100,6 +100,8 @@ def _send(laptop: Laptop, tmp_path: Path) -> None:
         "all six are in the ledger",
     )
     assert terminal.run("mutt", "trace", sent["first"][0], "--json")
+    stored = terminal.run("mutt", "secrets", "status", "--json")
+    assert {"database/worker", "webhook", "api"} <= {row["path"] for row in stored["secrets"] if row["version"] == 1}
 
 
 def _a_worker_dies_and_comes_again(laptop: Laptop) -> None:

@@ -14,11 +14,15 @@ import hvac
 import pytest
 from hvac.exceptions import Forbidden
 
+from ops.devstack.layout import Layout
+from ops.devstack.openbao import OpenBao
+from ops.devstack.processes import wait_until
 from ops.vault.bootstrap import Place, hand_out, policy
 from schemas.errors import SecretsUnavailable, SettingsRefused
 from schemas.secret_names import READS, WEBHOOK, DatabaseRole, Service, all_groups, database_group
 from schemas.settings import Settings
 from streams.adapters.secret_keeper import SecretKeeper
+from streams.adapters.secret_sources import read_secrets
 from streams.adapters.vault import VaultClient
 from streams.adapters.vault_login import LoggedIn, login_of
 from streams.adapters.vault_store import VaultStore
@@ -123,6 +127,7 @@ def test_a_token_that_was_revoked_is_replaced_at_once(vault: Vault, forward: Vis
     assert forward.token != first
 
 
+@pytest.mark.proves("vault.wrong")
 def test_a_secret_id_replaced_on_disk_is_picked_up(vault: Vault, forward: Visitor) -> None:
     folder = vault.server.identity(Service.FORWARD)
     assert forward.trouble() is None
@@ -179,6 +184,7 @@ def test_a_token_from_a_file(vault: Vault, forward: Visitor, tmp_path: Path) -> 
     assert visitor(settings).trouble() == Trouble.REFUSED
 
 
+@pytest.mark.proves("vault.freeze")
 def test_a_frozen_server_is_given_up_in_time_and_missed_no_more_when_it_thaws(vault: Vault, forward: Visitor) -> None:
     service = visitor(vault.settings(Service.FORWARD), call_s=1.0)
     assert service.trouble() is None
@@ -189,6 +195,39 @@ def test_a_frozen_server_is_given_up_in_time_and_missed_no_more_when_it_thaws(va
     finally:
         vault.server.child.signal(signal.SIGCONT)
     assert forward.trouble() is None
+
+
+@pytest.mark.proves("vault.kill", "vault.restart")
+def test_a_server_that_dies_and_comes_back_sealed_changes_nothing(tmp_path: Path) -> None:
+    layout = Layout(tmp_path / "own")
+    layout.create()
+    server = OpenBao(layout)
+    try:
+        server.start()
+        server.provide({"DB_PASS_CURRENT": "one", "MOOG_API_KEY": "token"})
+        settings = Settings(**server.settings(Service.FORWARD))
+        secrets = SecretKeeper(visitor(settings).store, READS[Service.FORWARD], every_s=0)
+        secrets.start()
+        server.kill()
+        secrets.refresh()
+        assert set(secrets.troubles.values()) == {"down"}
+        with pytest.raises(SettingsRefused, match="cannot be reached"):
+            read_secrets(settings, Service.FORWARD)
+        server.launch()
+        secrets.refresh()
+        assert set(secrets.troubles.values()) == {"sealed"}
+        with pytest.raises(SettingsRefused, match="sealed"):
+            read_secrets(settings, Service.FORWARD)
+        assert shown(secrets, "DB_PASS_CURRENT", "MOOG_API_KEY") == ["one", "token"]
+        server.unseal()
+
+        def again() -> bool:
+            secrets.refresh()
+            return secrets.troubles == {}
+
+        wait_until(again, what="the secrets after the unsealing")
+    finally:
+        server.kill()
 
 
 def test_VAULT_1_and_3_each_service_reads_its_own_and_is_refused_the_rest(vault: Vault) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import threading
 import time
@@ -12,12 +13,15 @@ from pathlib import Path
 import pytest
 
 from schemas.errors import SecretsUnavailable, SettingsRefused
-from schemas.secret_names import Service
+from schemas.secret_names import WEBHOOK, Service
 from schemas.secrets import Secret
 from schemas.settings import Settings
+from streams.adapters.secret_keeper import SecretKeeper
 from streams.adapters.secret_sources import read_secrets, vault_store
 from streams.adapters.vault import ANSWER_LIMIT, VaultClient
-from streams.core.vault import Trouble
+from streams.adapters.vault_login import LoggedIn
+from streams.adapters.vault_store import VaultStore
+from streams.core.vault import Trouble, lease_of
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 
@@ -30,7 +34,7 @@ class Server:
     """Says the same bytes to everybody, and then more of `more`, slowly, for ever."""
 
     def __init__(self, said: bytes, more: bytes = b"", every_s: float = 0.0) -> None:
-        self._said, self._more, self._every_s = said, more, every_s
+        self.said, self._more, self._every_s = said, more, every_s
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._ended = threading.Event()
         self.asked: list[bytes] = []
@@ -55,7 +59,7 @@ class Server:
 
     def _answer(self, connection: socket.socket) -> None:
         self.asked.append(connection.recv(65536))
-        connection.sendall(self._said)
+        connection.sendall(self.said)
         while self._more and not self._ended.wait(self._every_s):
             connection.sendall(self._more)
 
@@ -88,6 +92,7 @@ def refused() -> pytest.RaisesExc[SecretsUnavailable]:
     return pytest.raises(SecretsUnavailable)
 
 
+@pytest.mark.proves("vault.slow")
 @pytest.mark.parametrize(
     ("said", "more", "every_s", "why"),
     [
@@ -127,6 +132,36 @@ def test_V1_a_token_that_lives_for_ever_is_refused(lease: bytes) -> None:
         asked.login("role", Secret("hunter2"))
     assert raised.value.trouble in (Trouble.REFUSED, Trouble.GARBAGE)
     assert "hunter2" not in str(raised.value)
+
+
+@pytest.mark.proves("vault.reset")
+def test_a_connection_that_breaks_off_is_not_asked_again_by_itself() -> None:
+    with server(b"") as serving, client(serving.address, 20.0) as asked:
+        for ask in (lambda: asked.login("role", Secret("hunter2")), lambda: asked.read("mutt/webhook")):
+            serving.asked.clear()
+            with refused() as raised:
+                ask()
+            assert raised.value.trouble == Trouble.DOWN
+            assert len(serving.asked) == 1
+
+
+@pytest.mark.proves("vault.full")
+def test_a_server_that_can_only_fail_replaces_nothing() -> None:
+    good = b'{"data":{"metadata":{"version":1,"created_time":""},"data":{"MOOG_API_KEY":"token"}}}'
+    lease = b'{"auth":{"client_token":"s.x","lease_duration":1200,"renewable":true}}'
+    with server(whole(good)) as serving, client(serving.address, 20.0) as asked:
+        vault = LoggedIn(asked, lambda _: lease_of(json.loads(lease)["auth"]))
+        secrets = SecretKeeper(VaultStore(vault, "mutt"), (WEBHOOK,), every_s=0)
+        secrets.start()
+        serving.said = whole(b'{"errors":["no space left on device"]}', b"HTTP/1.1 500 Internal Server Error\r\n")
+        secrets.refresh()
+        assert secrets.troubles == {"webhook": "garbage"}
+        token = secrets.get("MOOG_API_KEY")
+        assert token is not None
+        assert token.reveal() == "token"
+        serving.said = whole(good)
+        secrets.refresh()
+        assert secrets.troubles == {}
 
 
 def test_an_answer_as_long_as_allowed_is_read() -> None:
