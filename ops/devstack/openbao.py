@@ -71,7 +71,7 @@ class OpenBao:
 
     def unseal(self) -> None:
         client = hvac.Client(url=self.address, token="", timeout=30)
-        keys = self._keys() or self._initialise(client)
+        keys = self.keys or self._initialise(client)
         client.sys.submit_unseal_key(keys["unseal_key"])
 
     def seal(self) -> None:
@@ -79,7 +79,7 @@ class OpenBao:
 
     def owner(self) -> hvac.Client:
         """May do everything."""
-        return administrator(self.address, Secret(self._keys()["owner_token"]))
+        return administrator(self.address, Secret(self.keys["owner_token"]))
 
     def provide(self, secrets: dict[str, str]) -> None:
         """Policies and roles for all services, their ids as files, and secrets where there are none. Repeatable."""
@@ -132,7 +132,8 @@ class OpenBao:
         write_private(self._folder / KEYS, json.dumps(keys))
         return keys
 
-    def _keys(self) -> dict[str, str]:
+    @property
+    def keys(self) -> dict[str, str]:
         try:
             keys: dict[str, str] = json.loads((self._folder / KEYS).read_text())
         except FileNotFoundError:
