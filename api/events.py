@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -22,6 +21,7 @@ from schemas.dead_letters import Reason
 from schemas.errors import RecordRejected
 from schemas.events import Event, event_id
 from schemas.scopes import Scope
+from schemas.trace_context import HEADER, traceparent
 from streams.core.ingest import Headers, IngestRecord, Published, Unpublished, to_record
 
 MOST_EVENTS = 1000
@@ -35,8 +35,6 @@ EXAMPLE = {
     "message": "%LINK-3-UPDOWN: Interface GigabitEthernet1/0/1, changed state to down",
     "syslog_severity": 3,
 }
-
-_TRACE = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 PUBLISHED, REJECTED, UNKNOWN, FAILED = "published", "rejected", "unknown", "failed"
 
@@ -136,8 +134,8 @@ class Events:
 
 def trace_headers(request: Request) -> Headers:
     """The caller's trace context (W3C), where it is one: it goes along with the records."""
-    given = request.headers.getlist("traceparent")
-    return [("traceparent", given[0].encode())] if len(given) == 1 and _TRACE.fullmatch(given[0]) else []
+    trace = traceparent(request.headers.getlist(HEADER))
+    return [] if trace is None else [(HEADER, trace.encode())]
 
 
 def _documents(body: bytes) -> list[bytes]:

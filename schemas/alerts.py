@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from schemas.rules import AlertSeverity
 
@@ -53,3 +53,5 @@ class Alert(Struct, frozen=True, kw_only=True):
     """Event time, else broker time: RFC 3339 in UTC."""
     event: dict[str, Any]
     """The fields of the event that mutt reads."""
+    traceparent: str | UnsetType = UNSET
+    """The trace context of the record (W3C), where it had one; goes to the receiver as the header of that name."""

@@ -73,6 +73,7 @@ class FakeSink:
         self.default = Answer(status=200)
         self.answers: defaultdict[uuid.UUID, deque[Answer]] = defaultdict(deque)
         self.posts: list[tuple[uuid.UUID, bytes]] = []
+        self.traces: list[str | None] = []
         self.at_once = 0
         self.most_at_once = 0
         self.gate = asyncio.Event()
@@ -83,8 +84,9 @@ class FakeSink:
         """Answers this alert's posts though the gate is closed."""
         self._let_out[alert_id].set()
 
-    async def post(self, alert_id: uuid.UUID, body: bytes) -> Answer:
+    async def post(self, alert_id: uuid.UUID, body: bytes, trace: str | None = None) -> Answer:
         self.posts.append((alert_id, body))
+        self.traces.append(trace)
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)
         try:

@@ -1,7 +1,7 @@
 """`make test` and `make check`: runs the steps, says how each went, and with --json ends with one JSON object.
 
-`seconds` are those of each step. `gates` are those of each gate of the proof: what its tests took, setup and all,
-shared by the processes of their step.
+`seconds` are those of each step. `gates` are those of each gate of the proof, which its tests took, setup and all, in
+several processes at once; `gates_together` is what the step of the proof took.
 """
 
 from __future__ import annotations
@@ -36,15 +36,24 @@ def _on(processes: int, *folders: str) -> list[str]:
     return [*folders, "-n", str(processes), "--dist", "loadfile", "--no-loadscope-reorder"]
 
 
-PROOF = ("tests/crashes", "tests/planted", "tests/matrix")
-TESTS = {
-    "units": _on(2, "tests", *(f"--ignore={folder}" for folder in ("tests/integration", *PROOF))),
-    "integration": [*_on(2, "tests/integration"), *NO_HYPOTHESIS],
-    "proof": [*_on(3, *PROOF), *NO_HYPOTHESIS],
-}
-"""Each process has servers of its own. Nothing runs beside the integration tests: some of them look at the time. The
-proof waits for ends, beginnings and outages more than it works."""
+HISTORIES = ("tests/histories/test_first_half.py", "tests/histories/test_second_half.py")
+PROOF = ("tests/integration/test_kills.py", "tests/crashes", "tests/planted", "tests/matrix")
 
+
+def _without(*paths: str) -> list[str]:
+    return [f"--ignore={path}" for path in paths]
+
+
+TESTS = (
+    {"units": [*_on(2, "tests"), *_without("tests/integration", *PROOF, *HISTORIES)]},
+    {"integration": [*_on(2, "tests/integration"), *_without(*PROOF), *NO_HYPOTHESIS]},
+    {"proof": [*_on(3, *PROOF), *NO_HYPOTHESIS], "histories": _on(2, *HISTORIES)},
+)
+"""Steps, one after the other; those of one line run at once. Each process has servers of its own. Nothing runs beside
+the integration tests: some of them look at the time. The proof waits for ends, beginnings and outages more than it
+works."""
+GENTLE = {"histories": ["nice", "-n", "19"]}
+"""What only computes has what the others leave of the processors."""
 
 GATES = {
     "kills": ("tests.integration.test_kills",),
@@ -66,7 +75,7 @@ class Outcome:
 
     def as_json(self) -> dict[str, object]:
         whole = {"ok": not self.failed, "failed": self.failed, "seconds": self.seconds, "gates": self.gates}
-        return whole | {"gates_together": round(sum(self.gates.values()), 1)}
+        return whole | {"gates_together": max((self.seconds.get(name, 0.0) for name in TESTS[-1]), default=0.0)}
 
 
 def main(command: str, arguments: list[str]) -> int:
@@ -74,31 +83,34 @@ def main(command: str, arguments: list[str]) -> int:
     arguments = [argument for argument in arguments if argument != "--json"]
     outcome = Outcome()
     if command == "check":
-        _checks(outcome)
+        _at_once(CHECKS, outcome)
     with tempfile.TemporaryDirectory() as folder:
-        for name, given in ({"tests": arguments} if arguments else TESTS).items():
-            report = Path(folder) / f"{name}.xml"
-            _step(name, [*_pytest(given), f"--junitxml={report}"], outcome)
-            outcome.gates |= gates(report, _processes(given))
+        for group in ({"tests": arguments},) if arguments else TESTS:
+            reports = {name: Path(folder) / f"{name}.xml" for name in group}
+            commands = {name: [*_pytest(given), f"--junitxml={reports[name]}"] for name, given in group.items()}
+            _at_once({name: [*GENTLE.get(name, ()), *given] for name, given in commands.items()}, outcome, live=True)
+            for name, given in group.items():
+                outcome.gates |= gates(reports[name], _processes(given))
     if as_json:
         print(json.dumps(outcome.as_json()))
     return 1 if outcome.failed else 0
 
 
-def _checks(outcome: Outcome) -> None:
-    """All at once: the longest of them uses one processor."""
-    with ThreadPoolExecutor(len(CHECKS)) as pool:
-        runs = {name: pool.submit(_run, command, subprocess.PIPE) for name, command in CHECKS.items()}
+def _at_once(commands: dict[str, list[str]], outcome: Outcome, *, live: bool = False) -> None:
+    """What they say is shown one after the other; that of the first, if it is `live`, as it comes."""
+    first = next(iter(commands))
+    if live:
+        print(f"== {first}", flush=True)
+    with ThreadPoolExecutor(len(commands)) as pool:
+        runs = {
+            name: pool.submit(_run, command, None if live and name == first else subprocess.PIPE)
+            for name, command in commands.items()
+        }
     for name, run in runs.items():
         done, seconds = run.result()
-        print(f"== {name}\n{done.stdout}", end="", flush=True)
+        if done.stdout is not None:
+            print(f"== {name}\n{done.stdout}", end="", flush=True)
         _note(name, done.returncode, seconds, outcome)
-
-
-def _step(name: str, command: list[str], outcome: Outcome) -> None:
-    print(f"== {name}", flush=True)
-    done, seconds = _run(command, None)
-    _note(name, done.returncode, seconds, outcome)
 
 
 def _run(command: list[str], output: int | None) -> tuple[subprocess.CompletedProcess[str], float]:

@@ -80,10 +80,11 @@ class KafkaEvents:
     ) -> str | None:
         """Sends all and waits for the answers, at most until the deadline; what went wrong, if anything did."""
         answers: list[asyncio.Future[Any]] = []
+        told: list[tuple[str, bytes | None]] = list(headers)
         try:
             async with asyncio.timeout(self._deadline_s):
                 for topic, batch in batches.items():
-                    answers += await batch.send([(one.key, one.value) for one in records[topic]], headers)
+                    answers += await batch.send((one.key, one.value, told) for one in records[topic])
                 await asyncio.wait(answers)
         except TimeoutError:
             return "no acknowledgement in time"

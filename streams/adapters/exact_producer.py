@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Any
@@ -15,7 +14,7 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.producer.transaction_manager import NO_PRODUCER_EPOCH, NO_PRODUCER_ID, PidAndEpoch
 from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 
-from streams.adapters.record_batches import home
+from streams.adapters.record_batches import RecordBatches, TextRecord, home
 from streams.core.letters import LetterRecord
 
 MAX_REQUEST = 5 * 1024 * 1024
@@ -79,6 +78,25 @@ async def started_producer(bootstrap: str) -> AsyncIterator[AIOKafkaProducer]:
                 await producer.stop()
 
 
+async def send_all_exact(
+    producer: AIOKafkaProducer, topic: str, records: Iterable[LetterRecord]
+) -> list[asyncio.Future[Any]]:
+    """Queues records, many in a batch where that can be; the futures end when the broker has them.
+
+    The key chooses the partition. Raises aiokafka's errors. A cancelled send may be written.
+    """
+    texts: list[TextRecord] = []
+    others: list[LetterRecord] = []
+    for record in records:
+        text = _as_text(record)
+        if text is None:
+            others.append(record)
+        else:
+            texts.append(text)
+    answers = await RecordBatches(producer, topic).send(texts)
+    return answers + [await send_exact(producer, topic, None, record) for record in others]
+
+
 async def send_exact(
     producer: AIOKafkaProducer, topic: str, partition: int | None, record: LetterRecord
 ) -> asyncio.Future[Any]:
@@ -89,24 +107,26 @@ async def send_exact(
     key, value, headers = record
     partitions = tuple(sorted(await producer.partitions_for(topic)))
     if partition is None:
-        partition = random.choice(partitions) if key is None else home(key, partitions)  # noqa: S311 - no secret
+        partition = home(key, partitions)
     if partition not in partitions:
         raise ValueError(f"{topic} has no partition {partition}")
-    if (key is not None or value is not None) and all(_is_text(name) for name, _ in headers):
-        text = [(name.decode(), data) for name, data in headers]
-        return await producer.send(topic, value, key, partition, headers=text)  # type: ignore[no-any-return]
+    if (text := _as_text(record)) is not None:
+        return await producer.send(topic, value, key, partition, headers=text[2])  # type: ignore[no-any-return]
     batch = _ExactBatch()
     batch.append(timestamp=None, key=key, value=value, headers=[(_RawName(name), data) for name, data in headers])
     batch.close()
     return await producer.send_batch(batch, topic, partition=partition)  # type: ignore[no-any-return]
 
 
-def _is_text(name: bytes) -> bool:
+def _as_text(record: LetterRecord) -> TextRecord | None:
+    """The record as aiokafka takes it; None where it does not."""
+    key, value, headers = record
+    if key is None and value is None:
+        return None
     try:
-        name.decode()
+        return key, value, [(name.decode(), data) for name, data in headers]
     except UnicodeDecodeError:
-        return False
-    return True
+        return None
 
 
 class _RawName:

@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaProducer
 from schemas.rows import row_letter
 from schemas.topics import PARKED
 from streams import crash
-from streams.adapters.exact_producer import send_exact
+from streams.adapters.exact_producer import send_all_exact
 from streams.adapters.faults import store_faults
 from streams.adapters.publisher import PUBLISH_DEADLINE_S, acknowledged, acknowledged_within
 from streams.core.letters import to_record
@@ -57,7 +57,8 @@ class KafkaParkedOutbox:
 
     async def _send(self, rows: Sequence[asyncpg.Record]) -> None:
         async with acknowledged_within(self._deadline_s):
-            answers = [await send_exact(self._producer, PARKED.name, None, to_record(row_letter(row))) for row in rows]
+            letters = map(row_letter, rows)
+            answers = await send_all_exact(self._producer, PARKED.name, map(to_record, letters))
             await acknowledged(answers)
 
 

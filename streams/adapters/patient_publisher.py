@@ -46,7 +46,7 @@ class PatientPublisher:
         batches = RecordBatches(self._producer, self._topic)
         fault: BaseException | None = None
         try:
-            await batches.send(records)
+            await batches.send((*record, []) for record in records)
         except KafkaError as error:
             fault = error
         answers = {answer for answer, _ in batches.queued.values()}

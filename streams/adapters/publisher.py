@@ -17,7 +17,7 @@ from schemas.errors import BrokerUnavailable
 from schemas.rows import row_letter
 from schemas.topics import ALERTS, DLQ
 from streams import crash
-from streams.adapters.exact_producer import ExactProducer, producer_options, send_exact
+from streams.adapters.exact_producer import ExactProducer, producer_options, send_all_exact
 from streams.adapters.faults import store_faults
 from streams.adapters.published_marks import PublishedMarks
 from streams.adapters.record_batches import RecordBatches
@@ -107,9 +107,10 @@ class KafkaOutbox:
         async with acknowledged_within(self._deadline_s):
             answers: list[asyncio.Future[Any]] = []
             if alerts:
-                answers += await RecordBatches(self._producer, ALERTS.name).send(alert[1:] for alert in alerts)
+                answers += await RecordBatches(self._producer, ALERTS.name).send((*alert[1:], []) for alert in alerts)
             crash.here("alerts_sent")
-            answers += [await send_exact(self._producer, DLQ.name, None, to_record(letter)) for letter in letters]
+            if letters:
+                answers += await send_all_exact(self._producer, DLQ.name, map(to_record, letters))
             await acknowledged(answers)
         crash.here("published")
         self._marks.add([alert[0] for alert in alerts], [letter.id for letter in letters])

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+import random
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
@@ -11,6 +12,9 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.partitioner import DefaultPartitioner
 
 _PARTITIONER = DefaultPartitioner()
+
+TextRecord = tuple[bytes | None, bytes | None, list[tuple[str, bytes | None]]]
+"""Key, value and headers; one of the first two is there."""
 
 Queued = tuple["asyncio.Future[Any]", int]
 """The future of a record's batch, which gives the batch's first offset, and the record's number in it."""
@@ -29,20 +33,17 @@ class RecordBatches:
         self.queued: dict[int, Queued] = {}
         """By the number of the record, from 0 in the order in which they were given."""
 
-    async def send(
-        self, records: Iterable[tuple[bytes, bytes]], headers: Sequence[tuple[str, bytes]] = ()
-    ) -> list[asyncio.Future[Any]]:
-        """Queues keys and values; the futures end when the broker has their batch. Raises aiokafka's errors."""
+    async def send(self, records: Iterable[TextRecord]) -> list[asyncio.Future[Any]]:
+        """Queues them; the futures end when the broker has their batch. Raises aiokafka's errors."""
         answers: list[asyncio.Future[Any]] = []
-        names = list(headers)
         partitions = tuple(sorted(await self._producer.partitions_for(self._topic)))
-        for number, (key, value) in enumerate(records):
+        for number, (key, value, headers) in enumerate(records):
             partition = home(key, partitions)
             builder, numbers = self._open.get(partition) or self._begin(partition)
-            if builder.append(key=key, value=value, timestamp=None, headers=names) is None:
+            if builder.append(key=key, value=value, timestamp=None, headers=headers) is None:
                 answers.append(await self._flush(partition))
                 builder, numbers = self._begin(partition)
-                builder.append(key=key, value=value, timestamp=None, headers=names)
+                builder.append(key=key, value=value, timestamp=None, headers=headers)
             numbers.append(number)
         answers += [await self._flush(partition) for partition in list(self._open)]
         return answers
@@ -58,7 +59,11 @@ class RecordBatches:
         return answer
 
 
+def home(key: bytes | None, partitions: tuple[int, ...]) -> int:
+    """The partition where every Kafka client puts this key; any, where there is none."""
+    return random.choice(partitions) if key is None else _hashed(key, partitions)  # noqa: S311 - no secret
+
+
 @lru_cache(maxsize=8192)  # hosts come again and again, and Kafka's hash costs 5 us in Python
-def home(key: bytes, partitions: tuple[int, ...]) -> int:
-    """The partition where every Kafka client puts this key."""
+def _hashed(key: bytes, partitions: tuple[int, ...]) -> int:
     return int(_PARTITIONER(key, partitions, partitions))

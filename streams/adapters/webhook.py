@@ -14,6 +14,7 @@ from yarl import URL
 
 from schemas.errors import SettingsRefused
 from schemas.secret_names import WEBHOOK_SIGNING, WEBHOOK_SIGNING_NEXT, WEBHOOK_TOKEN
+from schemas.trace_context import HEADER
 from schemas.versions import MUTT_VERSION
 from streams.adapters.secrets import SecretSource, live
 from streams.core.delivery import Answer, Fault
@@ -110,13 +111,12 @@ class WebhookSink:
     async def __aexit__(self, *_: object) -> None:
         await self._session.close()
 
-    async def post(self, alert_id: uuid.UUID, body: bytes) -> Answer:
+    async def post(self, alert_id: uuid.UUID, body: bytes, trace: str | None = None) -> Answer:
         deadline = asyncio.get_running_loop().time() + self._timeout_s
+        headers = self._headers(str(alert_id), body) | ({} if trace is None else {HEADER: trace})
         try:
             async with asyncio.timeout_at(deadline):
-                response = await self._session.post(
-                    self._url, data=body, headers=self._headers(str(alert_id), body), allow_redirects=False
-                )
+                response = await self._session.post(self._url, data=body, headers=headers, allow_redirects=False)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             return Answer(fault=fault_of(error), text=self._shown(f"{type(error).__name__}: {error}"))
         text = await _beginning(response, deadline)

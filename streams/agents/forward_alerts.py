@@ -7,7 +7,11 @@ import random
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from msgspec import UnsetType
+
+from schemas.alerts import Alert
 from schemas.config import DynamicConfig
+from schemas.trace_context import traceparent
 from streams import crash, metrics
 from streams.agents.delivery_books import DeliveryBooks
 from streams.agents.delivery_dispatch import Dispatch
@@ -153,7 +157,7 @@ class Forwarder:
         held.first_attempt_at = held.first_attempt_at or self._clock.now()
         body = self._receiver.body(held.alert)
         crash.here("posting")
-        held.answered(await self._sink.post(held.alert.id, body))
+        held.answered(await self._sink.post(held.alert.id, body, _trace(held.alert)))
         crash.here("answered")
         outcome = self._receiver.judge(held.last)
         self.gate.leave(outcome.kind)
@@ -187,6 +191,11 @@ class Forwarder:
     def _stuck(self, why: str | None) -> None:
         self.gate.closed_by = why
         self._dispatch.look()
+
+
+def _trace(alert: Alert) -> str | None:
+    """Looked at once more: anybody may have written the record."""
+    return None if isinstance(alert.traceparent, UnsetType) else traceparent([alert.traceparent])
 
 
 def _status(kind: Kind) -> str:

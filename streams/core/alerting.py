@@ -6,6 +6,7 @@ import datetime as dt
 from typing import Any
 
 import msgspec
+from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
 from schemas import codec
@@ -21,7 +22,13 @@ DESCRIPTION_LIMIT = 4000
 
 
 def alert_for_event(
-    position: Position, event: Event, judgement: Judgement, *, ruleset_version: int, occurred_at: dt.datetime
+    position: Position,
+    event: Event,
+    judgement: Judgement,
+    *,
+    ruleset_version: int,
+    occurred_at: dt.datetime,
+    trace: str | UnsetType = UNSET,
 ) -> Alert:
     """The alert of an event that a rule matched."""
     rule = judgement.rule
@@ -45,6 +52,7 @@ def alert_for_event(
         correlation_id=event.correlation_id or position.event_id,
         occurred_at=_rfc3339(occurred_at),
         event=_fields(event),
+        traceparent=trace,
     )
 
 
@@ -58,6 +66,7 @@ def alert_for_signature(
     window_s: int,
     ruleset_version: int,
     occurred_at: dt.datetime,
+    trace: str | UnsetType = UNSET,
 ) -> Alert:
     """The meta-alert of a signature that crossed the threshold: named after the noisy host."""
     sample = event.message[:200]
@@ -80,6 +89,7 @@ def alert_for_signature(
         correlation_id=event.correlation_id or position.event_id,
         occurred_at=_rfc3339(occurred_at),
         event=_fields(event),
+        traceparent=trace,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import uuid
 
-from msgspec import structs
+from msgspec import UNSET, UnsetType, structs
 
 from schemas import codec
 from schemas.alerts import Alert
@@ -15,6 +15,7 @@ from schemas.events import MESSAGE_LIMIT, Decoded, Disposition, Position, derive
 from schemas.rows import EPOCH, instant
 from schemas.rules import Handling, Rule
 from schemas.syslog import host_of_key
+from schemas.trace_context import HEADER, traceparent
 from streams.core.alerting import alert_for_event, alert_for_signature, alert_row
 from streams.core.backpressure import LEAST_SEVERE, PressurePolicy, severity_cut, shed_severity
 from streams.core.batches import CorruptBatch, OversizedBatch, Record
@@ -148,7 +149,7 @@ class _Decision:
         else:
             alert = alert_for_event(
                 self._position(record), decoded.event, judgement, ruleset_version=self.version,
-                occurred_at=decoded.event_time or self._time,
+                occurred_at=decoded.event_time or self._time, trace=_trace(record),
             )  # fmt: skip
             self._audit(record, decoded, judgement, _ALERTED, alert.id, replay_of)
             self._raise(alert)
@@ -182,6 +183,7 @@ class _Decision:
                 window_s=self.policy.window_s,
                 ruleset_version=self.version,
                 occurred_at=decoded.event_time or self._time,
+                trace=_trace(record),
             )
         if alert is not None or self.config.audit_unhandled_events or replay_of is not None:
             self._audit(record, decoded, judgement, _UNHANDLED, alert.id if alert else None, replay_of)
@@ -268,3 +270,9 @@ class _Decision:
 
     def _position(self, record: Record) -> Position:
         return Position(self._topic, self._partition, record.offset, record.timestamp)
+
+
+def _trace(record: Record) -> str | UnsetType:
+    if not record.headers:
+        return UNSET
+    return traceparent(value for name, value in record.headers if name == HEADER) or UNSET

@@ -136,10 +136,11 @@ class PauseBoard(Protocol):
 class AlertSink(Protocol):
     """The receiver of alerts. `post` waits for its answer, at most the webhook timeout.
 
-    Raises nothing that the receiver or the network can cause: every fault is an Answer. It never retries.
+    `trace` is the trace context that goes along. Raises nothing that the receiver or the network can cause: every
+    fault is an Answer. It never retries.
     """
 
-    async def post(self, alert_id: uuid.UUID, body: bytes) -> Answer: ...
+    async def post(self, alert_id: uuid.UUID, body: bytes, trace: str | None = None) -> Answer: ...
 
 
 class DeliveryStore(Protocol):

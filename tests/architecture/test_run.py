@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.run import GATES, ROOT, gates
+from tests.run import GATES, ROOT, Outcome, gates
 
 REPORT = """<testsuites><testsuite>
 <testcase classname="tests.planted.test_planted" name="a" time="4.0"/>
@@ -25,3 +25,8 @@ def test_the_modules_of_gates_are_there() -> None:
     for module in (module for modules in GATES.values() for module in modules):
         path = ROOT / module.replace(".", "/")
         assert path.is_dir() or path.with_suffix(".py").is_file(), module
+
+
+def test_the_gates_took_what_the_longest_run_of_their_step_took() -> None:
+    outcome = Outcome(seconds={"units": 900.0, "proof": 240.0, "histories": 250.0})
+    assert outcome.as_json()["gates_together"] == 250.0

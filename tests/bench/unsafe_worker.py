@@ -30,7 +30,7 @@ async def commit(store: batches.PostgresBatchStore, decided: Decided, progress: 
 
 async def publish(outbox: publisher.KafkaOutbox, decided: Decided) -> None:
     records = [
-        (alert.hostname.encode(), row[-1].encode())
+        (alert.hostname.encode(), row[-1].encode(), [])
         for alert, row in zip(decided.alerts, decided.alert_rows, strict=True)
     ]
     if records:

@@ -222,7 +222,7 @@ class Receiver:
         self.log: list[tuple[int, uuid.UUID, bytes, int | None]] = []
         self.answers: deque[str] = deque()
 
-    async def post(self, alert_id: uuid.UUID, body: bytes) -> Answer:
+    async def post(self, alert_id: uuid.UUID, body: bytes, trace: str | None = None) -> Answer:
         kind = self.answers.popleft() if self.answers else "200"
         if kind != "200":
             self._servers.effects[f"receiver:{kind}"] += 1

@@ -37,6 +37,20 @@ def members(bootstrap: str, groups: tuple[str, ...]) -> list[tuple[str, str]]:
     return found
 
 
+def described(bootstrap: str, group: str) -> str:
+    """Who is in a group, in words, for a test that waits in vain."""
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    try:
+        found = admin.describe_consumer_groups([group], request_timeout=10)[group].result()
+    except KafkaException as error:
+        return f"{group}: {error.args[0].name()}"
+    held = {
+        member.member_id: sorted(f"{at.topic}/{at.partition}" for at in member.assignment.topic_partitions)
+        for member in found.members
+    }
+    return f"{group} is {found.state.name.lower()}, its members have {held}"
+
+
 async def _leave(client: AIOKafkaClient, group: str, member: str) -> None:
     node = await client.coordinator_lookup(CoordinationType.GROUP, group)
     assert await client.ready(node, group=ConnectionGroup.COORDINATION)

@@ -12,6 +12,7 @@ from typing import Any
 
 import asyncpg
 
+from tests.integration.burial import described
 from tests.integration.topics import end_offsets
 
 INGEST = ("mutt.ingest.syslog", "mutt.ingest.snmp", "mutt.ingest.raw")
@@ -67,7 +68,8 @@ async def settled(
     try:
         await until(done, "everything is processed", within=within)
     except AssertionError as late:
-        raise AssertionError(f"{late}; behind: {behind}") from None
+        group = await asyncio.to_thread(described, bootstrap, "mutt-match")
+        raise AssertionError(f"{late}; behind: {behind}; {group}") from None
 
 
 def ask(port: int, path: str) -> tuple[int, dict[str, Any]]:

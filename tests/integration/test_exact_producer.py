@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -11,8 +12,9 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from ops.devstack.stack import Stack
-from streams.adapters.exact_producer import send_exact
-from streams.adapters.publisher import create_producer
+from streams.adapters.exact_producer import send_all_exact, send_exact
+from streams.adapters.publisher import acknowledged, create_producer
+from streams.core.letters import LetterRecord
 from tests.integration.topics import read_all
 
 TOPIC = "refuses.large.ones"
@@ -74,3 +76,31 @@ async def test_what_waits_behind_a_refused_batch_does_not_overtake_it(
             await answer
     await sent(producer, b"last")
     assert [record.value() for record in read_all(refusing.kafka.bootstrap, TOPIC)] == [b"first", b"last"]
+
+
+async def test_records_sent_together_are_those_sent_alone(producer: AIOKafkaProducer, refusing: Stack) -> None:
+    """The same bytes on the same partitions, also those that fit in no batch; of one key in their order."""
+    keyed: list[LetterRecord] = [
+        (b"h1", b"first", ((b"reason", b"json"), (b"reason", None))),
+        (b"h2", None, ()),
+        (b"h1", b"second", ()),
+        (b"h1", b"raw", ((b"caf\xe9", b"\x00"),)),
+    ]
+    for record in keyed:
+        await (await send_exact(producer, TOPIC, None, record))
+    alone = _found(refusing)
+    await acknowledged(await send_all_exact(producer, TOPIC, [(None, None, ((b"empty", b""),)), *keyed]))
+    both = _found(refusing)
+    for place in alone:
+        kept = [record for record in both[place] if record[:2] != (None, None)]
+        assert kept == 2 * alone[place]
+    assert sum(map(len, both.values())) == 2 * len(keyed) + 1
+
+
+def _found(stack: Stack) -> dict[int | None, list[tuple[object, ...]]]:
+    """Key, value and headers of what is on each partition; the reader cannot take names that are not UTF-8."""
+    found: dict[int | None, list[tuple[object, ...]]] = defaultdict(list)
+    for record in read_all(stack.kafka.bootstrap, TOPIC):
+        headers = None if record.value() == b"raw" else record.headers()
+        found[record.partition()].append((record.key(), record.value(), headers))
+    return found

@@ -111,7 +111,7 @@ async def test_a_worker_frozen_within_its_transaction_does_not_hold_its_partitio
     finally:
         frozen.process.send_signal(signal.SIGCONT)
     for worker in (frozen, other):
-        assert await asyncio.to_thread(worker.stop, 30.0) == 0
+        assert await asyncio.to_thread(worker.stop, 30.0) == 0, worker.tail()
     assert await anomalies(system.database.dsn, bootstrap) == []
 
 

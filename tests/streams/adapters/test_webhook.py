@@ -150,6 +150,14 @@ async def test_the_headers_are_a_fixed_set() -> None:
         Webhook(SIGNING).verify(request.body, request.headers)
 
 
+async def test_the_trace_context_goes_along() -> None:
+    trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    async with wire() as receiver:
+        await receiver.sink.post(ALERT, b"{}", trace)
+        (request,) = receiver.requests
+        assert request.headers["traceparent"] == trace
+
+
 async def test_another_receiver_has_headers_of_its_own() -> None:
     async with wire(secrets=Secrets(**{WEBHOOK_TOKEN: TOKEN}), kind=TOY) as receiver:
         await receiver.sink.post(ALERT, b"{}")

@@ -141,6 +141,16 @@ async def test_a_retry_carries_the_same_id_and_the_same_bytes() -> None:
         assert (world.store.good[0], world.store.total[0]) == (1, 3)
 
 
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+async def test_the_trace_of_the_record_goes_to_the_receiver_if_it_is_one() -> None:
+    async with running(World()) as world:
+        forged = world.committed(traceparent="00-1\r\nX-Evil: 1")
+        await world.send(world.committed(traceparent=TRACE), world.committed(), forged)
+        assert sorted(world.sink.traces, key=str) == [TRACE, None, None]
+
+
 async def test_failed_attempts_are_written_down_while_the_alert_waits() -> None:
     async with running(World()) as world:
         one = world.committed()

@@ -10,7 +10,7 @@ import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec import structs
+from msgspec import UNSET, structs
 
 from schemas.config import DynamicConfig
 from schemas.dead_letters import LetterState, Reason
@@ -91,6 +91,28 @@ def test_unhandled_events_get_a_row_when_configured() -> None:
     assert decided(record(0, message="what")).audit == []
     out = decided(record(0, message="what"), config=DynamicConfig(audit_unhandled_events=True))
     assert audit(out)["disposition"] == "unhandled"
+
+
+TRACE = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+@pytest.mark.parametrize(
+    ("headers", "carried"),
+    [
+        ((("traceparent", TRACE), ("tracestate", b"x=1")), True),
+        ((), False),
+        ((("traceparent", None),), False),
+        ((("traceparent", TRACE[:-1] + b"\xff"),), False),
+        ((("traceparent", TRACE), ("traceparent", TRACE)), False),
+    ],
+)
+def test_an_alert_carries_the_trace_of_its_record(headers: Any, carried: bool) -> None:
+    """Also a meta-alert that of the record with which its storm crossed the threshold."""
+    storm = [record(n, message=f"eth{n} flaps", headers=headers) for n in range(1, 6)]
+    config = DynamicConfig(unhandled_threshold=5)
+    out = decided(record(0, message="link down", headers=headers), *storm, config=config)
+    assert [alert.traceparent for alert in out.alerts] == [TRACE.decode() if carried else UNSET] * 2
+    assert all((b'"traceparent":' in row[-1].encode()) is carried for row in out.alert_rows)
 
 
 def test_a_storm_of_one_kind_raises_one_meta_alert_explained_by_its_row() -> None:
