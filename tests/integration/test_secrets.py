@@ -116,7 +116,7 @@ async def test_I9_secrets_appear_nowhere(system: System, vault: Vault, planted: 
     assert len(places) > 40
     assert [place for place, held in places.items() if not held and place.startswith(("http", "mutt", "pid"))] == []
     searched = {form: needle for name, value in planted.items() for form, needle in spelled(name, value)}
-    assert len(searched) > 8 * LEAST
+    assert len(searched) > 6 * LEAST
     assert [
         (form, place) for place, held in places.items() for form, needle in searched.items() if needle in held
     ] == []
@@ -129,7 +129,7 @@ def spelled(name: str, value: str) -> Iterator[tuple[str, bytes]]:
 
 async def half_a_secret(vault: Vault, system: System, canary: str) -> None:
     """Somebody stores a signing secret that is none; the forwarder says so, and not what it is."""
-    vault.put("webhook", **vault.held("webhook") | {"WEBHOOK_SIGNING_SECRET": canary})
+    vault.put("webhook", **vault.held("webhook") | {"WEBHOOK_SIGNING_SECRET": f"no base64! {canary}"})
 
     async def told() -> bool:
         return "cannot sign" in system.stack.children["forward-1"].log.read_text()
