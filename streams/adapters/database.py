@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 from functools import partial
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import asyncpg
+import structlog
 
 from schemas.secret_names import DB_PASSWORD, DB_PASSWORD_NEXT, DB_USER, DB_USER_NEXT
 from schemas.secrets import Secret
 from schemas.settings import Settings
 from streams.adapters.secrets import SecretSource
+
+log = structlog.get_logger()
 
 STATEMENT_TIMEOUT_S = 10.0
 """Bound on one statement, so that a frozen server cannot hold a lane."""
@@ -20,6 +24,10 @@ STANDSTILL_S = 10
 """Bound on a worker's transaction in which nothing happens: a frozen worker would hold its partitions' rows."""
 
 LOGIN_REFUSED = (asyncpg.InvalidPasswordError, asyncpg.InvalidAuthorizationSpecificationError)
+
+
+_good: WeakKeyDictionary[SecretSource, dict[str, str | None]] = WeakKeyDictionary()
+"""The login that opened last."""
 
 
 def connection_options(settings: Settings, secrets: SecretSource) -> dict[str, Any]:
@@ -64,17 +72,23 @@ async def _log_in(secrets: SecretSource, *args: Any, **options: Any) -> asyncpg.
 
 
 async def _try_all(secrets: SecretSource, *args: Any, **options: Any) -> asyncpg.Connection:
-    """Raises what the first login met, where none is let in."""
-    first, *others = logins(secrets)
-    try:
-        return await asyncpg.connect(*args, **options | first)
-    except LOGIN_REFUSED as refused:
-        for login in others:
-            try:
-                return await asyncpg.connect(*args, **options | login)
-            except LOGIN_REFUSED:
-                continue
-        raise refused
+    """The last login that opened is tried too, in case that what was stored since opens nothing.
+
+    Raises what the first login met, where none is let in.
+    """
+    known, good = logins(secrets), _good.get(secrets)
+    refused: list[asyncpg.PostgresError] = []
+    for login in known if good is None or good in known else [*known, good]:
+        try:
+            connection: asyncpg.Connection = await asyncpg.connect(*args, **options | login)
+        except LOGIN_REFUSED as error:
+            refused.append(error)
+            continue
+        if login not in known:
+            log.error("PostgreSQL refuses the login that is stored, the last good one stays", user=login.get("user"))
+        _good[secrets] = login
+        return connection
+    raise refused[0]
 
 
 async def create_pool(
