@@ -37,6 +37,9 @@ def demo(
             "--rules", metavar="FILE", exists=True, dir_okay=False, help="Rules to load instead of the sample rules."
         ),
     ] = None,
+    openbao: Annotated[
+        bool, typer.Option("--openbao", help="Secrets come from an OpenBao (Vault's API) instead of files.")
+    ] = False,
 ) -> None:
     """Traffic, an outage that sheds and pauses, a killed worker, dead letters and their replay; then the books.
 
@@ -51,7 +54,8 @@ def demo(
     console = Output(stderr=as_json)
     options = Options(
         home=Settings.from_env(os.environ).home_path / "demo",
-        seed=seed, seconds=duration, rate=rate, input=input, rules=rules, live=interactive, stay=interactive,
+        seed=seed, seconds=duration, rate=rate, input=input, rules=rules, openbao=openbao,
+        live=interactive, stay=interactive,
     )  # fmt: skip
     try:
         result = run(options, console)

@@ -47,6 +47,8 @@ class Options:
     rate: float
     input: Path | None = None
     rules: Path | None = None
+    openbao: bool = False
+    """Each worker has an AppRole of its own; otherwise secrets are files."""
     live: bool = True
     """Draw the screen; otherwise a line for each step."""
     stay: bool = True
@@ -61,7 +63,7 @@ def run(options: Options, console: Console) -> dict[str, Any]:
     traffic = _traffic(options)
     _clear(options.home)
     began = time.monotonic()
-    stack = Stack(options.home)
+    stack = Stack(options.home, openbao=options.openbao)
     board = Board(announce=_announcer(options, console))
     with _interruptible():
         try:
