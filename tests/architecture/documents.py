@@ -14,8 +14,9 @@ README = ROOT / "README.md"
 RUNBOOK = ROOT / "docs" / "RUNBOOK.md"
 CAPACITY = ROOT / "docs" / "CAPACITY.md"
 API = ROOT / "docs" / "API.md"
+DASHBOARDS = ROOT / "docs" / "DASHBOARDS.md"
 PROOF = ROOT / "docs" / "PROOF.md"
-GUIDES = (README, ROOT / "CONTRIBUTING.md", ROOT / "docs" / "ARCHITECTURE.md", RUNBOOK, CAPACITY, API)
+GUIDES = (README, ROOT / "CONTRIBUTING.md", ROOT / "docs" / "ARCHITECTURE.md", RUNBOOK, CAPACITY, API, DASHBOARDS)
 RECORDS = tuple(sorted((ROOT / "docs" / "adr").glob("*.md")))
 DOCUMENTS = (*GUIDES, ROOT / "CHANGELOG.md", PROOF, *RECORDS)
 

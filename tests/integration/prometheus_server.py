@@ -7,7 +7,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,16 +17,18 @@ PROGRAM = shutil.which("prometheus") or shutil.which("prometheus", path="/usr/bi
 
 _CONFIG = """
 global: {{scrape_interval: 1s, scrape_timeout: 1s}}
-scrape_configs: [{{job_name: mutt, static_configs: [{{targets: [{targets}]}}]}}]
+scrape_configs: [{jobs}]
 """
+_JOB = "{{job_name: {name}, static_configs: [{{targets: [{targets}], labels: {{environment: test}}}}]}}"
 
 
 @contextmanager
-def prometheus(folder: Path, ports: Sequence[int]) -> Iterator[str]:
-    """Its address, once it answers; it scrapes these ports of the loopback every second."""
+def prometheus(folder: Path, ports: Sequence[int] | Mapping[str, int]) -> Iterator[str]:
+    """Its address, once it answers; it scrapes these ports of the loopback every second, by job where they have one."""
     assert PROGRAM is not None
     config, port = folder / "prometheus.yml", free_port()
-    config.write_text(_CONFIG.format(targets=", ".join(f'"127.0.0.1:{target}"' for target in ports)))
+    jobs = {name: [port] for name, port in ports.items()} if isinstance(ports, Mapping) else {"mutt": ports}
+    config.write_text(_CONFIG.format(jobs=", ".join(_job(name, targets) for name, targets in jobs.items())))
     options = {
         "config.file": config,
         "storage.tsdb.path": folder / "prometheus",
@@ -44,6 +46,10 @@ def prometheus(folder: Path, ports: Sequence[int]) -> Iterator[str]:
     finally:
         child.kill()
         child.wait()
+
+
+def _job(name: str, ports: Sequence[int]) -> str:
+    return _JOB.format(name=name, targets=", ".join(f'"127.0.0.1:{port}"' for port in ports))
 
 
 def _ready(port: int) -> bool:

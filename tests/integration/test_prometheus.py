@@ -56,7 +56,7 @@ async def test_both_sources_agree_within_one_percent(system: System, tmp_path: P
             await configure(system.database.pool, "ingest_paused", "false")
             await asyncio.to_thread(ask_the_api, system, ports["api_port"])
             await until(lambda: counted(system), "the table knows of everything")
-            await until(lambda: agree(system, url), "both say the same", within=20)
+            await until(lambda: agree(system, url), "both say the same")
 
 
 async def prepare(system: System) -> None:
