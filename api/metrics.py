@@ -10,6 +10,7 @@ from time import perf_counter
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from schemas.dead_letters import Reason as DeadReason
+from streams.process_metrics import add_process_metrics
 
 _LATENCY = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
@@ -103,6 +104,7 @@ class ApiMetrics:
         self._judged = judged
         self._lost = lost
         self.registry = CollectorRegistry()
+        add_process_metrics(self.registry)
         self._bound: dict[tuple[str, int], _Bound] = {}
         # Requests answered. internal_error: a defect, see the log by request id. unavailable: the breaker below
         # tells whether PostgreSQL is away; while it is closed, too much is asked at once or of one question, or what

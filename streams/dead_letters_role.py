@@ -1,4 +1,4 @@
-"""The dead-letters worker: reads mutt.dlq and keeps the table complete, and remediates."""
+"""The dead-letters worker: reads mutt.dlq and keeps the table complete, remediates, and shows the fleet's accounts."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from schemas.errors import Unavailable
 from schemas.settings import Settings
 from schemas.topics import DLQ, Topic
 from streams import metrics
+from streams.accounts import show_forever
+from streams.adapters.accounts import Accounts
 from streams.adapters.database import create_pool
 from streams.adapters.dead_letters import DeadLetters
 from streams.adapters.secrets import SecretSource
@@ -44,11 +46,14 @@ class DeadLettersRole:
         self._indexing = Chore("indexing letters")
         self._pool: asyncpg.Pool
         self._index: LetterIndex
+        self._accounts: Accounts
 
     async def open(self, app: WorkerApp) -> None:
         await self._health.start(self._settings.host, self._settings.dead_letters_port)
-        self._pool = await create_pool(self._settings, self._secrets, size=2)
+        self._pool = await create_pool(self._settings, self._secrets, size=3)
         self._index = LetterIndex(DeadLetters(self._pool), SystemClock(), self._retry)
+        self._accounts = Accounts(self._pool, self._settings.kafka_bootstrap)
+        self._tasks.spawn(show_forever(self._accounts), "accounts")
         await self._remediation.open(self._tasks)
 
     async def work(self, stream: Any) -> None:
@@ -75,6 +80,7 @@ class DeadLettersRole:
     async def close(self) -> None:
         await self._tasks.close()
         await self._remediation.close()
+        await self._accounts.close()
         self._pool.terminate()
         await self._health.close()
 

@@ -15,8 +15,10 @@ from schemas.dead_letters import Reason
 from schemas.events import Disposition
 from streams.core.delivery import DeliveryReason, Timing
 from streams.core.vault import Trouble
+from streams.process_metrics import add_process_metrics
 
 REGISTRY = CollectorRegistry()
+add_process_metrics(REGISTRY)
 
 _LATENCY = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 _GOOD = frozenset({Disposition.ALERTED, Disposition.LOGGED, Disposition.IGNORED, Disposition.UNHANDLED})
@@ -157,6 +159,19 @@ LETTERS_INDEXED = _counter("mutt_dead_letters_indexed_total", "Letters found on 
 # says how many bytes were left out.
 SNMP_TRAPS = _counter("mutt_snmp_traps_total", "Traps carried from snmptrapd to Kafka.", ("status", "reason"))
 
+# The three below are known to dead-letters workers alone, all of which say the same; no number (NaN) while PostgreSQL
+# or Kafka is away, and 0 elsewhere: take the largest.
+# Records that no worker has decided over. Rising: more match workers; standing while none is decided: see mutt pauses.
+INGEST_LAG = _gauge("mutt_ingest_lag_records", "Records on the ingest topics that are not decided over yet.")
+
+# Ranges among the latest ledger rows that do not follow one another. Any: run `mutt ledger verify`.
+LEDGER_FAULTS = _gauge("mutt_ledger_faults", "Places where the ledger's latest ranges do not add up.")
+
+# 0: no client is ever left without. Near: `mutt keys list`, then `mutt keys rotate` with the client's owner.
+KEYS_FIRST_EXPIRY = _gauge(
+    "mutt_api_keys_first_expiry_timestamp_seconds", "Unix time at which the first API client is left without a key."
+)
+
 _PROCESSED = {name: EVENTS_PROCESSED.labels("success" if name in _GOOD else "fail", name.value) for name in Disposition}
 _SETTLED = {reason: INGEST_REQUESTS.labels("fail", reason.value) for reason in Reason}
 _SETTLED_WELL = INGEST_REQUESTS.labels("success", "")
@@ -185,6 +200,10 @@ LETTERS_PARKED = _counter("mutt_dlq_parked_published_total", "Parked letters pub
 _ENDED = {timing: ALERTS_ON_TIME.labels("fail" if timing.value else "success", timing.value) for timing in Timing}
 for _why in DeliveryReason:
     MOOG_REQUESTS.labels("fail" if _why.value else "success", _why.value)
+    MOOG_ALERTS.labels("fail" if _why.value else "success", _why.value)
+MOOG_ALERTS.labels("fail", "expired")
+SNMP_TRAPS.labels("success", "")
+SNMP_TRAPS.labels("fail", "broken")
 
 _RETRIES = {service: STORE_RETRIES.labels(service) for service in ("postgresql", "kafka")}
 

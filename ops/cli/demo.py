@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,12 @@ import typer
 
 from ops.cli.exits import Exit, classify, printable
 from schemas.settings import Settings
+
+
+class Beside(StrEnum):
+    """What may run beside the demonstration."""
+
+    PROMETHEUS = "prometheus"
 
 
 def demo(
@@ -40,6 +47,10 @@ def demo(
     openbao: Annotated[
         bool, typer.Option("--openbao", help="Secrets come from an OpenBao (Vault's API) instead of files.")
     ] = False,
+    beside: Annotated[
+        Beside | None,
+        typer.Option("--with", help="Prometheus and Alertmanager watch: a burn-rate alert fires and resolves."),
+    ] = None,
 ) -> None:
     """Traffic, an outage that sheds and pauses, a killed worker, dead letters and their replay; then the books.
 
@@ -54,8 +65,8 @@ def demo(
     console = Output(stderr=as_json)
     options = Options(
         home=Settings.from_env(os.environ).home_path / "demo",
-        seed=seed, seconds=duration, rate=rate, input=input, rules=rules, openbao=openbao,
-        live=interactive, stay=interactive,
+        seed=seed, seconds=duration, rate=rate, input=input, rules=rules, live=interactive, stay=interactive,
+        openbao=openbao, pager=beside is Beside.PROMETHEUS,
     )  # fmt: skip
     try:
         result = run(options, console)

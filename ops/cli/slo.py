@@ -57,6 +57,22 @@ def show(as_json: Json = False) -> None:
                 )
 
 
+@app.command()
+def rules(
+    runbook: Annotated[
+        str | None, typer.Option("--runbook", metavar="URL", help="Where your people read docs/RUNBOOK.md.")
+    ] = None,
+    pace: Annotated[
+        float, typer.Option("--pace", min=1, max=3600, help="Shorten every window of the burn rates, for a trial.")
+    ] = 1.0,
+) -> None:
+    """Print recording and alerting rules for Prometheus, as ops/prometheus/mutt.rules.yml keeps them."""
+    from ops.prometheus.rules import RUNBOOK, rules_file
+    from schemas.slo import objectives
+
+    typer.echo(rules_file(objectives(), runbook=runbook or RUNBOOK, pace=pace), nl=False)
+
+
 @maintenance.command()
 def add(
     component: Component,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from schemas.config import DynamicConfig
@@ -52,6 +52,18 @@ class Told:
     remediation: str = "standby"
     paused_s: dict[str, float] = field(default_factory=dict)
     """By reason, summed over partitions, of all workers that ever ran."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A burn-rate alert, as Alertmanager told it last."""
+
+    objective: str
+    window: str
+    """The long one, as in production."""
+    severity: str
+    summary: str
+    firing: bool
 
 
 @dataclass(slots=True)
@@ -114,6 +126,12 @@ class Board:
     """Alerts that waited at once, at most."""
     most_paused: int = 0
     """Partitions paused at once by the backlog, at most."""
+    pages: Sequence[Page] = ()
+    """Burn-rate alerts that were told; none where no Prometheus watches."""
+    rang: tuple[float, Page] | None = None
+    """The first page, and its seconds since the start."""
+    resolved_at: float | None = None
+    """When no page was left."""
     _history: deque[tuple[float, int]] = field(default_factory=deque)
 
     def say(self, step: str) -> None:
@@ -129,6 +147,18 @@ class Board:
         self._history.append((now, figures.decided))
         while now - self._history[0][0] > RATE_WINDOW_S:
             self._history.popleft()
+
+    def paged(self, pages: Sequence[Page]) -> None:
+        """What the pager knows now; its first page, and that none is left, are steps."""
+        self.pages = pages
+        firing = [page for page in pages if page.firing and page.severity == "page"]
+        at = time.monotonic() - self.began
+        if firing and self.rang is None:
+            self.rang = (at, firing[0])
+            self.say(f"the pager rings: {firing[0].summary} (over {firing[0].window} at this pace)")
+        elif self.rang and not firing and self.resolved_at is None:
+            self.resolved_at = at
+            self.say("the pager is told that the error budget burns no more")
 
     @property
     def watched(self) -> bool:

@@ -20,6 +20,7 @@ from rich.live import Live
 
 from ops.cli.exits import printable
 from ops.demo import books, screen
+from ops.demo.alarms import PACE, Alarms
 from ops.demo.board import Board
 from ops.demo.fleet import NOISY_HOST
 from ops.demo.generate import Generated, Traffic, generate, planned
@@ -31,6 +32,7 @@ from ops.devstack.inputs import records_from
 from ops.devstack.layout import Layout
 from ops.devstack.processes import end_pid, started_at
 from ops.devstack.stack import Stack
+from ops.prometheus.local import require_programs
 from schemas.errors import Refused
 
 DRAWN_PER_SECOND = 4
@@ -51,6 +53,8 @@ class Options:
     """Each worker has an AppRole of its own; otherwise secrets are files."""
     live: bool = True
     """Draw the screen; otherwise a line for each step."""
+    pager: bool = False
+    """Prometheus and Alertmanager watch, and a burn-rate alert fires and resolves."""
     stay: bool = True
     """Stay up after the balance sheet until Ctrl-C."""
 
@@ -61,6 +65,8 @@ def run(options: Options, console: Console) -> dict[str, Any]:
     Whatever happens, every process it started has ended when it returns.
     """
     traffic = _traffic(options)
+    if options.pager:
+        require_programs()
     _clear(options.home)
     began = time.monotonic()
     stack = Stack(options.home, openbao=options.openbao)
@@ -96,20 +102,25 @@ async def _play(stack: Stack, board: Board, options: Options, traffic: Generated
     await asyncio.to_thread(stack.start_servers)
     workers = Workers(stack, board)
     await prepare(stack, board, workers, options.rules)
-    watcher, script = Watcher(stack, board, workers), Script(stack, board, workers)
-    watching = asyncio.create_task(watcher.run())
+    script = Script(stack, board, workers, pager=options.pager)
+    watching = [asyncio.create_task(Watcher(stack, board, workers).run())]
+    if options.pager:
+        alarms = Alarms(stack, board, workers)
+        await alarms.start()
+        watching.append(asyncio.create_task(alarms.run()))
     playing = asyncio.create_task(script.perform(traffic.records, NOISY_HOST if options.input is None else None))
     try:
-        await asyncio.wait({watching, playing}, return_when=asyncio.FIRST_COMPLETED)
-        if watching.done():
-            watching.result()
+        await asyncio.wait({*watching, playing}, return_when=asyncio.FIRST_COMPLETED)
+        for task in watching:
+            if task.done():
+                task.result()
         await playing
         board.say("drawing up the balance sheet")
         figures = await _books(stack, board, options, traffic)
     finally:
-        for task in (watching, playing):
+        for task in (*watching, playing):
             task.cancel()
-        await asyncio.gather(watching, playing, return_exceptions=True)
+        await asyncio.gather(*watching, playing, return_exceptions=True)
     return _result(options, board, script.happened, figures)
 
 
@@ -143,9 +154,22 @@ def _result(options: Options, board: Board, happened: Happened, figures: dict[st
         "remediation": {"rounds": by_itself.rounds, "replayed": by_itself.sent, "came_back": by_itself.came_back},
         "script": script,
     }
+    if options.pager:
+        seen["prometheus"] = _paged(board)
     problems = _problems(options, board, happened)
     ok = figures["balanced"] and not problems
     return {"seed": options.seed, **figures, **seen, "problems": problems, "ok": ok}
+
+
+def _paged(board: Board) -> dict[str, Any]:
+    """What the pager was told, with seconds since the start; windows are `pace` times as short as they are called."""
+    at, page = board.rang or (None, None)
+    fired = page and {
+        "seconds": at and round(at, 1), "objective": page.objective, "window": page.window, "severity": page.severity,
+        "summary": page.summary,
+    }  # fmt: skip
+    resolved = None if board.resolved_at is None else {"seconds": round(board.resolved_at, 1)}
+    return {"pace": PACE, "fired": fired, "resolved": resolved}
 
 
 def _problems(options: Options, board: Board, happened: Happened) -> list[str]:
@@ -157,6 +181,8 @@ def _problems(options: Options, board: Board, happened: Happened) -> list[str]:
         "nothing was shed during the outage": generated and not happened.shed,
         "intake did not pause during the outage": generated and not board.most_paused,
         "remediation replayed nothing": generated and not board.figures.by_itself.sent,
+        "the pager did not ring": options.pager and generated and not board.rang,
+        "the pager was not told that it is over": bool(board.rang) and board.resolved_at is None,
         "no alert was rejected": generated and not happened.rejected,
         f"{happened.rejected} alerts were dead, {happened.replayed} were replayed": (
             happened.replayed != happened.rejected

@@ -11,7 +11,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from ops.demo.board import Board, Figures, Held, Told
+from ops.demo.board import Board, Figures, Held, Page, Told
 from schemas.dead_letters import FACTS, Replayable
 from streams.core.backpressure import Level
 
@@ -69,7 +69,7 @@ def _rows(board: Board) -> list[tuple[str, list[Text]]]:
         ("backlog", _backlog(figures)),
         ("paused", list(_paused(figures.held)) or [_nothing()]),
         ("shed", _shed(figures)),
-        ("receiver", _breaker(figures.told)),
+        ("receiver", [*_breaker(figures.told), *_pager(board.pages)]),
         ("dead letters", _letters(figures)),
         ("replays", _replays(figures)),
         ("processes", [_process(name, state) for name, state in sorted(board.processes.items())]),
@@ -91,6 +91,14 @@ def _backlog(figures: Figures) -> list[Text]:
         bar.append(f"{figures.pending:>7,}"), Text(f"{level.name:4}", style=style),
         *(_named(*threshold) for threshold in thresholds), Text(f"mode {config.alerter_shed_mode}"),
     ]  # fmt: skip
+
+
+def _pager(pages: Sequence[Page]) -> list[Text]:
+    """Nothing where nobody watches, or nothing was told yet."""
+    if not pages:
+        return []
+    rings = any(page.firing and page.severity == "page" for page in pages)
+    return [Text("pager rings", style="bold red") if rings else Text("pager quiet", style="green")]
 
 
 _LEVELS = {Level.CALM: "green", Level.WARN: "yellow", Level.SHED: "bold red", Level.HARD: "bold red"}

@@ -19,6 +19,8 @@ from schemas.dead_letters import Reason
 from streams.core.pausing import PauseReason
 
 QUIET_WITHIN_S = 60.0
+RINGS_WITHIN_S = 60.0
+"""The same for the pager, where one is: the outage must fill the window of a burn rate."""
 SEEN_WITHIN_S = 10.0
 """How much longer the outage lasts at most, on a slow machine, until what it must show was seen."""
 
@@ -48,10 +50,12 @@ class Happened:
 class Script:
     """Runs the steps one after the other on a prepared stack."""
 
-    def __init__(self, stack: Stack, board: Board, workers: Workers) -> None:
+    def __init__(self, stack: Stack, board: Board, workers: Workers, *, pager: bool = False) -> None:
+        """`pager`: Prometheus watches, and the outage lasts until it rings."""
         self._stack = stack
         self._board = board
         self._workers = workers
+        self._pager = pager
         self._operator = Operator(stack)
         self.happened = Happened()
 
@@ -80,6 +84,8 @@ class Script:
         await self._settle("mutt to be done with the traffic")
         await self._repair()
         await self._remediate()
+        if self._pager and board.rang:
+            await until(board, lambda _: board.resolved_at is not None, "the pager to be quiet", RINGS_WITHIN_S)
 
     # -- steps --------------------------------------------------------------------------------------------------
 
@@ -95,6 +101,8 @@ class Script:
         board.say("alerter_shed_mode=defer: no more is shed, intake pauses until the backlog is below warn")
         await self._part(traffic, (OUTAGE_TO - DEFER_FROM) * unit)
         await self._seen(lambda figures: figures.held_by(PauseReason.BACKLOG) > 0, "intake to pause", patience_s)
+        if self._pager:
+            await until(board, lambda _: board.rang is not None, "the pager to ring", RINGS_WITHIN_S)
         self._control()
         self.happened.waited, self.happened.shed = board.most_pending, sum(board.figures.shed.values())
         shed = f"{self.happened.shed} were shed, least severe first" if self.happened.shed else "none was shed"

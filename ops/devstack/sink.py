@@ -1,6 +1,7 @@
 """The webhook receiver of the stack: a real HTTP server that logs every post and fails on command.
 
-`POST /alerts` receives; `PUT /control` says how to answer, `GET /stats` what came. Loopback only.
+`POST /alerts` receives; `PUT /control` says how to answer, `GET /stats` what came. `POST /pages` takes what
+Alertmanager posts, and `GET /pages` shows it. Loopback only.
 Run as `python -m ops.devstack.sink PORT LOG [SIGNING_SECRET_FILE]`.
 """
 
@@ -13,13 +14,14 @@ import hmac
 import json
 import sys
 import time
-from collections import Counter
+from collections import Counter, deque
 from pathlib import Path
 from typing import Any, TextIO
 
 from aiohttp import web
 
 BODY_LIMIT = 4 * 1024 * 1024
+PAGES_KEPT = 500
 
 
 class Sink:
@@ -32,6 +34,7 @@ class Sink:
         self.answers: Counter[int] = Counter()
         self.delivered: Counter[str] = Counter()
         self.bad_signatures = 0
+        self.pages: deque[dict[str, Any]] = deque(maxlen=PAGES_KEPT)
 
     async def receive(self, request: web.Request) -> web.Response:
         came, body = time.time(), await request.read()
@@ -74,6 +77,13 @@ class Sink:
         }
         return web.json_response(body)
 
+    async def page(self, request: web.Request) -> web.Response:
+        self.pages.extend((await request.json())["alerts"])
+        return web.Response()
+
+    async def paged(self, _: web.Request) -> web.Response:
+        return web.json_response(list(self.pages))
+
     def _status(self, alert: dict[str, Any]) -> int:
         rejected = self.control.get("reject_host")
         if rejected is not None:
@@ -103,6 +113,8 @@ def application(sink: Sink) -> web.Application:
     app.router.add_post("/alerts", sink.receive)
     app.router.add_put("/control", sink.set_control)
     app.router.add_get("/stats", sink.stats)
+    app.router.add_post("/pages", sink.page)
+    app.router.add_get("/pages", sink.paged)
     return app
 
 

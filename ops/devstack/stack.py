@@ -125,6 +125,12 @@ class Stack:
             stats: dict[str, Any] = json.loads(answer.read())
             return stats
 
+    def sink_pages(self) -> list[dict[str, Any]]:
+        """What Alertmanager has posted so far, where one does. Raises OSError."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.sink_port}/pages", timeout=5) as answer:
+            pages: list[dict[str, Any]] = json.loads(answer.read())
+            return pages
+
     @property
     def sink_log(self) -> Path:
         """One JSON line for every post the receiver got."""

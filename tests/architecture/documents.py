@@ -14,9 +14,19 @@ README = ROOT / "README.md"
 RUNBOOK = ROOT / "docs" / "RUNBOOK.md"
 CAPACITY = ROOT / "docs" / "CAPACITY.md"
 API = ROOT / "docs" / "API.md"
+ALERTING = ROOT / "docs" / "ALERTING.md"
 DASHBOARDS = ROOT / "docs" / "DASHBOARDS.md"
 PROOF = ROOT / "docs" / "PROOF.md"
-GUIDES = (README, ROOT / "CONTRIBUTING.md", ROOT / "docs" / "ARCHITECTURE.md", RUNBOOK, CAPACITY, API, DASHBOARDS)
+GUIDES = (
+    README,
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "docs" / "ARCHITECTURE.md",
+    RUNBOOK,
+    CAPACITY,
+    API,
+    DASHBOARDS,
+    ALERTING,
+)
 RECORDS = tuple(sorted((ROOT / "docs" / "adr").glob("*.md")))
 DOCUMENTS = (*GUIDES, ROOT / "CHANGELOG.md", PROOF, *RECORDS)
 

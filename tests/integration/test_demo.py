@@ -9,21 +9,25 @@ from pathlib import Path
 
 import pytest
 
+from ops.prometheus.local import installed
 from tests.programs import bare_environment
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(320)]
 
 COMMAND = [sys.executable, "-c", "from ops.cli.muttdev import main; main()", "demo", "--once", "--json"]
+
+
+WATCHED = ["--with", "prometheus"] if installed() else []
 
 
 def test_the_books_of_a_short_demonstration_balance(tmp_path: Path) -> None:
     environment = bare_environment()
     done = subprocess.run(
-        [*COMMAND, "--duration", "8", "--rate", "100", "--seed", "5"],
+        [*COMMAND, "--duration", "8", "--rate", "100", "--seed", "5", *WATCHED],
         env=environment | {"MUTT_HOME": str(tmp_path / "a home")},
         capture_output=True,
         text=True,
-        timeout=150,
+        timeout=300,
         check=False,
     )
     assert done.stdout, done.stderr
@@ -39,4 +43,7 @@ def test_the_books_of_a_short_demonstration_balance(tmp_path: Path) -> None:
     assert result["remediation"]["replayed"] == result["shed"]["replayed"]
     assert result["remediation"]["came_back"] == 0
     assert result["shed"]["total"] == result["shed"]["replayed"] == sum(result["shed"]["by_severity"].values()) > 0
+    if WATCHED:
+        assert result["prometheus"]["fired"]["objective"] == "alert-delivery"
+        assert result["prometheus"]["resolved"]["seconds"] > result["prometheus"]["fired"]["seconds"]
     assert not (tmp_path / "a home" / "demo").exists()

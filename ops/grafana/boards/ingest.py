@@ -80,6 +80,10 @@ BOARD = Board(
         Row(
             "Do the workers keep up?",
             (
+                lines(
+                    "Records that wait", Unit.COUNT, level("mutt_ingest_lag_records", how="max", legend="records"),
+                    about="Not decided over yet, all ingest topics. Rising: more match workers.",
+                ),
                 lines("Record to commit", Unit.SECONDS, *percentiles("mutt_alerter_processing_latency_seconds")),
                 lines(
                     "Records a transaction", Unit.COUNT, *percentiles("mutt_batch_records"),
@@ -104,7 +108,7 @@ BOARD = Board(
             ),
         ),
         Row(
-            "Which rules are in force",
+            "Which rules are in force, and do the books add up?",
             (
                 lines(
                     "Version of the rule set", Unit.COUNT,
@@ -113,6 +117,11 @@ BOARD = Board(
                     about="Apart for more than a second: one worker cannot reach PostgreSQL.",
                 ),
                 lines("Active rules", Unit.COUNT, level("mutt_alerter_cache_rules_count", how="max", legend="rules")),
+                lines(
+                    "Ledger ranges that do not follow", Unit.COUNT,
+                    level("mutt_ledger_faults", how="max", legend="ranges"),
+                    about="Any: run `mutt ledger verify`, and keep the tables as they are.",
+                ),
                 lines(
                     "Hosts known", Unit.COUNT,
                     level("mutt_alerter_cache_dev_hosts_count", how="max", legend="development"),

@@ -90,6 +90,19 @@ BOARD = Board(
                     about="unknown, wrong: somebody tries keys. expired, revoked: a client still has its old one.",
                 ),
                 lines(
+                    "Until a client has no key", Unit.SECONDS,
+                    Query("clamp_min(max(mutt_api_keys_first_expiry_timestamp_seconds) - time(), 0)", "first to end"),
+                    about="0: no client is ever left without one. `mutt keys list` shows which ends.",
+                ),
+                lines(
+                    "Clocks apart", Unit.SECONDS,
+                    Query(
+                        "max by (job) (abs(mutt_clock_timestamp_seconds - timestamp(mutt_clock_timestamp_seconds)))",
+                        "{{job}}",
+                    ),
+                    about="From Prometheus' own. Seconds: mend the time service.",
+                ),
+                lines(
                     "Requests asked twice", Unit.PER_SECOND, rate("mutt_api_idempotent_requests_total", "outcome"),
                     about="replayed is fine; lost: look for a restart; reused: a client's later requests are refused.",
                 ),

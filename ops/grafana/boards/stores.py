@@ -63,7 +63,7 @@ BOARD = Board(
             "Kafka",
             (
                 lines("What a post waits for the broker", Unit.SECONDS, *percentiles("mutt_ingest_latency_seconds")),
-                lines("Undecided", Unit.COUNT, level("mutt_ingest_queue_depth", how="max", legend="records")),
+                lines("Records that wait", Unit.COUNT, level("mutt_ingest_lag_records", how="max", legend="records")),
                 lines(
                     "Partitions assigned", Unit.COUNT, level("mutt_partitions_assigned", "job"),
                     about="A dip is a rebalance.",

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from ops.demo.board import Board, Figures, Held, Replayed, Told
+from ops.demo.board import Board, Figures, Held, Page, Replayed, Told
 from ops.demo.screen import draw, sheet
 from schemas.config import DynamicConfig
 from schemas.dead_letters import FACTS
@@ -73,6 +73,7 @@ def busy_board() -> Board:
             told=Told(level=Level.SHED, breaker="half-open", opened=1, probes_failed=6, remediation="watching"),
         )
     )
+    board.pages = [Page("alert-delivery", "1h", "page", "it burns", firing=True)]
     board.processes = {"match-1": "killed", "match-2": "up", "match-3": "DOWN"}
     for number in range(40):
         board.say(f"step {number}, told at a length that does not fit into one line of a small terminal, but in two")
@@ -87,6 +88,7 @@ def busy_board() -> Board:
         "[red]killed[/red] a worker", "77  SHED  warn 1,000  shed 2,000  hard 20,000  mode defer",
         "backlog 24 partitions, 3 s (match-1, match-2)  breaker 8 partitions (forward-1)",
         "by severity  5: 31  4: 2  never 2 or worse", "breaker half-open  opened: 1  probes failed: 6",
+        "probes failed: 6  pager rings",
         "remediation watching: round 2, 41 sent, 1 came back  by hand: 17 sent",
     ],
 )  # fmt: skip

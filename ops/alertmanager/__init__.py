@@ -1,0 +1,1 @@
+"""Alertmanager for mutt: who hears of what."""
