@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import sys
+import traceback
 from types import FrameType
 from typing import NoReturn
 
@@ -19,11 +20,13 @@ from api.parts import console_of, doors_of, parts_on, ports_of, upkeep_of
 from api.pipeline import Pipeline
 from api.server import Serving, listen, served
 from schemas.errors import SettingsRefused
-from schemas.secrets import Secret
+from schemas.secret_names import API_KEY, API_KEY_NEXT, API_PEPPER, API_PEPPER_PREVIOUS, Service
 from schemas.settings import Settings
 from streams import logs
 from streams.adapters.database import create_pool
-from streams.adapters.secrets import API_KEY, API_PEPPER, FileSecrets, SecretSource, pepper_of
+from streams.adapters.secret_sources import open_secrets
+from streams.adapters.secrets import SecretSource, live
+from streams.metrics import SecretMetrics
 
 log = structlog.get_logger()
 
@@ -31,6 +34,7 @@ CONNECTIONS = 8
 
 EXIT_CONFIGURATION = 78
 EXIT_UNAVAILABLE = 69
+EXIT_INTERNAL = 70
 
 
 def main() -> NoReturn:
@@ -38,28 +42,27 @@ def main() -> NoReturn:
         signal.signal(number, _leave)
     try:
         settings = Settings.from_env(os.environ)
-        secrets = FileSecrets(settings.secrets_dir)
-        key = api_key(secrets, settings.host)
+        logs.configure(settings.log_level, "api")
+        metrics = SecretMetrics()
+        secrets = open_secrets(settings, Service.API, metrics, _end)
+        check_key_needed(secrets, settings.host)
     except SettingsRefused as refused:
         _fail(EXIT_CONFIGURATION, str(refused))
     try:
         listening = listen(settings.host, settings.api_port)
     except OSError as error:
         _fail(EXIT_UNAVAILABLE, f"cannot listen on {settings.host}:{settings.api_port}: {error.strerror or error}")
-    logs.configure(settings.log_level, "api")
-    asyncio.run(serve(settings, secrets, key, listening))
+    asyncio.run(serve(settings, secrets, metrics, listening))
     sys.exit(0)
 
 
-def api_key(secrets: SecretSource, host: str) -> Secret | None:
-    """The one key of the secrets. Raises SettingsRefused when others could reach an API that asks for no key."""
-    key, pepper = secrets.get(API_KEY), pepper_of(secrets)
-    if key is not None and not key:
-        raise SettingsRefused(f"the secret {API_KEY} is empty; write a key into it or remove it")
-    if key is None and pepper is None and not is_loopback(host):
+def check_key_needed(secrets: SecretSource, host: str) -> bool:
+    """Whether a key is asked for. Raises SettingsRefused when others could reach an API that asks for none."""
+    needed = any(secrets.get(name) for name in (API_KEY, API_PEPPER))
+    if not needed and not is_loopback(host):
         wanted = f"the secret {API_PEPPER} (for stored keys) or {API_KEY}"
         raise SettingsRefused(f"MUTT_HOST={host!r} is no loopback address, so the API needs {wanted}")
-    return key
+    return needed
 
 
 def is_loopback(host: str) -> bool:
@@ -70,14 +73,18 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-async def serve(settings: Settings, secrets: SecretSource, key: Secret | None, listening: socket.socket) -> None:
+async def serve(
+    settings: Settings, secrets: SecretSource, secret_metrics: SecretMetrics, listening: socket.socket
+) -> None:
     """Answers on the socket until a signal comes, then finishes what is in hand."""
     pool = await create_pool(settings, secrets, size=CONNECTIONS)
-    parts = parts_on(pool, at_once=CONNECTIONS, single=key, pepper=pepper_of(secrets))
+    single, peppers = live(secrets, API_KEY, API_KEY_NEXT), live(secrets, API_PEPPER, API_PEPPER_PREVIOUS)
+    parts = parts_on(pool, at_once=CONNECTIONS, single=single, peppers=peppers)
+    secret_metrics.register(parts.metrics.registry)
     pipeline = await Pipeline.create(settings, secrets, parts.metrics, parts.transactions, utc_now)
     app = create_app(resources(ports_of(parts, pipeline, settings)), doors_of(parts, settings), parts.metrics)
     host, port = listening.getsockname()[:2]
-    log.info("listening", host=host, port=port, key_needed=not (key is None and parts.pepper is None))
+    log.info("listening", host=host, port=port, key_needed=bool(single() or peppers()))
     upkeep, writer = upkeep_of(parts), parts.writer
     try:
         async with (
@@ -93,6 +100,12 @@ async def serve(settings: Settings, secrets: SecretSource, key: Secret | None, l
 def _leave(_: int, __: FrameType | None) -> NoReturn:
     """Before the server runs, and once it has stopped: a signal is a wish, not a failure."""
     sys.exit(0)
+
+
+def _end(error: BaseException) -> None:
+    """A defect beside the requests: say it and end. The supervisor starts the API again."""
+    log.critical("ends on a defect", error=repr(error), traceback="".join(traceback.format_exception(error)))
+    os._exit(EXIT_INTERNAL)
 
 
 def _fail(code: int, message: str) -> NoReturn:

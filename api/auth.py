@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Mapping
 from typing import Protocol
 
@@ -10,7 +9,7 @@ from api.head import Head
 from api.problem_types import ProblemType
 from api.problems import Problem
 from schemas.scopes import ALL_SCOPES, Client
-from schemas.secrets import Secret
+from schemas.secrets import Secret, is_among
 
 SCHEME = "bearer"
 QUERY_KEY = "api_key"
@@ -28,22 +27,25 @@ class Authenticator(Protocol):
 
 
 class OneKey:
-    """Implements Authenticator with one key for everything. Without a key everyone who reaches the port may ask."""
+    """Implements Authenticator with one key for everything, or two while one replaces the other.
 
-    def __init__(self, key: Secret | None) -> None:
-        self._key = key
+    Without a key everyone who reaches the port may ask.
+    """
+
+    def __init__(self, *keys: Secret | None) -> None:
+        self._keys = [key.reveal().encode() for key in keys if key is not None]
 
     async def client_of(self, presented: Secret | None, address: str) -> Client | None:
-        if self._key is None:
+        if not self._keys:
             return DEVELOPMENT
         if presented is None:
             return None
-        same = hmac.compare_digest(presented.reveal().encode("latin-1", "replace"), self._key.reveal().encode())
-        return HOLDER if same else None
+        given = presented.reveal().encode("latin-1", "replace")
+        return HOLDER if is_among(given, self._keys) else None
 
     async def again(self, name: str) -> Client | None:
         """Whom `client_of` knew before, by the id of that client."""
-        known = DEVELOPMENT if self._key is None else HOLDER
+        known = HOLDER if self._keys else DEVELOPMENT
         return known if name == known.id else None
 
 

@@ -13,6 +13,7 @@ import msgspec
 
 from api.problem_types import ProblemType
 from api.problems import Fault, Problem
+from schemas.secrets import is_among
 from streams.core.paging import Place
 
 LIFE = dt.timedelta(hours=24)
@@ -34,20 +35,22 @@ class _Sealed(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_field
 
 
 class Cursors:
-    """Seals and opens with one key; the same query must have the same digest."""
+    """Seals with the first of the keys, opens with each; the same query must have the same digest."""
 
-    def __init__(self, key: bytes, now: Callable[[], dt.datetime], life: dt.timedelta = LIFE) -> None:
-        self._key = key
+    def __init__(
+        self, keys: Callable[[], Sequence[bytes]], now: Callable[[], dt.datetime], life: dt.timedelta = LIFE
+    ) -> None:
+        self._keys = keys
         self._now = now
         self._life = life
 
     def seal(self, query_digest: bytes, place: Place) -> str:
         """The cursor of a place in the list that this query gives."""
-        return sealed(self._key, query_digest, place, until=self._now() + self._life)
+        return sealed(self._keys()[0], query_digest, place, until=self._now() + self._life)
 
     def open(self, text: str, query_digest: bytes) -> Place:
         """The place. Raises Problem (400) for what is altered, expired or of another query."""
-        return opened(self._key, query_digest, text, now=self._now())
+        return opened(self._keys(), query_digest, text, now=self._now())
 
 
 def digest_of(path: str, asked: Sequence[tuple[str, object]]) -> bytes:
@@ -61,11 +64,11 @@ def sealed(key: bytes, query_digest: bytes, place: Place, *, until: dt.datetime)
     return base64.urlsafe_b64encode(_mac(key, query_digest, content) + content).decode().rstrip("=")
 
 
-def opened(key: bytes, query_digest: bytes, text: str, *, now: dt.datetime) -> Place:
+def opened(keys: Sequence[bytes], query_digest: bytes, text: str, *, now: dt.datetime) -> Place:
     """What `sealed` was given. Raises Problem (400)."""
     raw = _decoded(text)
     mac, content = raw[:_MAC_BYTES], raw[_MAC_BYTES:]
-    if not hmac.compare_digest(mac, _mac(key, query_digest, content)):
+    if not is_among(mac, (_mac(key, query_digest, content) for key in keys)):
         raise _refused(ALTERED)
     found = msgspec.json.decode(content, type=_Sealed)
     if now.timestamp() >= found.until:

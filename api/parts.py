@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from secrets import token_bytes
@@ -12,7 +13,7 @@ import asyncpg
 from api.app import Doors, Ports, utc_now
 from api.circuit import Circuit
 from api.console.app import WithConsole, create_console
-from api.console.sessions import Sessions, session_key
+from api.console.sessions import Sessions, session_keys
 from api.cursors import Cursors
 from api.envelope import Envelope
 from api.guard import Guard
@@ -25,7 +26,7 @@ from api.metrics import ApiMetrics
 from api.pipeline import Pipeline
 from api.turns import Turns
 from api.upkeep import Upkeep
-from schemas.secrets import Secret
+from schemas.secrets import LiveSecrets
 from schemas.settings import Settings
 from schemas.slo import Component
 from streams.adapters.api_keys import KeyStore
@@ -64,15 +65,15 @@ class Parts:
     answers: IdempotencyKeys
     ring: KeyRing
     writer: IndicatorWriter
-    pepper: Secret | None
-    session_key: bytes
-    """Seals the cookies of the console."""
+    peppers: LiveSecrets
+    session_keys: Callable[[], tuple[bytes, ...]]
+    """Seal the cookies of the console."""
     stopping: asyncio.Event
     """Set when the server is told to stop."""
 
 
-def parts_on(pool: asyncpg.Pool, *, at_once: int, single: Secret | None, pepper: Secret | None) -> Parts:
-    """On this pool of `at_once` connections; `single` is the one key of the secrets."""
+def parts_on(pool: asyncpg.Pool, *, at_once: int, single: LiveSecrets, peppers: LiveSecrets) -> Parts:
+    """On this pool of `at_once` connections; `single` is the one key of the secrets, or two."""
     book = IndicatorBook()
     metrics = ApiMetrics(
         judged=lambda good: book.count(Component.API, utc_now(), good=int(good), total=1),
@@ -80,17 +81,17 @@ def parts_on(pool: asyncpg.Pool, *, at_once: int, single: Secret | None, pepper:
     )
     guard = Guard(Circuit(POSTGRESQL, POLICY, metrics), Turns(at_once, waiting=WAITING, within_s=WAIT_S))
     transactions = GuardedTransactions(pool, guard)
-    keys = KeyStore(transactions, pepper)
+    keys = KeyStore(transactions, peppers)
     return Parts(
         metrics=metrics,
         reads=GuardedReads(PostgresReads(pool), guard),
         transactions=transactions,
         keys=keys,
         answers=IdempotencyKeys(transactions),
-        ring=KeyRing(keys, metrics, single=single, pepper=pepper, now=utc_now),
+        ring=KeyRing(keys, metrics, single=single, peppers=peppers, now=utc_now),
         writer=IndicatorWriter(book, PostgresIndicators(Transactions(pool))),
-        pepper=pepper,
-        session_key=session_key(own_key(pepper, "console"), single),
+        peppers=peppers,
+        session_keys=session_keys(own_keys(peppers, "console"), single),
         stopping=asyncio.Event(),
     )
 
@@ -125,7 +126,7 @@ def ports_of(parts: Parts, pipeline: Pipeline, settings: Settings) -> Ports:
         samples=AuditSamples(transactions),
         keys=parts.keys,
         answers=parts.answers,
-        cursors=Cursors(own_key(parts.pepper, "cursors"), utc_now),
+        cursors=Cursors(own_keys(parts.peppers, "cursors"), utc_now),
         now=utc_now,
     )
 
@@ -139,16 +140,18 @@ def doors_of(parts: Parts, settings: Settings) -> Doors:
 
 
 def upkeep_of(parts: Parts) -> Upkeep:
-    return Upkeep(parts.keys, parts.ring.book, parts.ring.uses, (parts.keys.forget_failures, parts.answers.forget))
+    forgets = (parts.keys.forget_failures, parts.answers.forget)
+    return Upkeep(parts.keys, parts.ring.book, parts.ring.uses, forgets, hashes=parts.ring.hashes)
 
 
 def console_of(parts: Parts, api: Envelope, settings: Settings) -> WithConsole:
     """The API with the console over it."""
     hosts = doors_of(parts, settings).hosts
-    sessions = Sessions(parts.ring, parts.session_key, utc_now)
+    sessions = Sessions(parts.ring, parts.session_keys, utc_now)
     return WithConsole(api, create_console(api.table, sessions, hosts, parts.metrics, parts.stopping))
 
 
-def own_key(pepper: Secret | None, purpose: str) -> bytes:
-    """The same in all processes that share a pepper; without one, what it seals ends with this process."""
-    return derived_key(pepper, purpose) if pepper is not None else token_bytes()
+def own_keys(peppers: LiveSecrets, purpose: str) -> Callable[[], tuple[bytes, ...]]:
+    """The same in all processes that share a pepper; without one, what they seal ends with this process."""
+    own = token_bytes()
+    return lambda: tuple(derived_key(pepper, purpose) for pepper in peppers()) or (own,)

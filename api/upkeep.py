@@ -11,6 +11,7 @@ from typing import Protocol
 import structlog
 
 from schemas.errors import Unavailable
+from streams.core.api_keys import Rehash
 from streams.core.auth_failures import FailureBook, FailureRow
 from streams.core.key_uses import KeyUses
 
@@ -29,6 +30,9 @@ class KeyNotes(Protocol):
     async def note_uses(self, uses: Mapping[str, dt.datetime]) -> None:
         """When keys were used last."""
 
+    async def note_hashes(self, hashes: Mapping[str, Rehash]) -> None:
+        """Replaces hashes that are still the old ones, by key id."""
+
     async def note_failures(self, rows: Sequence[FailureRow]) -> None:
         """Adds to what is there."""
 
@@ -40,11 +44,20 @@ Forget = Callable[[int], Awaitable[int]]
 class Upkeep:
     """Waits for a store that is away; what is to be written stays in memory, bounded, until it is back."""
 
-    def __init__(self, store: KeyNotes, book: FailureBook, uses: KeyUses, forgets: Sequence[Forget]) -> None:
+    def __init__(
+        self,
+        store: KeyNotes,
+        book: FailureBook,
+        uses: KeyUses,
+        forgets: Sequence[Forget],
+        *,
+        hashes: dict[str, Rehash],
+    ) -> None:
         self._store = store
         self._book = book
         self._uses = uses
         self._forgets = forgets
+        self._hashes = hashes
 
     async def run(self) -> None:
         """Goes on until cancelled."""
@@ -62,6 +75,10 @@ class Upkeep:
         if uses := self._uses.due():
             await self._store.note_uses(uses)
             self._uses.written(uses)
+        if hashes := dict(self._hashes):
+            await self._store.note_hashes(hashes)
+            for key_id in hashes:
+                self._hashes.pop(key_id, None)
         if rows := self._book.drain():
             log.warning("failed authentications", failures=sum(row.failures for row in rows), callers=len(rows))
             try:

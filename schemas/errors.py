@@ -7,6 +7,7 @@ MuttError
 │   │       └── TooSlow                it works, but did not answer this in time
 │   ├── BrokerUnavailable      Kafka
 │   ├── ReceiverUnavailable    the webhook receiver
+│   ├── SecretsUnavailable     the store of secrets, or what it says of itself
 │   ├── PrometheusUnavailable  Prometheus, where SLOs are asked of it
 │   │   └── PrometheusTimeout      it did not answer in time
 │   ├── KnownDown              not even asked: its circuit breaker is open
@@ -18,6 +19,7 @@ MuttError
 ├── ArchiveDamaged         keep the rows and tell an operator: an archive is not what was written
 └── Refused                tell the caller: what was asked for is wrong
     ├── SettingsRefused        environment or settings
+    ├── SecretRefused          a secret, or half of a pair of them
     ├── ConfigRefused          a dynamic configuration key
     ├── DocumentRefused        a JSON document, before anybody looks at what it says
     ├── RuleRefused            a rule or a rules file
@@ -68,6 +70,14 @@ class BrokerUnavailable(Unavailable):
 
 class ReceiverUnavailable(Unavailable):
     """The webhook receiver could not be reached."""
+
+
+class SecretsUnavailable(Unavailable):
+    """The store of secrets gave nothing that can be used; `trouble` says why, in one word."""
+
+    def __init__(self, trouble: str, detail: str) -> None:
+        super().__init__(detail)
+        self.trouble = trouble
 
 
 class PrometheusUnavailable(Unavailable):
@@ -135,6 +145,10 @@ class Refused(MuttError):
 
 class SettingsRefused(Refused):
     """Settings from the environment are misspelt, missing, or out of bounds."""
+
+
+class SecretRefused(Refused):
+    """What a secret's place holds cannot be a secret, or half of what belongs together is missing. Tells no value."""
 
 
 class ConfigRefused(Refused):

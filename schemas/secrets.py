@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hmac
+from collections.abc import Callable, Iterable
 from typing import NoReturn
 
 
@@ -30,3 +32,15 @@ class Secret:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a secret is not pickled")
+
+
+LiveSecrets = Callable[[], tuple[Secret, ...]]
+"""The secrets that count at this moment, the newest first: two while one replaces the other. Answers from memory."""
+
+
+def is_among(given: bytes, known: Iterable[bytes]) -> bool:
+    """Takes as long whichever of them it is, and where it is none."""
+    found = False
+    for each in known:
+        found |= hmac.compare_digest(given, each)
+    return found

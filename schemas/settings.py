@@ -13,7 +13,9 @@ from msgspec import Meta, Struct
 from schemas.errors import SettingsRefused
 
 PREFIX = "MUTT_"
-_UNPREFIXED = frozenset({"prometheus_url"})
+_UNPREFIXED = frozenset(
+    {"prometheus_url", "vault_addr", "vault_cacert", "vault_role_id", "vault_secret_id_file", "vault_secrets_path"}
+)
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Positive = Annotated[int, Meta(ge=1)]
@@ -26,6 +28,7 @@ Origins = Annotated[str, Meta(pattern=r"^https?://[^\s,/*]+(,https?://[^\s,/*]+)
 PostgresUrl = Annotated[str, Meta(pattern="^postgres(ql)?://")]
 HttpUrl = Annotated[str, Meta(pattern=r"^https?://[^\s/?#@]+(/[^\s?#@]*)?$")]
 """Without user and password: no setting holds a secret."""
+VaultPath = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*$")]
 Seconds = Annotated[float, Meta(gt=0)]
 
 
@@ -38,7 +41,26 @@ class Settings(Struct, frozen=True, kw_only=True):
     database_url: PostgresUrl = "postgresql://mutt@127.0.0.1:5432/mutt"
     """Without a password: that is the secret DB_PASS_CURRENT."""
     secrets_dir: str | None = None
-    """Folder with one file per secret, for development."""
+    """Folder with one file per secret, for development; not looked at where VAULT_ADDR is set."""
+    vault_addr: HttpUrl | None = None
+    """VAULT_ADDR: where secrets come from: Vault, or OpenBao."""
+    vault_cacert: str | None = None
+    """VAULT_CACERT: file with the authorities that vouch for it, instead of the system's."""
+    vault_role_id: str | None = None
+    """VAULT_ROLE_ID: the AppRole of this service; no secret."""
+    vault_secret_id_file: str | None = None
+    """VAULT_SECRET_ID_FILE: file with the secret id, read anew for every login."""
+    vault_secret_id_wrapped: bool = False
+    """That file holds a wrapping token, which gives the secret id once."""
+    vault_token_file: str | None = None
+    """File with a token, instead of an AppRole."""
+    vault_mount: VaultPath = "secret"
+    vault_secrets_path: VaultPath = "mutt"
+    """VAULT_SECRETS_PATH: below which of the mount's paths ours lie, like mutt/prod."""
+    vault_refresh: Annotated[float, Meta(ge=0.1, le=3600)] = 15.0
+    """Seconds between two looks at the secrets."""
+    vault_plain: bool = False
+    """Whether http may reach it on another machine, where a private network does for TLS."""
     receiver: str = "moogsoft"
     """What kind of receiver alerts go to: moogsoft or webhook."""
     webhook_url: str = "http://127.0.0.1:8088/alerts"
@@ -123,6 +145,11 @@ class Settings(Struct, frozen=True, kw_only=True):
 def variable_of(field: str) -> str:
     """The variable that a field is read from."""
     return ("" if field in _UNPREFIXED else PREFIX) + field.upper()
+
+
+def is_setting(variable: str) -> bool:
+    """Whether mutt looks at this variable."""
+    return variable.startswith(PREFIX) or variable in {name.upper() for name in _UNPREFIXED}
 
 
 def _shown(value: str) -> str:

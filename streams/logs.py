@@ -6,7 +6,7 @@ import datetime as dt
 import logging
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
 from types import MappingProxyType
 from typing import Any, BinaryIO, cast
@@ -14,6 +14,8 @@ from typing import Any, BinaryIO, cast
 import orjson
 import structlog
 from structlog.typing import EventDict, WrappedLogger
+
+from schemas.secrets import Secret
 
 NOISY = ("faust", "mode", "aiokafka", "asyncio")
 """Libraries that talk at `info`, or whose liveness warnings mean nothing to the batch driver."""
@@ -57,6 +59,25 @@ def configure(level: str, service: str) -> None:
     logging.getLogger("faust.transport.drivers.aiokafka").setLevel(logging.CRITICAL)
 
 
+SHORTEST_HIDDEN = 8
+"""Characters; what is shorter would be found in innocent words."""
+
+_hidden: dict[bytes, None] = {}
+
+
+def hide(secrets: Iterable[Secret]) -> None:
+    """From now on these stand in no line, whoever writes it; also when they are no longer in use."""
+    told = [secret.reveal().encode() for secret in secrets]
+    _hidden.update(dict.fromkeys(text for text in told if len(text) >= SHORTEST_HIDDEN))
+
+
+def _without_secrets(line: bytes) -> bytes:
+    for text in list(_hidden):
+        if text in line:
+            line = line.replace(text, b"***")
+    return line
+
+
 class Lines:
     """Where lines go. One that finds no room, or no reader, is lost and counted: no work fails for its log."""
 
@@ -71,7 +92,7 @@ class Lines:
             if self._lost:
                 self._write(self._told())
                 self._lost = 0
-            self._write(line)
+            self._write(_without_secrets(line))
         except OSError:
             self._lost += 1
         return len(line)

@@ -6,11 +6,15 @@ OIDs and rule texts are never labels. Children are bound once and added to once 
 
 from __future__ import annotations
 
+from collections import Counter as Counts
+from collections.abc import Iterable
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from schemas.dead_letters import Reason
 from schemas.events import Disposition
 from streams.core.delivery import DeliveryReason, Timing
+from streams.core.vault import Trouble
 from streams.process_metrics import add_process_metrics
 
 REGISTRY = CollectorRegistry()
@@ -232,3 +236,34 @@ def count_end(timing: Timing) -> None:
 def count_retry(service: str) -> None:
     """Adds one repeated try; `service` is postgresql or kafka."""
     _RETRIES[service].inc()
+
+
+class SecretMetrics:
+    """What a process knows of its secrets; the API shows the same beside its own metrics."""
+
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        # Groups of secrets whose newest version is not in use, by why. Above zero: the last good ones are in use; see
+        # the log line and `mutt secrets status`. down, slow, sealed: look at Vault; login, denied: at the AppRole and
+        # its policy; refused: somebody stored half a secret.
+        self.troubles = Gauge(
+            "mutt_secrets_stale", "Groups of secrets of which the last good version is in use.", ("reason",),
+            registry=registry,
+        )  # fmt: skip
+        # When all secrets were read last. Far behind now: a rotation would not be noticed.
+        self.read = Gauge("mutt_secrets_read_timestamp_seconds", "When all secrets were read last.", registry=registry)
+        for trouble in Trouble:
+            self.troubles.labels(trouble)
+
+    def register(self, registry: CollectorRegistry) -> None:
+        for collector in (self.troubles, self.read):
+            registry.register(collector)
+
+    def looked(self, troubles: Iterable[str], now: float) -> None:
+        counts = Counts(troubles)
+        for trouble in Trouble:
+            self.troubles.labels(trouble).set(counts[trouble])
+        if not counts:
+            self.read.set(now)
+
+
+SECRETS = SecretMetrics(REGISTRY)

@@ -10,9 +10,9 @@ from ops.devstack.layout import free_port
 from ops.devstack.stack import Stack
 from tests.chaos.frames import KafkaFramer, PostgresFramer
 from tests.chaos.proxy import Proxy
-from tests.integration.conftest import broker, database, postgres, stack, system
+from tests.integration.conftest import broker, database, openbao, postgres, stack, system, vault
 
-__all__ = ["broker", "database", "kafka", "postgres", "proxy", "stack", "system"]
+__all__ = ["broker", "database", "kafka", "openbao", "postgres", "proxy", "stack", "system", "vault"]
 
 
 @pytest.fixture(scope="session")

@@ -26,7 +26,7 @@ _NOTHING = Path(os.devnull)
 
 def bare_environment(**more: str) -> dict[str, str]:
     """The environment without settings of a stack that runs here."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("MUTT_")} | more
+    return {name: value for name, value in os.environ.items() if not name.startswith(("MUTT_", "VAULT_"))} | more
 
 
 class Forked:

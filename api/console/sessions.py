@@ -6,6 +6,7 @@ import base64
 import binascii
 import datetime as dt
 import hmac
+from collections.abc import Callable
 from dataclasses import dataclass
 from secrets import token_hex
 from typing import Protocol
@@ -17,7 +18,7 @@ from starlette.responses import Response
 from api.auth import DEVELOPMENT, HOLDER, Authenticator
 from api.gate import Now
 from schemas.scopes import Client
-from schemas.secrets import Secret
+from schemas.secrets import LiveSecrets, Secret, is_among
 from streams.core.api_keys import parse_key
 
 IDLE = dt.timedelta(minutes=30)
@@ -31,6 +32,10 @@ LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 _MAC_BYTES = 32
 _LONGEST_COOKIE = 1024
+
+
+SealKeys = Callable[[], tuple[bytes, ...]]
+"""The first seals, each opens: two while one replaces the other."""
 
 
 class KeyHolders(Authenticator, Protocol):
@@ -60,9 +65,9 @@ class Entered:
 class Sessions:
     """A session ends when it was idle, is old, or its key ends; what it may do is what its key may do now."""
 
-    def __init__(self, keys: KeyHolders, key: bytes, now: Now) -> None:
+    def __init__(self, keys: KeyHolders, seals: SealKeys, now: Now) -> None:
         self._keys = keys
-        self._key = key
+        self._seals = seals
         self._now = now
 
     async def enter(self, presented: Secret | None, address: str) -> Entered | None:
@@ -99,10 +104,10 @@ class Sessions:
 
     def token(self, session: Session) -> str:
         """What every form of this session carries, and no other site can know."""
-        return hmac.digest(self._key, b"form\0" + session.id.encode(), "sha256").hex()
+        return _token(self._seals()[0], session)
 
     def knows_token(self, session: Session, token: str) -> bool:
-        return hmac.compare_digest(self.token(session).encode(), token.encode("utf-8", "replace"))
+        return is_among(token.encode("utf-8", "replace"), (_token(key, session).encode() for key in self._seals()))
 
     def _over(self, session: Session) -> bool:
         now = self._now().timestamp()
@@ -110,7 +115,7 @@ class Sessions:
 
     def _sealed(self, session: Session) -> str:
         content = msgspec.json.encode(session)
-        return base64.urlsafe_b64encode(self._mac(content) + content).decode().rstrip("=")
+        return base64.urlsafe_b64encode(_mac(self._seals()[0], content) + content).decode().rstrip("=")
 
     def _opened(self, text: str) -> Session | None:
         try:
@@ -118,17 +123,26 @@ class Sessions:
         except (binascii.Error, ValueError):
             return None
         mac, content = raw[:_MAC_BYTES], raw[_MAC_BYTES:]
-        if not hmac.compare_digest(mac, self._mac(content)):
+        if not is_among(mac, (_mac(key, content) for key in self._seals())):
             return None
         return msgspec.json.decode(content, type=Session)
 
-    def _mac(self, content: bytes) -> bytes:
-        return hmac.digest(self._key, b"session\0" + content, "sha256")
+
+def session_keys(own: SealKeys, single: LiveSecrets) -> SealKeys:
+    """What seals cookies: others once the single key of the secrets is another."""
+    return lambda: tuple(
+        hmac.digest(key, b"mutt console\0" + holder, "sha256")
+        for key in own()
+        for holder in [one.reveal().encode() for one in single()] or [b""]
+    )
 
 
-def session_key(secret: bytes, single: Secret | None) -> bytes:
-    """What seals cookies: another one once the single key of the secrets is changed."""
-    return hmac.digest(secret, b"mutt console\0" + (single.reveal().encode() if single else b""), "sha256")
+def _token(key: bytes, session: Session) -> str:
+    return hmac.digest(key, b"form\0" + session.id.encode(), "sha256").hex()
+
+
+def _mac(key: bytes, content: bytes) -> bytes:
+    return hmac.digest(key, b"session\0" + content, "sha256")
 
 
 def is_local(request: Request) -> bool:

@@ -10,15 +10,16 @@ from contextlib import asynccontextmanager
 
 import asyncpg
 
+from schemas.secret_names import Service
 from schemas.settings import Settings
 from streams.adapters.database import create_pool
-from streams.adapters.secrets import FileSecrets
+from streams.adapters.secret_sources import read_secrets
 
 
 @asynccontextmanager
 async def database(settings: Settings, *, size: int = 2) -> AsyncIterator[asyncpg.Pool]:
     """A pool for one command. Raises OSError or asyncpg's errors, which become the command's exit status."""
-    async with await create_pool(settings, FileSecrets(settings.secrets_dir), size=size) as pool:
+    async with await create_pool(settings, read_secrets(settings, Service.OPERATOR), size=size) as pool:
         yield pool
 
 

@@ -44,6 +44,9 @@ def demo(
             "--rules", metavar="FILE", exists=True, dir_okay=False, help="Rules to load instead of the sample rules."
         ),
     ] = None,
+    openbao: Annotated[
+        bool, typer.Option("--openbao", help="Secrets come from an OpenBao (Vault's API) instead of files.")
+    ] = False,
     beside: Annotated[
         Beside | None,
         typer.Option("--with", help="Prometheus and Alertmanager watch: a burn-rate alert fires and resolves."),
@@ -63,7 +66,7 @@ def demo(
     options = Options(
         home=Settings.from_env(os.environ).home_path / "demo",
         seed=seed, seconds=duration, rate=rate, input=input, rules=rules, live=interactive, stay=interactive,
-        pager=beside is Beside.PROMETHEUS,
+        openbao=openbao, pager=beside is Beside.PROMETHEUS,
     )  # fmt: skip
     try:
         result = run(options, console)

@@ -21,6 +21,7 @@ from schemas.errors import (
     MuttError,
     Refused,
     RuleRefused,
+    SecretRefused,
     SettingsRefused,
     Unavailable,
 )
@@ -158,7 +159,7 @@ def _usage(error: typer.TyperException) -> str:
 _IS_IT_UP = "is it up? (muttdev status)"
 
 _CODES: tuple[tuple[tuple[type[BaseException], ...], Exit], ...] = (
-    ((SettingsRefused, MigrationRefused), Exit.CONFIGURATION),
+    ((SettingsRefused, SecretRefused, MigrationRefused), Exit.CONFIGURATION),
     ((RuleRefused, ConfigRefused, ArchiveDamaged), Exit.BAD_DATA),
     ((Refused,), Exit.USAGE),
     ((StackFailed,), Exit.UNAVAILABLE),

@@ -208,11 +208,13 @@ async def _read(client: str | None) -> list[ApiKey]:
 @asynccontextmanager
 async def _store() -> AsyncIterator[KeyStore]:
     from ops.cli.connections import database, settings_from_environment
+    from schemas.secret_names import API_PEPPER, Service
     from streams.adapters.api_keys import KeyStore
-    from streams.adapters.secrets import FileSecrets, pepper_of
+    from streams.adapters.secret_sources import read_secrets
+    from streams.adapters.secrets import live
     from streams.adapters.transactions import Transactions
 
     settings = settings_from_environment()
-    pepper = pepper_of(FileSecrets(settings.secrets_dir))
+    peppers = live(read_secrets(settings, Service.OPERATOR), API_PEPPER)
     async with database(settings) as pool:
-        yield KeyStore(Transactions(pool), pepper)
+        yield KeyStore(Transactions(pool), peppers)

@@ -30,13 +30,14 @@ def migrate(
 
 async def _run(check: bool) -> list[str]:
     from ops.cli.connections import settings_from_environment
+    from schemas.secret_names import Service
     from streams.adapters.database import connect
     from streams.adapters.migrations import migrate as apply
     from streams.adapters.migrations import packaged, pending
-    from streams.adapters.secrets import FileSecrets
+    from streams.adapters.secret_sources import read_secrets
 
     settings = settings_from_environment()
-    connection = await connect(settings, FileSecrets(settings.secrets_dir))
+    connection = await connect(settings, read_secrets(settings, Service.MIGRATE))
     try:
         found = await pending(connection, packaged()) if check else await apply(connection)
     finally:

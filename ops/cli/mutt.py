@@ -17,6 +17,7 @@ from ops.cli import (
     ready,
     retention,
     rules,
+    secrets,
     slo,
     snmp,
     topics,
@@ -41,6 +42,7 @@ app.add_typer(config.app, name="config")
 app.add_typer(retention.app, name="retention")
 app.add_typer(slo.app, name="slo")
 app.add_typer(keys.app, name="keys")
+app.add_typer(secrets.app, name="secrets")
 app.add_typer(api.app, name="api")
 app.command("migrate")(migrate.migrate)
 app.command("doctor")(doctor.doctor)

@@ -27,7 +27,7 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON object.")]
 
 
 def up(as_json: Json = False) -> None:
-    """Start Kafka, PostgreSQL, a webhook receiver, two match workers, a forwarder, dead letters and the API."""
+    """Start Kafka, PostgreSQL, OpenBao, a webhook receiver, four workers and the API."""
     from ops.devstack.layout import Layout
     from ops.devstack.processes import lives
 
@@ -106,7 +106,8 @@ def status(as_json: Json = False) -> None:
 
 
 def _addresses(ports: dict[str, int]) -> dict[str, str]:
-    return {
+    openbao = {"openbao": f"http://127.0.0.1:{ports['openbao']}"} if "openbao" in ports else {}
+    return openbao | {
         "kafka": f"127.0.0.1:{ports.get('kafka')}",
         "postgres": f"postgresql://mutt@127.0.0.1:{ports.get('postgres')}/mutt",
         "receiver": f"http://127.0.0.1:{ports.get('sink')}/stats",

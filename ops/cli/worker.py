@@ -36,10 +36,12 @@ def dead_letters() -> None:
 
 
 def _run(service: str, role: type) -> None:
-    from streams.adapters.secrets import FileSecrets
-    from streams.app import run_worker
+    from schemas.secret_names import Service
+    from streams.adapters.secret_sources import open_secrets
+    from streams.app import end_process, run_worker
     from streams.logs import configure
+    from streams.metrics import SECRETS
 
     settings = Settings.from_env(os.environ)
     configure(settings.log_level, service)
-    run_worker(settings, role(settings, FileSecrets(settings.secrets_dir)))
+    run_worker(settings, role(settings, open_secrets(settings, Service(service), SECRETS, end_process)))

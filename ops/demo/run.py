@@ -34,7 +34,7 @@ from ops.devstack.processes import end_pid, started_at
 from ops.devstack.stack import Stack
 from ops.prometheus.local import require_programs
 from schemas.errors import Refused
-from streams.adapters.secrets import API_KEY
+from schemas.secret_names import API_KEY
 
 DRAWN_PER_SECOND = 4
 
@@ -50,6 +50,8 @@ class Options:
     rate: float
     input: Path | None = None
     rules: Path | None = None
+    openbao: bool = False
+    """Each worker has an AppRole of its own; otherwise secrets are files."""
     live: bool = True
     """Draw the screen; otherwise a line for each step."""
     pager: bool = False
@@ -68,7 +70,7 @@ def run(options: Options, console: Console) -> dict[str, Any]:
         require_programs()
     _clear(options.home)
     began = time.monotonic()
-    stack = Stack(options.home)
+    stack = Stack(options.home, openbao=options.openbao)
     board = Board(announce=_announcer(options, console))
     with _interruptible():
         try:

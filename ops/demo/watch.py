@@ -18,8 +18,8 @@ from ops.demo.gauges import Gauges
 from ops.demo.workers import Workers
 from ops.devstack.stack import Stack
 from schemas.config import tolerant_snapshot
+from schemas.secret_names import DB_PASSWORD
 from schemas.topics import INGEST
-from streams.adapters.secrets import DB_PASSWORD
 
 EVERY_S = 0.4
 

@@ -18,10 +18,20 @@ from msgspec.structs import replace
 
 from ops.devstack.kafka import Kafka
 from ops.devstack.layout import Layout, free_port
-from ops.devstack.postgres import Postgres
+from ops.devstack.openbao import OpenBao
+from ops.devstack.postgres import USER, Postgres
 from ops.devstack.processes import Child, spawn, started_at, wait_until
-from schemas.settings import Settings
-from streams.adapters.secrets import API_KEY, API_PEPPER, DB_PASSWORD, WEBHOOK_SIGNING, WEBHOOK_TOKEN
+from schemas.secret_names import (
+    API_KEY,
+    API_PEPPER,
+    DB_PASSWORD,
+    DB_USER,
+    WEBHOOK_SIGNING,
+    WEBHOOK_TOKEN,
+    Service,
+)
+from schemas.settings import Settings, is_setting
+from streams.adapters.secrets import read_all
 
 WORKERS = ("match-1", "match-2", "forward-1", "dead-letters-1")
 
@@ -29,12 +39,15 @@ WORKERS = ("match-1", "match-2", "forward-1", "dead-letters-1")
 class Stack:
     """Starts and stops the parts. Everything it starts is its child, on loopback, with its data below `home`."""
 
-    def __init__(self, home: Path, *, fsync: bool = True) -> None:
+    def __init__(self, home: Path, *, fsync: bool = True, openbao: bool | None = None) -> None:
+        """`openbao`: secrets come from there and not from files; None: as this home's stack was started last."""
         self.layout = Layout(home.resolve())
         self.layout.create()
         known = self.layout.load().get("ports", {})
         self.kafka = Kafka(self.layout, known.get("kafka"))
         self.postgres = Postgres(self.layout, self.layout.secret(DB_PASSWORD), port=known.get("postgres"), fsync=fsync)
+        has_openbao = "openbao" in known if openbao is None else openbao
+        self.openbao = OpenBao(self.layout, known.get("openbao")) if has_openbao else None
         self.sink_port = known.get("sink") or free_port()
         self.api_port = known.get("api") or free_port()
         self.children: dict[str, Child] = {}
@@ -46,13 +59,13 @@ class Stack:
     # -- servers ----------------------------------------------------------------------------------------------
 
     def start_servers(self) -> None:
-        """Kafka, PostgreSQL and the webhook receiver; waits until they answer. Raises StackFailed.
+        """PostgreSQL, Kafka, OpenBao and the webhook receiver; waits until they answer. Raises StackFailed.
 
         Each has the port it had before, unless another program has taken that one meanwhile, which is looked at when
         the port is about to be used.
         """
         self.remember()
-        for start in (self.start_postgres, self.start_kafka, self.start_sink):
+        for start in (self.start_postgres, self.start_kafka, self.start_openbao, self.start_sink):
             start()
             self.remember()
 
@@ -63,6 +76,13 @@ class Stack:
     def start_kafka(self) -> None:
         self.kafka.port = free_port(self.kafka.port)
         self.kafka.start()
+
+    def start_openbao(self) -> None:
+        """With the secrets of the files, where it has none of its own."""
+        if self.openbao is not None:
+            self.openbao.port = free_port(self.openbao.port)
+            self.openbao.start()
+            self.openbao.provide({DB_USER: USER} | read_all(self.layout.secrets))
 
     def start_sink(self) -> None:
         """The webhook receiver, unless it runs already."""
@@ -132,11 +152,16 @@ class Stack:
             dead_letters_port=0,
             api_port=self.api_port,
             session_timeout=6.0,
+            **self.identity(Service.OPERATOR),
         )
+
+    def identity(self, service: Service) -> dict[str, Any]:
+        """The settings with which a service finds its secrets; none where they are files."""
+        return self.openbao.settings(service) if self.openbao is not None and self.openbao.provided else {}
 
     def environment(self, **changes: Any) -> dict[str, str]:
         """The environment of a child: what finds programs, and the settings."""
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("MUTT_")}
+        kept = {name: value for name, value in os.environ.items() if not is_setting(name)}
         path = os.pathsep.join([str(Path(sys.executable).parent), kept.get("PATH", "")])
         return kept | {"PATH": path} | replace(self.settings, **changes).to_env()
 
@@ -153,7 +178,8 @@ class Stack:
 
     def start_worker(self, name: str, **settings: Any) -> Child:
         """`match-1`, `forward-1`, `dead-letters-1` …: the role is the name without its number."""
-        return self.spawn(name, self.mutt("worker", name.rpartition("-")[0]), **settings)
+        role = name.rpartition("-")[0]
+        return self.spawn(name, self.mutt("worker", role), **self.identity(Service(role)) | settings)
 
     def start_api(self) -> Child:
         self.api_port = free_port(self.api_port)
@@ -162,11 +188,11 @@ class Stack:
         return child
 
     def _spawn_api(self) -> Child:
-        return self.spawn("api", [sys.executable, "-m", "api"])
+        return self.spawn("api", [sys.executable, "-m", "api"], **self.identity(Service.API))
 
     def start_again(self, name: str) -> None:
         """Starts a child that ended once more, without waiting until it answers."""
-        again = {"sink": self._spawn_sink, "api": self._spawn_api}
+        again = {"sink": self._spawn_sink, "api": self._spawn_api, "openbao": self.start_openbao}
         again.get(name, lambda: self.start_worker(name))()
 
     def _api_answers(self) -> bool:
@@ -185,12 +211,15 @@ class Stack:
             child.signal(signal.SIGTERM)
         for child in running:
             child.stop(grace_s=25.0)
+        if self.openbao is not None:
+            self.openbao.stop()
         self.kafka.stop()
         self.postgres.stop()
 
     def processes(self) -> dict[str, Child]:
         """Every child by name, servers included."""
-        servers = {child.name: child for child in (self.kafka.child, self.postgres.child) if child is not None}
+        started = [self.kafka.child, self.postgres.child, self.openbao.child if self.openbao else None]
+        servers = {child.name: child for child in started if child is not None}
         return servers | self.children
 
     def write_environment(self) -> Path:
@@ -205,4 +234,6 @@ class Stack:
         ports = {
             "kafka": self.kafka.port, "postgres": self.postgres.port, "sink": self.sink_port, "api": self.api_port,
         }  # fmt: skip
+        if self.openbao is not None:
+            ports["openbao"] = self.openbao.port
         self.layout.save(self.layout.load() | {"ports": ports, "processes": found})

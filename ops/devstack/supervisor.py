@@ -22,7 +22,7 @@ RESTART_AFTER_S = 1.0
 
 
 def main(home: Path) -> None:
-    stack = Stack(home)
+    stack = Stack(home, openbao=True)
     ending = _Ending()
     with stack.layout.lock():
         end_left_behind(stack.layout.load().get("processes", {}))

@@ -12,8 +12,8 @@ import asyncpg
 
 from schemas.errors import ScopesExceeded, SettingsRefused, TwoKeysLive
 from schemas.scopes import ALL_SCOPES, Scope
-from schemas.secrets import Secret
-from streams.adapters.secrets import API_PEPPER
+from schemas.secret_names import API_PEPPER
+from schemas.secrets import LiveSecrets
 from streams.adapters.selects import Select
 from streams.adapters.transactions import Transactions
 from streams.core.api_keys import (
@@ -23,6 +23,7 @@ from streams.core.api_keys import (
     ApiKey,
     Failure,
     MadeKey,
+    Rehash,
     StoredKey,
     WantedKey,
     hash_of,
@@ -51,6 +52,9 @@ _REVOKE = "UPDATE api_keys SET revoked_at = now() WHERE id = $1 AND revoked_at I
 _USED = """
 UPDATE api_key_hashes h SET last_used_at = u.at FROM unnest($1::text[], $2::timestamptz[]) u (id, at)
 WHERE h.id = u.id AND (h.last_used_at IS NULL OR h.last_used_at <= u.at - interval '1 minute')"""
+_REHASH = """
+UPDATE api_key_hashes h SET key_hash = u.new FROM unnest($1::text[], $2::bytea[], $3::bytea[]) u (id, old, new)
+WHERE h.id = u.id AND h.key_hash = u.old"""
 _FAILED = """
 INSERT INTO auth_failures AS f (minute, address, key_id, reason, failures, first_at, last_at)
 SELECT * FROM unnest($1::timestamptz[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::timestamptz[],
@@ -71,9 +75,9 @@ _OWN = Author("api")
 class KeyStore:
     """Implements Keys on PostgreSQL. Without a pepper no key is made: SettingsRefused."""
 
-    def __init__(self, transactions: Transactions, pepper: Secret | None) -> None:
+    def __init__(self, transactions: Transactions, peppers: LiveSecrets) -> None:
         self._transactions = transactions
-        self._pepper = pepper
+        self._peppers = peppers
 
     async def find(self, key_id: str) -> StoredKey | None:
         async with self._transactions.reading() as connection:
@@ -129,6 +133,12 @@ class KeyStore:
         async with self._transactions.writing(_OWN) as connection:
             await connection.execute(_USED, list(uses), list(uses.values()))
 
+    async def note_hashes(self, hashes: Mapping[str, Rehash]) -> None:
+        """Replaces hashes that are still the old ones, by key id."""
+        columns = list(hashes), [each.old for each in hashes.values()], [each.new for each in hashes.values()]
+        async with self._transactions.writing(_OWN) as connection:
+            await connection.execute(_REHASH, *columns)
+
     async def note_failures(self, rows: Sequence[FailureRow]) -> None:
         """Adds to the minutes that are there."""
         columns = [
@@ -155,13 +165,14 @@ class KeyStore:
             return len(await connection.fetch(_FORGET_FAILURES, kept, limit))
 
     async def _insert(self, connection: Any, wanted: WantedKey) -> MadeKey:
-        if self._pepper is None:
+        peppers = self._peppers()
+        if not peppers:
             raise SettingsRefused(f"the secret {API_PEPPER} is missing, with which API keys are hashed")
         made = new_key(secrets.token_bytes(ID_BYTES), secrets.token_bytes(SECRET_BYTES))
         scopes = sorted(wanted.scopes)
         with _two_live(wanted.client):
             row = await connection.fetchrow(_INSERT, made.id, wanted.client, wanted.name, scopes, wanted.expires_at)
-        await connection.execute(_INSERT_HASH, made.id, hash_of(made, self._pepper))
+        await connection.execute(_INSERT_HASH, made.id, hash_of(made, peppers[0]))
         return MadeKey(_key(row), made.text)
 
 

@@ -13,10 +13,10 @@ import aiohttp
 from yarl import URL
 
 from schemas.errors import SettingsRefused
-from schemas.secrets import Secret
+from schemas.secret_names import WEBHOOK_SIGNING, WEBHOOK_SIGNING_NEXT, WEBHOOK_TOKEN
 from schemas.trace_context import HEADER
 from schemas.versions import MUTT_VERSION
-from streams.adapters.secrets import WEBHOOK_SIGNING, WEBHOOK_TOKEN, SecretSource
+from streams.adapters.secrets import SecretSource, live
 from streams.core.delivery import Answer, Fault
 from streams.core.ports import Clock
 from streams.core.receivers.moogsoft import MOOGSOFT
@@ -101,6 +101,7 @@ class WebhookSink:
         self._timeout_s = timeout_s
         self._receiver = receiver
         self._session: aiohttp.ClientSession
+        self._signing = live(secrets, WEBHOOK_SIGNING, WEBHOOK_SIGNING_NEXT)
         self._keys()
 
     async def __aenter__(self) -> Self:
@@ -136,15 +137,12 @@ class WebhookSink:
         return FIXED_HEADERS | dict(self._receiver.headers(post))
 
     def _keys(self) -> tuple[bytes, ...]:
-        secret = self._secrets.get(WEBHOOK_SIGNING)
-        return (signing_key(secret),) if secret else ()
+        return tuple(signing_key(secret) for secret in self._signing())
 
     def _shown(self, text: str) -> str:
         """The beginning of the text, without our secrets: some receivers repeat the request in their errors."""
-        secrets: list[Secret | None] = [self._secrets.get(WEBHOOK_TOKEN), self._secrets.get(WEBHOOK_SIGNING)]
-        for secret in secrets:
-            if secret:
-                text = text.replace(secret.reveal(), "***")
+        for secret in filter(None, (self._secrets.get(WEBHOOK_TOKEN), *self._signing())):
+            text = text.replace(secret.reveal(), "***")
         return text[:TEXT_LIMIT]
 
 

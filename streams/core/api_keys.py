@@ -6,14 +6,14 @@ import base64
 import datetime as dt
 import hmac
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from schemas.errors import KeyRefused
 from schemas.scopes import ALL_SCOPES, Scope
-from schemas.secrets import Secret
+from schemas.secrets import Secret, is_among
 from streams.core.authors import Author
 from streams.core.paging import Page, Place, Sort
 
@@ -119,12 +119,31 @@ def hash_of(presented: PresentedKey, pepper: Secret) -> bytes:
     return hmac.digest(pepper.reveal().encode(), content.encode(), "sha256")
 
 
-def judge(presented: PresentedKey, stored: StoredKey | None, pepper: Secret, now: dt.datetime) -> Failure | None:
-    """None where the key opens. Takes as long for a key that is not there as for a wrong secret."""
-    right = hmac.compare_digest(hash_of(presented, pepper), stored.key_hash if stored else _NOBODY)
+def judge(
+    presented: PresentedKey, stored: StoredKey | None, peppers: Sequence[Secret], now: dt.datetime
+) -> Failure | None:
+    """None where the key opens, under any of the peppers.
+
+    Takes as long for a key that is not there as for a wrong secret.
+    """
+    wanted = stored.key_hash if stored else _NOBODY
+    right = is_among(wanted, (hash_of(presented, pepper) for pepper in peppers))
     if stored is None:
         return Failure.UNKNOWN
     return stored.key.dead(now) if right else Failure.WRONG
+
+
+class Rehash(NamedTuple):
+    """A hash that is to be stored in the place of another."""
+
+    old: bytes
+    new: bytes
+
+
+def hash_due(presented: PresentedKey, stored: StoredKey, newest: Secret) -> bytes | None:
+    """The hash of a key that opened, where the stored one is under an older pepper."""
+    due = hash_of(presented, newest)
+    return None if hmac.compare_digest(due, stored.key_hash) else due
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ places = st.lists(st.integers(-(2**63), 2**63 - 1) | st.text(max_size=100), max_
 
 def refusal(text: str, *, key: bytes = KEY, digest: bytes = DIGEST, now: dt.datetime = NOON) -> str:
     with pytest.raises(Problem) as refused:
-        opened(key, digest, text, now=now)
+        opened((key,), digest, text, now=now)
     assert refused.value.type.status == 400
     assert refused.value.errors[0].parameter == "cursor"
     return refused.value.detail
@@ -33,7 +33,7 @@ def refusal(text: str, *, key: bytes = KEY, digest: bytes = DIGEST, now: dt.date
 def test_what_is_sealed_opens_until_it_expires(place: list[str | int], digest: bytes, key: bytes) -> None:
     text = sealed(key, digest, place, until=NOON + SECOND)
     assert re.fullmatch(r"[A-Za-z0-9_-]+", text)
-    assert opened(key, digest, text, now=NOON) == place
+    assert opened((key,), digest, text, now=NOON) == place
     assert refusal(text, key=key, digest=digest, now=NOON + SECOND) == EXPIRED
 
 
@@ -72,7 +72,7 @@ def test_Q2_one_of_another_query_or_another_key_does_not() -> None:
 
 def test_cursors_hold_for_a_day() -> None:
     now = NOON
-    cursors = Cursors(KEY, lambda: now)
+    cursors = Cursors(lambda: (KEY,), lambda: now)
     text = cursors.seal(DIGEST, PLACE)
     now = NOON + dt.timedelta(hours=23, minutes=59)
     assert cursors.open(text, DIGEST) == PLACE

@@ -12,7 +12,7 @@ import pytest
 from prometheus_client.exposition import generate_latest
 from starlette.testclient import TestClient
 
-from api.auth import DEVELOPMENT, HOLDER
+from api.auth import DEVELOPMENT, HOLDER, OneKey
 from api.key_cache import FRESH_S
 from api.key_ring import KeyRing
 from api.metrics import ApiMetrics
@@ -20,7 +20,7 @@ from api.problems import Problem
 from schemas.errors import StoreUnavailable
 from schemas.scopes import Scope
 from schemas.secrets import Secret
-from streams.core.api_keys import RESERVED, Failure, MadeKey, WantedKey, new_key
+from streams.core.api_keys import RESERVED, Failure, MadeKey, WantedKey, hash_of, new_key, parse_key
 from streams.core.authors import Author
 from tests.api.toys import TOYS, Toys
 from tests.api.window import window_of
@@ -38,6 +38,7 @@ class Ring:
 
     single: Secret | None = None
     pepper: Secret | None = PEPPER
+    previous: Secret | None = None
     now: dt.datetime = NOON
     clock: float = 100.0
     keys: MemoryKeys = field(init=False)
@@ -48,8 +49,8 @@ class Ring:
         self.ring = KeyRing(
             self.keys,
             self.metrics,
-            single=self.single,
-            pepper=self.pepper,
+            single=lambda: (self.single,) if self.single else (),
+            peppers=lambda: tuple(pepper for pepper in (self.pepper, self.previous) if pepper),
             now=lambda: self.now,
             clock=lambda: self.clock,
         )
@@ -97,6 +98,31 @@ async def test_the_key_of_the_secrets_opens_everything_beside_stored_ones() -> N
     assert await ring.ask(made.text) is not None
     assert await ring.ask(None) is None
     assert await ring.ask("k3y-of-the-tesT") is None
+
+
+async def test_a_key_opens_under_both_peppers_and_asks_to_be_stored_under_the_new_one() -> None:
+    ring = Ring()
+    made = await ring.make()
+    presented = parse_key(made.text.reveal())
+    assert presented is not None
+    ring.pepper, ring.previous = Secret("the-next-pepper-of-the-test-is-long"), PEPPER
+    assert await ring.ask(made.text) is not None
+    assert ring.ring.hashes == {made.key.id: (hash_of(presented, PEPPER), hash_of(presented, ring.pepper))}
+    assert await ring.ask(spoilt(made.text)) is None
+    ring.previous = None
+    ring.passes(1)
+    assert await ring.ask(made.text) is None
+    ring.pepper = PEPPER
+    ring.ring.hashes.clear()
+    assert await ring.ask(made.text) is not None
+    assert ring.ring.hashes == {}
+
+
+async def test_both_of_two_single_keys_open() -> None:
+    keys = (Secret("one"), Secret("two"))
+    assert [await OneKey(*keys).client_of(Secret(text), HERE) for text in ("one", "two", "on")] == [
+        HOLDER, HOLDER, None,
+    ]  # fmt: skip
 
 
 async def test_without_any_key_everyone_is_the_development_client() -> None:

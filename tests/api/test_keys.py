@@ -32,7 +32,7 @@ class Desk:
         self.keys, self.answers = self.ports.keys, self.ports.answers
         made = asyncio.run(self.keys.create(WantedKey("admin", scopes), Author("cli:ann")))
         self.id = made.key.id
-        ring = KeyRing(self.keys, metrics, single=None, pepper=PEPPER, now=lambda: NOW)
+        ring = KeyRing(self.keys, metrics, single=lambda: (), peppers=lambda: (PEPPER,), now=lambda: NOW)
         headers = {"X-API-KEY": made.text.reveal()}
         self.client: TestClient = window_of(resources(self.ports), authenticator=ring, headers=headers, metrics=metrics)
 

@@ -33,7 +33,7 @@ class Numbers:
 
     def __init__(self) -> None:
         self.asked: lists.Asked | None = None
-        self.cursors = Cursors(b"key", lambda: NOW)
+        self.cursors = Cursors(lambda: (b"key",), lambda: NOW)
 
     def routes(self) -> tuple[ApiRoute, ...]:
         get = ApiRoute(method="GET", path=PATH, endpoint=self.list, scope=Scope.RULES_READ, summary="Numbers",

@@ -9,30 +9,29 @@ from pathlib import Path
 
 import pytest
 
-from api.__main__ import api_key, is_loopback
+from api.__main__ import check_key_needed, is_loopback
 from schemas.errors import SettingsRefused
-from streams.adapters.secrets import API_KEY, FileSecrets
+from schemas.secret_names import API_KEY
+from streams.adapters.secrets import FileSecrets
 from tests.programs import bare_environment
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "localhost"])
 def test_loopback(host: str) -> None:
     assert is_loopback(host)
-    assert api_key(FileSecrets(None), host) is None
+    assert not check_key_needed(FileSecrets(None), host)
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "mutt.example", "", "127.0.0.1.example"])
 def test_others_could_reach_it_so_it_needs_a_key(host: str, tmp_path: Path) -> None:
     with pytest.raises(SettingsRefused, match=API_KEY):
-        api_key(FileSecrets(None), host)
-    key = api_key(secrets(tmp_path, "s3cret\n"), host)
-    assert key is not None
-    assert key.reveal() == "s3cret"
+        check_key_needed(FileSecrets(None), host)
+    assert check_key_needed(secrets(tmp_path, "s3cret\n"), host)
 
 
 def test_an_empty_key_is_none_and_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingsRefused, match="empty"):
-        api_key(secrets(tmp_path, "\n"), "127.0.0.1")
+        secrets(tmp_path, "\n")
 
 
 def test_refusals_are_one_line_and_a_status() -> None:

@@ -10,7 +10,7 @@ import pytest
 from api.beside import beside
 from api.upkeep import AT_ONCE, Upkeep
 from schemas.errors import StoreUnavailable
-from streams.core.api_keys import Failure
+from streams.core.api_keys import Failure, Rehash
 from streams.core.auth_failures import FailureBook, FailureRow
 from streams.core.key_uses import EVERY, KeyUses
 from tests.fakes_keys import NOON
@@ -21,6 +21,7 @@ class Notes:
 
     def __init__(self, past: int = 0) -> None:
         self.uses: list[Mapping[str, dt.datetime]] = []
+        self.hashes: list[Mapping[str, Rehash]] = []
         self.failures: list[FailureRow] = []
         self.steps: list[int] = []
         self.past = past
@@ -29,6 +30,10 @@ class Notes:
     async def note_uses(self, uses: Mapping[str, dt.datetime]) -> None:
         self._check()
         self.uses.append(uses)
+
+    async def note_hashes(self, hashes: Mapping[str, Rehash]) -> None:
+        self._check()
+        self.hashes.append(hashes)
 
     async def note_failures(self, rows: Sequence[FailureRow]) -> None:
         self._check()
@@ -47,8 +52,8 @@ class Notes:
 
 
 async def test_uses_and_failures_wait_for_a_store_that_is_away() -> None:
-    notes, book, uses = Notes(), FailureBook(), KeyUses()
-    upkeep = Upkeep(notes, book, uses, ())
+    notes, book, uses, hashes = Notes(), FailureBook(), KeyUses(), {"key": Rehash(b"old", b"new")}
+    upkeep = Upkeep(notes, book, uses, (), hashes=hashes)
     notes.away = True
     uses.note("key", NOON)
     book.add("192.0.2.7", None, Failure.UNKNOWN, NOON)
@@ -59,12 +64,14 @@ async def test_uses_and_failures_wait_for_a_store_that_is_away() -> None:
     await upkeep.write()
     await upkeep.write()
     assert notes.uses == [{"key": NOON}]
+    assert notes.hashes == [{"key": (b"old", b"new")}]
+    assert hashes == {}
     assert [(row.address, row.failures) for row in notes.failures] == [("192.0.2.7", 1)]
 
 
 async def test_a_use_is_written_once_a_minute() -> None:
     notes, uses = Notes(), KeyUses()
-    upkeep = Upkeep(notes, FailureBook(), uses, ())
+    upkeep = Upkeep(notes, FailureBook(), uses, (), hashes={})
     for later in (dt.timedelta(0), EVERY / 2, EVERY):
         uses.note("key", NOON + later)
         await upkeep.write()
@@ -73,13 +80,13 @@ async def test_a_use_is_written_once_a_minute() -> None:
 
 async def test_what_is_past_its_time_goes_in_steps() -> None:
     notes = Notes(past=AT_ONCE * 2 + 1)
-    await Upkeep(notes, FailureBook(), KeyUses(), (notes.forget,)).forget()
+    await Upkeep(notes, FailureBook(), KeyUses(), (notes.forget,), hashes={}).forget()
     assert notes.steps == [AT_ONCE, AT_ONCE, 1]
 
 
 async def test_a_process_that_ends_writes_a_last_time() -> None:
     notes, book = Notes(), FailureBook()
-    upkeep = Upkeep(notes, book, KeyUses(), (notes.forget,))
+    upkeep = Upkeep(notes, book, KeyUses(), (notes.forget,), hashes={})
     async with beside("upkeep", upkeep.run, last=upkeep.write):
         book.add("192.0.2.7", None, Failure.WRONG, NOON)
     assert [row.reason for row in notes.failures] == [Failure.WRONG]

@@ -98,7 +98,7 @@ def ports_of(
         "maintenance": FakeMaintenance(now),
         "keys": MemoryKeys(),
         "answers": MemoryAnswers(),
-        "cursors": Cursors(b"key of the cursors", lambda: now),
+        "cursors": Cursors(lambda: (b"key of the cursors",), lambda: now),
         "now": lambda: now,
     }
     return some_ports(**fakes | ports)

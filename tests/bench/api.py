@@ -14,8 +14,8 @@ from msgspec.structs import replace
 
 from ops.devstack.layout import free_port
 from ops.devstack.stack import Stack
+from schemas.secret_names import API_KEY
 from schemas.slo import Component
-from streams.adapters.secrets import API_KEY
 from tests.bench import api_events, api_trivial
 from tests.integration.api_process import process
 from tests.integration.conftest import Database, empty_topics, new_database

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from ops.devstack.layout import free_port
 from ops.devstack.stack import Stack
-from streams.adapters.secrets import API_KEY
+from schemas.secret_names import API_KEY
 from tests.bench import api_trivial
 from tests.bench.audit_rows import fill
 from tests.integration.api_process import process

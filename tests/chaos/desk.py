@@ -12,7 +12,7 @@ from typing import Any
 
 import aiohttp
 
-from streams.adapters.secrets import API_KEY
+from schemas.secret_names import API_KEY
 from tests.chaos.stack import ChaosStack
 from tests.programs import run
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from ops.devstack.layout import Layout, free_port
 from ops.devstack.postgres import Postgres
-from streams.adapters.secrets import DB_PASSWORD
+from schemas.secret_names import DB_PASSWORD
 from tests.chaos.clock import NO_CLOCK, Clock
 from tests.chaos.disk import NO_DISK, SmallDisk, small_disk
 from tests.chaos.frames import KafkaFramer, PostgresFramer

@@ -139,6 +139,11 @@ RETENTION = (
     Point(51, "rows_deleted", "mutt", RUN_AGAIN),
     Point(51, "archive_discarded", "mutt", "an archive past its years is gone; the next run notes it"),
 )
+LOGINS = (
+    Point(52, "next_login_stored", "mutt", "the login in use opens, the next one not yet"),
+    Point(53, "next_login_made", "mutt", "both open, the one in use is taken"),
+    Point(54, "logins_switched", "mutt", "both open, the next one is taken"),
+)
 KEYS = (Point(55, "key_made", "mutt", "the key made is not known to anybody, the older one works"),)
 PAUSES = (
     Point(56, "pause_wanted", "match", "the desired set is rebuilt; nothing is skipped"),
@@ -146,11 +151,4 @@ PAUSES = (
     Point(58, "assigned", "match", "the desired set is rebuilt; nothing is skipped"),
 )
 
-POINTS = {point.name: point for point in (*MATCH, *FORWARD, *LETTERS, *CONFIG, *RETENTION, *KEYS, *PAUSES)}
-
-NOT_HERE_YET = {
-    52: "next secret stored, role not changed: secrets are files, nothing rotates a login yet",
-    53: "role changed, pools not: nothing rotates a login yet",
-    54: "pools switched, old not retired: nothing rotates a login yet",
-}
-"""Points of parts that are not built. Whoever builds the part moves the line up."""
+POINTS = {point.name: point for point in (*MATCH, *FORWARD, *LETTERS, *CONFIG, *RETENTION, *LOGINS, *KEYS, *PAUSES)}

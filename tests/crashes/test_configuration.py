@@ -13,9 +13,9 @@ from msgspec.structs import replace
 
 from ops.devstack.layout import free_port
 from ops.devstack.provision import create_database
+from schemas.secret_names import API_KEY
 from streams.adapters.database import connect
 from streams.adapters.migrations import packaged
-from streams.adapters.secrets import API_KEY
 from tests.chaos.checker import anomalies
 from tests.crashes.batch import Batch, Kind, Position, batch
 from tests.crashes.lives import dead_at, die_at, start

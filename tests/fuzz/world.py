@@ -17,9 +17,10 @@ from ops.devstack.processes import Child, wait_until
 from ops.devstack.stack import Stack
 from schemas.config import BY_NAME
 from schemas.scopes import Scope
+from schemas.secret_names import API_PEPPER
 from schemas.topics import BY_NAME as BY_TOPIC
 from streams.adapters.api_keys import KeyStore
-from streams.adapters.secrets import pepper_of
+from streams.adapters.secrets import live
 from streams.adapters.transactions import Transactions
 from streams.core.api_keys import WantedKey
 from streams.core.authors import Author
@@ -59,7 +60,7 @@ class World:
 @asynccontextmanager
 async def world(stack: Stack, database: Database) -> AsyncIterator[World]:
     """On empty topics and a fresh database, which then hold a little of everything."""
-    store = KeyStore(Transactions(database.pool), pepper_of(database.secrets))
+    store = KeyStore(Transactions(database.pool), live(database.secrets, API_PEPPER))
     rules = [str(await add_rule(database.pool, f"link {host} down")) for host in HOSTS]
     await _hosts(database.pool)
     await _events(stack, database)

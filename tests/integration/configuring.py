@@ -56,7 +56,7 @@ async def asking(database: Database) -> AsyncIterator[Asker]:
         config=ConfigStore(transactions),
         config_audit=ConfigAudit(transactions),
         samples=AuditSamples(transactions),
-        cursors=Cursors(b"key of the cursors", utc_now),
+        cursors=Cursors(lambda: (b"key of the cursors",), utc_now),
         now=utc_now,
     )
     app = create_app(resources(ports), Doors(authenticator=OneKey(None)), metrics)

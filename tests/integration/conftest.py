@@ -18,15 +18,18 @@ from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
 from msgspec.structs import replace
 
+from ops.devstack.openbao import OpenBao
 from ops.devstack.processes import Child
 from ops.devstack.provision import create_database
 from ops.devstack.stack import Stack
+from schemas.secret_names import DB_PASSWORD
 from schemas.settings import Settings
 from schemas.topics import TOPICS, Topic
 from streams.adapters.database import connect, create_pool
 from streams.adapters.migrations import migrate
-from streams.adapters.secrets import DB_PASSWORD, FileSecrets
+from streams.adapters.secrets import FileSecrets
 from tests.integration.burial import bury
+from tests.integration.vault import Vault
 from tests.programs import Surroundings, start_module
 
 _TEMPLATE = "mutt_template"
@@ -94,6 +97,24 @@ def kafka(stack: Stack) -> Stack:
     """The stack with Kafka running."""
     stack.start_kafka()
     return stack
+
+
+@pytest.fixture(scope="session")
+def openbao(stack: Stack) -> Iterator[OpenBao]:
+    """A server in memory with mutt's policies and roles, and no secret yet; only who asks for it starts it."""
+    server = OpenBao(stack.layout, kept=False)
+    server.start()
+    server.provide({})
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def vault(openbao: OpenBao) -> Vault:
+    """The same, empty again and unsealed."""
+    vault = Vault(openbao)
+    vault.empty()
+    return vault
 
 
 @dataclass

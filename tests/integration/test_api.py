@@ -24,6 +24,7 @@ from ops.devstack.layout import free_port
 from ops.devstack.stack import Stack
 from schemas.errors import MigrationRefused, StoreUnavailable, TooSlow
 from schemas.rows import AUDIT
+from schemas.secret_names import API_KEY
 from schemas.settings import Settings
 from streams.adapters.api_keys import KeyStore
 from streams.adapters.brokers import check_brokers
@@ -31,7 +32,7 @@ from streams.adapters.database import create_pool
 from streams.adapters.idempotency import IdempotencyKeys
 from streams.adapters.maintenance import PostgresMaintenance
 from streams.adapters.reads import PostgresReads
-from streams.adapters.secrets import API_KEY, FileSecrets
+from streams.adapters.secrets import FileSecrets
 from streams.adapters.slo import PostgresSlo
 from streams.adapters.transactions import Transactions
 from streams.core.reads import EXACT_TOTAL, AuditQuery
@@ -54,9 +55,9 @@ async def client(database: Database) -> AsyncIterator[httpx2.AsyncClient]:
         metrics=metrics,
         checks={"postgresql": reads.check_schema},
         reads=reads,
-        keys=KeyStore(Transactions(database.pool), None),
+        keys=KeyStore(Transactions(database.pool), tuple),
         answers=IdempotencyKeys(Transactions(database.pool)),
-        cursors=Cursors(b"key of the cursors", utc_now),
+        cursors=Cursors(lambda: (b"key of the cursors",), utc_now),
         slo=PostgresSlo(Transactions(database.pool)),
         maintenance=PostgresMaintenance(Transactions(database.pool)),
         now=utc_now,

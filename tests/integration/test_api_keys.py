@@ -16,7 +16,7 @@ from schemas.secrets import Secret
 from streams.adapters.api_keys import KeyStore
 from streams.adapters.idempotency import IdempotencyKeys
 from streams.adapters.transactions import Transactions
-from streams.core.api_keys import Failure, MadeKey, WantedKey, judge, parse_key
+from streams.core.api_keys import Failure, MadeKey, Rehash, WantedKey, judge, parse_key
 from streams.core.auth_failures import FailureBook
 from streams.core.authors import Author, Hold
 from streams.core.idempotency import AnswerLost, Begun, keyed
@@ -40,13 +40,13 @@ def wanted(client: str = "grafana", **changes: Any) -> WantedKey:
 
 @pytest.fixture
 def keys(database: Database) -> KeyStore:
-    return KeyStore(Transactions(database.pool), PEPPER)
+    return KeyStore(Transactions(database.pool), lambda: (PEPPER,))
 
 
 async def opens(keys: KeyStore, made: MadeKey) -> Failure | None:
     presented = parse_key(made.text.reveal())
     assert presented is not None
-    return judge(presented, await keys.find(presented.id), PEPPER, now())
+    return judge(presented, await keys.find(presented.id), (PEPPER,), now())
 
 
 async def test_the_life_of_a_key_and_its_audit(database: Database, keys: KeyStore) -> None:
@@ -80,6 +80,16 @@ async def test_I9_neither_secret_nor_hash_leaves_its_column(database: Database, 
         held = "\n".join(row[0] for row in rows)
         assert secret not in held, name
         assert digest.hex() not in held or name == "api_key_hashes", name
+
+
+async def test_a_hash_is_replaced_where_it_is_still_the_old_one(database: Database, keys: KeyStore) -> None:
+    made = await keys.create(wanted(), ANN)
+    old = await database.pool.fetchval("SELECT key_hash FROM api_key_hashes")
+    await keys.note_hashes({made.key.id: Rehash(b"x" * 32, b"y" * 32), "nosuchkey000": Rehash(old, b"y" * 32)})
+    assert await database.pool.fetchval("SELECT key_hash FROM api_key_hashes") == old
+    await keys.note_hashes({made.key.id: Rehash(old, b"y" * 32)})
+    assert await database.pool.fetchval("SELECT key_hash FROM api_key_hashes") == b"y" * 32
+    assert await database.pool.fetchval("SELECT count(*) FROM config_audit") == 1
 
 
 async def test_a_use_is_noted_once_a_minute_and_is_no_change(database: Database, keys: KeyStore) -> None:

@@ -25,8 +25,8 @@ from api.turns import Turns
 from ops.devstack.layout import free_port
 from ops.devstack.stack import Stack
 from schemas.errors import TooSlow
+from schemas.secret_names import API_KEY
 from streams.adapters.reads import PostgresReads
-from streams.adapters.secrets import API_KEY
 from streams.adapters.slo import PostgresSlo
 from streams.adapters.transactions import ACQUIRE_S
 from streams.core.reads import AuditQuery

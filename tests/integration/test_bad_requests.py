@@ -13,7 +13,7 @@ from contextlib import suppress
 from msgspec.structs import replace
 
 from ops.devstack.layout import free_port
-from streams.adapters.secrets import API_KEY
+from schemas.secret_names import API_KEY
 from tests.integration.api_process import process
 from tests.integration.bad_requests import Bad, bad_requests
 from tests.integration.conftest import Database

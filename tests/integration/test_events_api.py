@@ -18,8 +18,8 @@ from msgspec.structs import replace
 from ops.devstack.layout import free_port
 from ops.devstack.stack import Stack
 from schemas.errors import BrokerUnavailable, Overloaded
+from schemas.secret_names import API_KEY
 from streams.adapters.event_publisher import KafkaEvents
-from streams.adapters.secrets import API_KEY
 from streams.adapters.transactions import Transactions
 from streams.adapters.undecided import LogsAndProgress
 from streams.core.ingest import IngestRecord, Published

@@ -19,10 +19,10 @@ from api.app import Doors, create_app, resources, some_ports, utc_now
 from api.auth import OneKey
 from api.metrics import ApiMetrics
 from ops.devstack.layout import free_port
+from schemas.secret_names import API_KEY
 from schemas.slo import objectives
 from streams.adapters.maintenance import PostgresMaintenance
 from streams.adapters.prometheus import Prometheus
-from streams.adapters.secrets import API_KEY
 from streams.adapters.slo import PostgresSlo
 from streams.adapters.transactions import Transactions
 from streams.core.slo import duration

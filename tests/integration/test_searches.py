@@ -71,7 +71,7 @@ def client_of(database: Database, bootstrap: str) -> httpx2.AsyncClient:
         ledger=LedgerReads(transactions),
         balance=Balance(check, lambda: NOW),
         answers=MemoryAnswers(),
-        cursors=Cursors(b"key of the cursors", lambda: NOW),
+        cursors=Cursors(lambda: (b"key of the cursors",), lambda: NOW),
     )
     app = create_app(resources(ports), Doors(authenticator=OneKey(None)), ports.metrics)
     return httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://localhost")

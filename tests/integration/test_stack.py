@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from ops.devstack.processes import lives
+from schemas.settings import is_setting
 from tests.programs import bare_environment, run_text
 
 FAR_TOO_LONG_S = 60
@@ -48,7 +49,7 @@ class Laptop:
         )
         pairs = (entry.split("=", 1) for entry in done.stdout.decode().split("\0") if "=" in entry)
         terminal = Laptop(self.home)
-        terminal.environment |= {name: value for name, value in pairs if name.startswith("MUTT_")}
+        terminal.environment |= {name: value for name, value in pairs if is_setting(name)}
         return terminal
 
 
@@ -99,6 +100,8 @@ def _send(laptop: Laptop, tmp_path: Path) -> None:
         "all six are in the ledger",
     )
     assert terminal.run("mutt", "trace", sent["first"][0], "--json")
+    stored = terminal.run("mutt", "secrets", "status", "--json")
+    assert {"database/worker", "webhook", "api"} <= {row["path"] for row in stored["secrets"] if row["version"] == 1}
 
 
 def _a_worker_dies_and_comes_again(laptop: Laptop) -> None:

@@ -16,7 +16,7 @@ import pytest
 from msgspec.structs import replace
 
 from ops.devstack.layout import free_port
-from streams.adapters.secrets import API_KEY
+from schemas.secret_names import API_KEY
 from tests.integration.api_process import get, process
 from tests.integration.configuring import RULE
 from tests.integration.conftest import Database

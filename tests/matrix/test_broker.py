@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from ops.devstack.kafka import Kafka
 from ops.devstack.layout import Layout, free_port
 from ops.devstack.stack import Stack
-from streams.adapters.secrets import API_KEY
+from schemas.secret_names import API_KEY
 from streams.adapters.topics import create_topics
 from tests.chaos.disk import SmallDisk, small_disk
 from tests.chaos.frames import PRODUCE

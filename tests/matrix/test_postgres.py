@@ -14,9 +14,10 @@ from ops.devstack.layout import Layout, free_port
 from ops.devstack.postgres import DATABASE, Postgres
 from ops.devstack.provision import create_database
 from ops.devstack.stack import Stack
+from schemas.secret_names import API_KEY, DB_PASSWORD
 from streams.adapters.database import connect, create_pool
 from streams.adapters.migrations import migrate
-from streams.adapters.secrets import API_KEY, DB_PASSWORD, FileSecrets
+from streams.adapters.secrets import FileSecrets
 from tests.chaos.disk import SmallDisk, small_disk
 from tests.chaos.frames import COMMIT
 from tests.chaos.proxy import Trap

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncpg
 
 from ops.devstack.processes import Child
-from streams.adapters.secrets import DB_PASSWORD
+from schemas.secret_names import DB_PASSWORD
 from tests.integration.pipeline import until
 from tests.planted.events import mixed
 from tests.planted.match_scenarios import ROOMY, rules

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from operator import itemgetter
 
-from tests.crashes.points import NOT_HERE_YET, POINTS
+from tests.crashes.points import POINTS
 from tests.proof.bounds import bounds
 from tests.proof.cells import CELLS, MATRIX
 from tests.proof.figures import Run, flat, kept, tables
@@ -94,9 +94,8 @@ def _crash_points() -> Iterator[str]:
         "must balance. In `make check`: 4 to 13 with each kind of record; all of them: `python -m tests.crashes`.\n"
     )
     told = [(point.number, f"`{name}`", point.role, point.then) for name, point in POINTS.items()]
-    told += [(number, "*not shown*", "", why) for number, why in NOT_HERE_YET.items()]
     yield from _table(
-        ("", "Point", "Program", "What must be so afterwards, or why it is not shown"),
+        ("", "Point", "Program", "What must be so afterwards"),
         ((str(number), *rest) for number, *rest in sorted(told, key=itemgetter(0))),
     )
 

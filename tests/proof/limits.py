@@ -6,7 +6,6 @@ NOT_SHOWN = (
     "More than one broker: Kafka runs as one node, so a lost replica and an unclean election are not shown.",
     "Disks that lie: PostgreSQL runs with `fsync` off in most tests, and power loss is not simulated anywhere.",
     "Two machines: clocks and networks are played on one machine's loopback, through a proxy.",
-    "Vault: secrets come from files so far.",
     "Retention by a clock that is off: it refuses beyond a minute from the database's, shown as a decision alone.",
     "A log that is truncated or replaced while a worker reads it: that is noticed at the next assignment, a rewind or "
     "a fence, by the record before `next_offset`; where that record is gone too, or none was done yet, by nothing.",

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from schemas.secrets import Secret
 from streams import logs
 
 HOSTILE = 'a\x1b[2J\x9b31m\x7f\u2028b\u2029\n{"level":"critical"}\u202eé'
@@ -48,6 +49,14 @@ def test_a_log_without_room_fails_no_work(through: str) -> None:
     with Path("/dev/full").open("wb") as full:
         done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=full, check=False)
     assert (done.returncode, done.stdout) == (0, b"1\n")
+
+
+def test_SECRET_2_a_secret_stands_in_no_line_whoever_writes_it() -> None:
+    out = NarrowFile(room=1000)
+    lines = logs.Lines(out, "match")
+    logs.hide([Secret("a-secret-of-the-test"), Secret("short")])
+    lines.write(b'{"event":"refused: a-secret-of-the-test, shortly"}\n')
+    assert out.written == b'{"event":"refused: ***, shortly"}\n'
 
 
 def test_lines_that_were_lost_are_counted_once_there_is_room() -> None:

@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from api.app import Doors, create_app
 from api.console.app import WithConsole, create_console
-from api.console.sessions import Sessions, session_key
+from api.console.sessions import Sessions, session_keys
 from api.hosts import Hosts
 from api.key_ring import KeyRing
 from api.metrics import ApiMetrics
@@ -62,10 +62,18 @@ class World:
 
     def desk(self, base_url: str = SITE) -> Desk:
         metrics = ApiMetrics()
-        single = Secret(self.single) if self.single else None
-        ring = KeyRing(self.keys, metrics, single=single, pepper=self.pepper, now=lambda: self.now, clock=self._clock)
+
+        def single() -> tuple[Secret, ...]:
+            return (Secret(self.single),) if self.single else ()
+
+        def peppers() -> tuple[Secret, ...]:
+            return (self.pepper,) if self.pepper else ()
+
+        ring = KeyRing(
+            self.keys, metrics, single=single, peppers=peppers, now=lambda: self.now, clock=self._clock
+        )  # fmt: skip
         api = create_app([Canned(self.answers)], Doors(authenticator=ring), metrics)
-        sessions = Sessions(ring, session_key(self.secret, single), lambda: self.now)
+        sessions = Sessions(ring, session_keys(lambda: (self.secret,), single), lambda: self.now)
         console = create_console(api.table, sessions, Hosts(self.hosts), metrics, asyncio.Event())
         return Desk(WithConsole(api, console), base_url)
 

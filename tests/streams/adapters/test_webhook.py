@@ -17,8 +17,8 @@ from standardwebhooks import Webhook
 from yarl import URL
 
 from schemas.errors import SettingsRefused
+from schemas.secret_names import WEBHOOK_SIGNING, WEBHOOK_SIGNING_NEXT, WEBHOOK_TOKEN
 from schemas.secrets import Secret
-from streams.adapters.secrets import WEBHOOK_SIGNING, WEBHOOK_TOKEN
 from streams.adapters.webhook import ANSWER_LIMIT, WebhookSink, fault_of, receiver_url
 from streams.clock import SystemClock
 from streams.core.delivery import Answer, Fault
@@ -166,6 +166,14 @@ async def test_another_receiver_has_headers_of_its_own() -> None:
             "x-room-key", "idempotency-key",
         }  # fmt: skip
         assert receiver.requests[0].headers["x-room-key"] == TOKEN
+
+
+async def test_of_two_live_signing_secrets_both_sign() -> None:
+    other = "whsec_" + base64.b64encode(b"o" * 32).decode()
+    async with wire(secrets=Secrets(**{WEBHOOK_SIGNING: SIGNING, WEBHOOK_SIGNING_NEXT: other})) as receiver:
+        await receiver.sink.post(ALERT, b"{}")
+        for key in (SIGNING, other):
+            Webhook(key).verify(receiver.requests[0].body, receiver.requests[0].headers)
 
 
 async def test_without_secrets_neither_token_nor_signature_is_sent() -> None:

@@ -90,7 +90,7 @@ def test_a_hash_is_of_one_key_and_one_pepper() -> None:
 
 
 def test_the_right_key_opens() -> None:
-    assert judge(KEY, stored(), PEPPER, NOW) is None
+    assert judge(KEY, stored(), (PEPPER,), NOW) is None
 
 
 WRONG = PresentedKey(KEY.id, new_key(bytes(12), bytes(32)).secret)
@@ -109,7 +109,7 @@ WRONG = PresentedKey(KEY.id, new_key(bytes(12), bytes(32)).secret)
     ],
 )
 def test_why_one_does_not(presented: PresentedKey, kept: StoredKey | None, failure: Failure | None) -> None:
-    assert judge(presented, kept, PEPPER, NOW) is failure
+    assert judge(presented, kept, (PEPPER,), NOW) is failure
 
 
 def test_an_unknown_id_costs_a_hash_and_a_comparison_too() -> None:
@@ -127,7 +127,7 @@ def native_calls(kept: StoredKey | None) -> list[str]:
             calls.append(getattr(called, "__name__", ""))
 
     sys.setprofile(note)
-    judge(KEY, kept, PEPPER, NOW)
+    judge(KEY, kept, (PEPPER,), NOW)
     sys.setprofile(None)
     return calls
 

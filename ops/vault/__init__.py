@@ -1,0 +1,1 @@
+"""Policies of the services at Vault or OpenBao, and the script that puts them there."""

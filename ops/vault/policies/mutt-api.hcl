@@ -1,0 +1,9 @@
+# the API.
+path "secret/data/mutt/database/api" { capabilities = ["read"] }
+path "secret/data/mutt/api" { capabilities = ["read"] }
+path "secret/data/mutt/kafka/api" { capabilities = ["read"] }
+
+# Its own token: look at it, renew it, give it back.
+path "auth/token/lookup-self" { capabilities = ["read"] }
+path "auth/token/renew-self" { capabilities = ["update"] }
+path "auth/token/revoke-self" { capabilities = ["update"] }

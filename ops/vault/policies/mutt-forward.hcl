@@ -1,0 +1,9 @@
+# the forward worker.
+path "secret/data/mutt/database/worker" { capabilities = ["read"] }
+path "secret/data/mutt/webhook" { capabilities = ["read"] }
+path "secret/data/mutt/kafka/forward" { capabilities = ["read"] }
+
+# Its own token: look at it, renew it, give it back.
+path "auth/token/lookup-self" { capabilities = ["read"] }
+path "auth/token/renew-self" { capabilities = ["update"] }
+path "auth/token/revoke-self" { capabilities = ["update"] }

@@ -1,0 +1,8 @@
+# the match worker.
+path "secret/data/mutt/database/worker" { capabilities = ["read"] }
+path "secret/data/mutt/kafka/match" { capabilities = ["read"] }
+
+# Its own token: look at it, renew it, give it back.
+path "auth/token/lookup-self" { capabilities = ["read"] }
+path "auth/token/renew-self" { capabilities = ["update"] }
+path "auth/token/revoke-self" { capabilities = ["update"] }

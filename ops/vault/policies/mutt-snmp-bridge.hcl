@@ -1,0 +1,7 @@
+# mutt snmp-bridge.
+path "secret/data/mutt/kafka/snmp-bridge" { capabilities = ["read"] }
+
+# Its own token: look at it, renew it, give it back.
+path "auth/token/lookup-self" { capabilities = ["read"] }
+path "auth/token/renew-self" { capabilities = ["update"] }
+path "auth/token/revoke-self" { capabilities = ["update"] }
