@@ -13,11 +13,13 @@ from ops.devstack.stack import Stack
 from streams.adapters.dead_letters import DeadLetters
 from tests.builders import dead_letter
 from tests.chaos.disk import SmallDisk, small_disk
-from tests.integration.commands import mutt, start_mutt
+from tests.integration.aged import ALERTED, LOGGED, age
+from tests.integration.commands import environment, mutt, start_mutt
 from tests.integration.conftest import Database
 from tests.integration.pipeline import until
 from tests.integration.test_dlq_desk import NOW
 from tests.matrix.needs import needs_root
+from tests.programs import run_text
 
 LETTERS = 400
 FULL = 74
@@ -88,3 +90,21 @@ async def test_an_export_that_is_killed_leaves_no_file_of_its_name(
 def written(folder: Path) -> int:
     """Bytes of all files there."""
     return sum(file.stat().st_size for file in folder.iterdir())
+
+
+@needs_root
+@pytest.mark.proves("files.full")
+async def test_retention_without_room_deletes_nothing_and_goes_on_when_there_is(
+    database: Database, stack: Stack, disk: SmallDisk
+) -> None:
+    parts = (await age(database.pool, -6)).parts
+    variables = environment(database, stack) | {"MUTT_ARCHIVE_DIR": str(disk.path)}
+    disk.path.chmod(0o700)
+    disk.fill()
+    full = await asyncio.to_thread(run_text, "mutt", "retention", "run", environment=variables)
+    assert full.returncode == FULL, full.stderr
+    assert await database.pool.fetchval(f"SELECT count(*) FROM {parts[0]}") == LOGGED + ALERTED
+    disk.empty()
+    done = await asyncio.to_thread(run_text, "mutt", "retention", "run", environment=variables)
+    assert done.returncode == 0, done.stderr
+    assert await database.pool.fetchval("SELECT count(*) FROM audit") == 0
