@@ -1,6 +1,7 @@
-# The images of mutt. Targets: mutt (the default: workers, API and commands), snmptrapd (with the bridge).
+# The images of mutt. Targets: mutt (the default: workers, API and commands), snmptrapd (with the bridge), rsyslog.
 # docs/DEPLOYMENT.md says how they are used. Give base images by digest where builds must repeat byte for byte.
 ARG PYTHON=python:3.11-slim-bookworm
+ARG DEBIAN=debian:bookworm-slim
 
 FROM ${PYTHON} AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
@@ -34,6 +35,18 @@ USER 10001:10001
 HEALTHCHECK --interval=10s --timeout=8s --start-period=60s CMD ["mutt", "ready", "snmp-bridge"]
 ENTRYPOINT ["mutt-snmptrapd"]
 CMD ["udp:1162"]
+
+FROM ${DEBIAN} AS rsyslog
+RUN apt-get update -q \
+    && apt-get install -q -y --no-install-recommends rsyslog rsyslog-kafka rsyslog-openssl \
+    && rm -rf /var/lib/apt/lists/* \
+    && groupadd --gid 10001 mutt \
+    && useradd --uid 10001 --gid mutt --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin mutt \
+    && install -d -o mutt -g mutt -m 0700 /var/spool/mutt-rsyslog
+COPY ops/rsyslog /opt/mutt-rsyslog
+ENV RSYSLOG_PORT=5514 RSYSLOG_SPOOL=/var/spool/mutt-rsyslog
+USER 10001:10001
+ENTRYPOINT ["/opt/mutt-rsyslog/mutt-rsyslog"]
 
 # No command of its own: say `mutt worker match`, `python -m api` or another one.
 FROM base AS mutt

@@ -127,11 +127,33 @@ def test_addresses_lead_to_services_that_listen_there() -> None:
 def test_prometheus_is_led_to_services_that_listen_there(file: str) -> None:
     for address in yaml.safe_load(text_of(file))[0]["targets"]:
         host, _, port = address.partition(":")
-        if host in services():
-            assert int(port) in listens_at(host)
-        else:
-            assert host == "alertmanager"
+        assert int(port) in listens_at(host)
     assert is_ours("ops/compose/targets/match.yml")
+
+
+def test_the_targets_are_files_that_prometheus_reads() -> None:
+    wanted = set(re.findall(r"targets/[\w-]+\.yml", text_of("ops/prometheus/prometheus.yml")))
+    there = {file.removeprefix("ops/compose/") for file in tracked() if file.startswith("ops/compose/targets/")}
+    assert there <= wanted
+    assert wanted - there == {"targets/postgresql.yml", "targets/kafka.yml"}  # exporters, where there are any
+
+
+@pytest.mark.parametrize("name", ["prometheus", "alertmanager"])
+def test_files_that_a_server_is_told_to_read_are_mounted(name: str) -> None:
+    service = services()[name]
+    told = {word.split("=", 1)[1] for word in service["command"] if word.split("=", 1)[1].startswith("/")}
+    assert told <= {target for _, target in mounts(service)}
+
+
+def test_rsyslog_is_given_variables_that_its_script_knows() -> None:
+    script = text_of("ops/rsyslog/mutt-rsyslog")
+    image = re.search(r"^ENV (RSYSLOG_.*)$", text_of("Dockerfile"), re.MULTILINE)
+    assert image
+    given = {*services()["rsyslog"]["environment"], *re.findall(r"(RSYSLOG_\w+)=", image[1])}
+    assert [name for name in given if f'export {name}="' not in script] == []
+    assert "RSYSLOG_PORT=5514" in image[1]
+    assert {inside for _, _, inside in published(services()["rsyslog"])} == {5514}
+    assert [target for _, target in mounts(services()["rsyslog"])] == [image[1].partition("RSYSLOG_SPOOL=")[2]]
 
 
 def test_the_api_answers_to_the_name_that_prometheus_calls_it() -> None:

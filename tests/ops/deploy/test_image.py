@@ -13,7 +13,7 @@ import pytest
 from tests.architecture.documents import ROOT, tracked
 from tests.ops.deploy.launches import USER, is_ours, text_of
 
-ENDS = ("snmptrapd", "mutt")
+ENDS = ("snmptrapd", "rsyslog", "mutt")
 """Stages that become images."""
 COMPILERS = re.compile(r"\b(gcc|g\+\+|clang|make|build-essential|cargo|\w+-dev)\b")
 TEXT = text_of("Dockerfile").replace("\\\n", " ")
