@@ -220,6 +220,15 @@ ALERTS: tuple[Alert, ...] = (
         anchor="a-key-is-about-to-expire",
     ),
     Alert(
+        name="MuttSecretsStale",
+        expr=f"sum by (job, reason) (mutt_secrets_stale{{{_OURS}}}) > 0",
+        waits="10m",
+        severity=Severity.TICKET,
+        summary="{{ $labels.job }} works with older secrets: {{ $labels.reason }}",
+        action="mutt secrets status. Everything goes on with the last good ones; a fresh start would fail.",
+        anchor="secrets-cannot-be-read",
+    ),
+    Alert(
         name="MuttClockSkew",
         expr=f"abs(mutt_clock_timestamp_seconds{{{_OURS}}} - timestamp(mutt_clock_timestamp_seconds{{{_OURS}}})) > 5",
         waits="5m",

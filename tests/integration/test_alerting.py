@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from ops.devstack.layout import free_port
 from ops.prometheus.local import Monitoring, installed
-from streams.adapters.secrets import API_KEY
+from schemas.secret_names import API_KEY
 from tests.architecture.documents import RUNBOOK, commands
 from tests.builders import event_json
 from tests.integration.api_process import get, process

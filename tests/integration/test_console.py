@@ -14,8 +14,8 @@ from msgspec.structs import replace
 
 from api.app import utc_now
 from ops.devstack.layout import free_port
+from schemas.secret_names import API_KEY
 from streams.adapters.dead_letters import DeadLetters
-from streams.adapters.secrets import API_KEY
 from tests.api.conformance import check_answer
 from tests.api.console.desk import Desk, hidden_fields, read
 from tests.builders import dead_letter

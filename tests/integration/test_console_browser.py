@@ -10,8 +10,8 @@ from msgspec.structs import replace
 from playwright.async_api import expect
 
 from ops.devstack.layout import free_port
+from schemas.secret_names import API_KEY
 from schemas.settings import Settings
-from streams.adapters.secrets import API_KEY
 from tests.integration.api_process import process
 from tests.integration.browsers import CHROMIUM, PATIENCE_MS, WHY_NOT, browsing, sign_in
 from tests.integration.conftest import Database

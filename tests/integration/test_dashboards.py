@@ -25,7 +25,7 @@ from msgspec.structs import replace
 
 from ops.devstack.layout import free_port
 from ops.grafana.load import DASHBOARDS
-from streams.adapters.secrets import API_KEY
+from schemas.secret_names import API_KEY
 from tests.builders import event_json
 from tests.integration.api_process import process
 from tests.integration.conftest import System

@@ -13,7 +13,7 @@ import asyncpg
 import pytest
 
 from ops.devstack.stack import Stack
-from streams.adapters.secrets import DB_PASSWORD
+from schemas.secret_names import DB_PASSWORD
 from tests.integration.conftest import Database
 from tests.run import ROOT
 

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from playwright.async_api import Page
 
+from schemas.secret_names import API_KEY
 from schemas.settings import Settings
-from streams.adapters.secrets import API_KEY, FileSecrets
+from streams.adapters.secrets import FileSecrets
 from tests.integration.browsers import CHROMIUM, WHY_NOT, browsing, sign_in
 
 PAGES = {

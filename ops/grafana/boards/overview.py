@@ -95,6 +95,15 @@ BOARD = Board(
                     about="0: no client is ever left without one. `mutt keys list` shows which ends.",
                 ),
                 lines(
+                    "Secrets not at their newest", Unit.COUNT, level("mutt_secrets_stale", "job", "reason"),
+                    about="Groups of which the last good version is in use: `mutt secrets status`.",
+                ),
+                lines(
+                    "Since secrets were read", Unit.SECONDS,
+                    Query("time() - min by (job) (mutt_secrets_read_timestamp_seconds)", "{{job}}"),
+                    about="Far beyond MUTT_VAULT_REFRESH: a rotation would not be noticed.",
+                ),
+                lines(
                     "Clocks apart", Unit.SECONDS,
                     Query(
                         "max by (job) (abs(mutt_clock_timestamp_seconds - timestamp(mutt_clock_timestamp_seconds)))",

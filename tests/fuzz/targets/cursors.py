@@ -24,7 +24,7 @@ def check(data: bytes) -> None:
     if len(str(place[0]).encode()) > LONGEST:
         return
     cursor = sealed(KEY, query, place, until=UNTIL)
-    assert opened(KEY, query, cursor, now=NOW) == place
+    assert opened([KEY], query, cursor, now=NOW) == place
     assert cursor.isascii()
     assert cursor.replace("-", "").replace("_", "").isalnum()
     if other != query:
@@ -44,7 +44,7 @@ def check(data: bytes) -> None:
 def _is_refused(text: str, query: bytes, now: dt.datetime) -> None:
     found: object
     try:
-        found = opened(KEY, query, text, now=now)
+        found = opened([KEY], query, text, now=now)
     except Problem as problem:
         found = problem.type
     assert found is ProblemType.CURSOR, f"{text!r} opened as {found!r}"

@@ -17,9 +17,11 @@ import yaml
 
 from ops.cli.ready import Served
 from ops.devstack import kafka
+from schemas.secret_names import all_groups
 from schemas.settings import Settings
 from schemas.versions import MUTT_VERSION
-from streams.adapters import secrets
+from streams.adapters.secrets import is_open
+from streams.core.secret_rules import SHORTEST_PEPPER
 from tests.architecture.documents import ROOT, tracked
 from tests.ops.deploy.compose import FILE, VARIABLE, Service, launches, ours, published, services, whole
 from tests.ops.deploy.launches import USER, WORKERS, is_ours, settings_by_variable, text_of
@@ -163,7 +165,7 @@ def test_the_api_answers_to_the_name_that_prometheus_calls_it() -> None:
 
 def known_secrets() -> set[str]:
     """Names of secrets that mutt reads."""
-    return {value for name, value in vars(secrets).items() if name.isupper() and isinstance(value, str)}
+    return {name for group in all_groups() for name in group.names}
 
 
 def test_secrets_are_files_that_mutt_reads_by_name() -> None:
@@ -251,10 +253,10 @@ def test_new_secrets_makes_each_file_once_for_the_group_of_the_images(tmp_path: 
     assert set(whole()["secrets"]) <= set(made)
     for path in made.values():
         assert (path.stat().st_uid, path.stat().st_gid, stat.S_IMODE(path.stat().st_mode)) == (0, USER, 0o640)
-        assert not secrets.is_open(path.stat(), reader=USER)
+        assert not is_open(path.stat(), reader=USER)
     contents = {name: path.read_bytes() for name, path in made.items()}
     assert len(set(contents.values())) == len(contents)
-    assert len(contents["API_PEPPER"].strip()) >= secrets.SHORTEST_PEPPER
+    assert len(contents["API_PEPPER"].strip()) >= SHORTEST_PEPPER
     assert contents["WEBHOOK_SIGNING_SECRET"].startswith(b"whsec_")
     subprocess.run([NEW_SECRETS, folder], check=True, timeout=60)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == contents

@@ -147,6 +147,10 @@ SILENT = (
     ),
     Story(name="a client has an old key", series={TRIED: counter((0, 100), (2, 10), (0, 40))}, at=112),
     Story(name="no key ever ends", series={EXPIRY: flat(0)}),
+    Story(
+        name="all secrets are at their newest",
+        series={of("forward", "mutt_secrets_stale", reason="sealed"): flat(0)},
+    ),
     Story(name="a clock is a second late", series={CLOCK: "-1+60x150"}),
     Story(name="remediation rests and backs off", series={of("dead-letters", "mutt_remediation_state"): flat(3)}),
 )
@@ -272,6 +276,11 @@ FIRING = (
     ),
     Story(name="somebody tries keys", series={TRIED: counter((0, 100), (20, 50))}, at=110, fires=once("MuttKeysTried")),
     Story(name="a key ends in 13 days", series={EXPIRY: flat(13 * 86400)}, fires=once("MuttKeyExpires")),
+    Story(
+        name="the store of secrets is sealed",
+        series={of("forward", "mutt_secrets_stale", reason="sealed"): flat(2)},
+        fires=once("MuttSecretsStale"),
+    ),
     Story(name="a clock is late", series={CLOCK: "-9+60x150"}, fires=once("MuttClockSkew")),
     Story(
         name="Prometheus finds nothing",
