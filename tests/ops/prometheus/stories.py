@@ -30,6 +30,11 @@ LEVEL = of("match", "mutt_backlog_level")
 TRIED = of("api", "mutt_api_auth_failures_total", reason="unknown")
 
 
+def kept(metric: str) -> str:
+    """A metric of retention, as a node exporter shows it."""
+    return f'mutt_retention_{metric}{{job="node",instance="n1"}}'
+
+
 def once(name: str, severity: str = TICKET) -> dict[tuple[str, str], int]:
     return {(name, severity): 1}
 
@@ -151,6 +156,15 @@ SILENT = (
         name="all secrets are at their newest",
         series={of("forward", "mutt_secrets_stale", reason="sealed"): flat(0)},
     ),
+    Story(
+        name="retention ran this morning",
+        series={
+            kept("last_success_timestamp_seconds"): flat(-6 * 3600),
+            kept("failing"): flat(0),
+            kept("partitions_ahead"): flat(4),
+            kept("default_partition_rows"): flat(0),
+        },
+    ),  # fmt: skip
     Story(name="a clock is a second late", series={CLOCK: "-1+60x150"}),
     Story(name="remediation rests and backs off", series={of("dead-letters", "mutt_remediation_state"): flat(3)}),
 )
@@ -280,6 +294,18 @@ FIRING = (
         name="the store of secrets is sealed",
         series={of("forward", "mutt_secrets_stale", reason="sealed"): flat(2)},
         fires=once("MuttSecretsStale"),
+    ),
+    Story(
+        name="retention stands still for three days",
+        series={kept("last_success_timestamp_seconds"): flat(-3 * 86400)},
+        fires=once("MuttRetentionStale"),
+    ),
+    Story(name="retention fails", series={kept("failing"): flat(1)}, fires=once("MuttRetentionFailing")),
+    Story(name="a month ahead", series={kept("partitions_ahead"): flat(1)}, fires=once("MuttPartitionsAheadMissing")),
+    Story(
+        name="a broker's clock is years off",
+        series={kept("default_partition_rows"): flat(7)},
+        fires=once("MuttStrayRows"),
     ),
     Story(name="a clock is late", series={CLOCK: "-9+60x150"}, fires=once("MuttClockSkew")),
     Story(

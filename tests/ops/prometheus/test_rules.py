@@ -18,6 +18,7 @@ from api.metrics import ApiMetrics
 from ops.cli.mutt import app
 from ops.prometheus.burning import groups, span
 from ops.prometheus.rules import RUNBOOK, all_alerts, rules_file
+from ops.retention_metrics import RetentionMetrics
 from schemas.settings import Settings
 from schemas.slo import objectives
 from streams.core.slo import BURN_RULES, duration
@@ -27,7 +28,11 @@ from tests.architecture.documents import ROOT, tracked
 PROMETHEUS = ROOT / "ops" / "prometheus"
 ALERTMANAGER = ROOT / "ops" / "alertmanager" / "alertmanager.yml"
 GIVEN_BY_PROMETHEUS = {"job", "instance", "window", "objective", "component"}
-EXPORTED = {sample for registry in (REGISTRY, ApiMetrics().registry) for sample in registry._names_to_collectors}
+EXPORTED = {
+    sample
+    for registry in (REGISTRY, ApiMetrics().registry, RetentionMetrics().registry)
+    for sample in registry._names_to_collectors
+}
 
 
 def run(program: str, *arguments: str | Path, given: bytes = b"") -> str:
