@@ -164,7 +164,7 @@ SILENT = (
             kept("partitions_ahead"): flat(4),
             kept("default_partition_rows"): flat(0),
         },
-    ),  # fmt: skip
+    ),
     Story(name="a clock is a second late", series={CLOCK: "-1+60x150"}),
     Story(name="remediation rests and backs off", series={of("dead-letters", "mutt_remediation_state"): flat(3)}),
 )
