@@ -17,7 +17,7 @@ from schemas.settings import Settings
 from tests.architecture.documents import ROOT, tracked
 from tests.ops.deploy.launches import WORKERS, settings_by_variable
 from tests.ops.deploy.test_compose import known_secrets
-from tests.ops.deploy.units import FOLDER, INSTANCES, PREFIX, environment_file, launches, values
+from tests.ops.deploy.units import FOLDER, INSTANCES, PREFIX, TIMERS, environment_file, launches, values
 
 MOST_EXPOSED = 2.5
 ANALYZE = shutil.which("systemd-analyze")
@@ -50,6 +50,14 @@ def analyzed(units: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 def test_systemd_takes_the_unit(unit: str, units: Path) -> None:
     done = analyzed(units, "verify", "--man=no", f"{unit}.service")
     assert (done.returncode, [line for line in done.stderr.splitlines() if "mutt" in line]) == (0, [])
+
+
+@with_systemd
+@pytest.mark.parametrize("timer", TIMERS)
+def test_systemd_takes_the_timer(timer: str, units: Path) -> None:
+    done = analyzed(units, "verify", "--man=no", timer)
+    assert (done.returncode, [line for line in done.stderr.splitlines() if "mutt" in line]) == (0, [])
+    assert timer.removesuffix(".timer") in INSTANCES
 
 
 @with_systemd
@@ -116,4 +124,4 @@ def test_every_file_is_part_of_a_unit_that_is_looked_at() -> None:
     for file in tracked():
         if file.startswith(f"{FOLDER}/") and not file.endswith("mutt.env"):
             part = Path(file).relative_to(FOLDER).parts[0]
-            assert part.removesuffix(".d") in {*names, "mutt-.service"}, file
+            assert part.removesuffix(".d") in {*names, *TIMERS, "mutt-.service"}, file

@@ -19,7 +19,10 @@ INSTANCES = (
     "mutt-api",
     "mutt-snmp-bridge",
     "mutt-migrate",
+    "mutt-retention",
 )
+TIMERS = ("mutt-retention.timer",)
+"""Each starts the service of its name."""
 PREFIX = "/opt/mutt/bin/"
 """Where the units expect the programs."""
 
