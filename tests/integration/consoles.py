@@ -77,7 +77,7 @@ def api_on(database: Database) -> tuple[Envelope, ApiMetrics]:
         config=ConfigStore(transactions),
         config_audit=ConfigAudit(transactions),
         samples=AuditSamples(transactions),
-        cursors=Cursors(b"key of the cursors", utc_now),
+        cursors=Cursors(lambda: (b"key of the cursors",), utc_now),
         now=utc_now,
     )
     return create_app(resources(ports), Doors(authenticator=OneKey(None)), ports.metrics), ports.metrics

@@ -78,6 +78,9 @@ class Bench:
     async def ask(self, path: str) -> tuple[int, dict[str, Any]]:
         return await asyncio.to_thread(ask, self.port, path)
 
+    async def is_ready(self) -> bool:
+        return bool((await self.ask("/ready"))[1]["status"] == "ready")
+
     async def standing(self) -> int:
         return int(await self.pool.fetchval("SELECT coalesce(sum(next_offset), 0) FROM partition_progress"))
 
@@ -132,7 +135,7 @@ async def test_I6_deferring_pauses_above_shed_resumes_below_warn_and_loses_nothi
     assert bench.deepest <= 400 + HELD
     assert await bench.counts() == {"alerted": 4000}
     assert bench.received == 4000
-    assert (await bench.ask("/ready"))[1]["status"] == "ready"
+    await until(bench.is_ready, "intake is open again")
     for worker in (forward, match):
         assert await asyncio.to_thread(worker.stop) == 0, worker.tail()
     assert await anomalies(bench.system.database.dsn, bench.bootstrap) == []
