@@ -45,7 +45,7 @@ NOWHERE = "127.0.0.1:1"
 def console_on(database: Database) -> Desk:
     """Without keys; who opens it may do everything."""
     api, metrics = api_on(database)
-    sessions = Sessions(OneKey(None), b"key of the cookies", utc_now)
+    sessions = Sessions(OneKey(None), lambda: (b"key of the cookies",), utc_now)
     console = create_console(api.table, sessions, Hosts(), metrics, asyncio.Event())
     return Desk(WithConsole(api, console))
 
