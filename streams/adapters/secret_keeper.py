@@ -97,9 +97,9 @@ class SecretKeeper:
         threading.Thread(target=self._follow, args=(on_death,), name="secrets", daemon=True).start()
 
     def _follow(self, on_death: Callable[[BaseException], None]) -> None:
+        never = threading.Event()  # waits by the clock that no one can set, which time.sleep does not everywhere
         try:
-            while True:
-                time.sleep(self._every_s)
+            while not never.wait(self._every_s):
                 self.refresh()
         except Exception as error:  # noqa: BLE001 - told, and the process ends
             on_death(error)

@@ -22,7 +22,7 @@ def retry_under_a_new_id(patches: Patches) -> None:
     post = WebhookSink.post
     seen: set[uuid.UUID] = set()
 
-    async def post_anew(self: WebhookSink, alert_id: uuid.UUID, body: bytes) -> Answer:
+    async def post_anew(self: WebhookSink, alert_id: uuid.UUID, body: bytes, trace: str | None = None) -> Answer:
         again = alert_id in seen
         seen.add(alert_id)
         return await post(self, uuid.uuid4() if again else alert_id, body)
@@ -66,7 +66,7 @@ def body_tells_the_attempt(patches: Patches) -> None:
     post = WebhookSink.post
     attempts: dict[uuid.UUID, int] = {}
 
-    async def post_counted(self: WebhookSink, alert_id: uuid.UUID, body: bytes) -> Answer:
+    async def post_counted(self: WebhookSink, alert_id: uuid.UUID, body: bytes, trace: str | None = None) -> Answer:
         attempts[alert_id] = attempts.get(alert_id, 0) + 1
         return await post(self, alert_id, body[:-1] + f',"attempt":{attempts[alert_id]}}}'.encode())
 

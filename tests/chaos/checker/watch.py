@@ -20,6 +20,8 @@ from tests.chaos.checker.kafka import member_to_be, offsets_of_group
 EVERY_S = 0.5
 STUCK_S = 30.0
 PAUSE_FRESH_S = 15.0
+_ASYNCPG = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+"""The last: a statement was given up, and the connection has not heard of it yet."""
 """A pause is heartbeaten while it lasts."""
 
 
@@ -77,7 +79,7 @@ class Watch:
                 if connection is None:
                     connection = await asyncpg.connect(self._dsn, timeout=5)
                 self.seen.samples.append(await self._look(connection))
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError, KafkaException):
+            except (OSError, *_ASYNCPG, TimeoutError, KafkaException):
                 self.seen.missed += 1
                 if connection is not None:
                     connection.terminate()
