@@ -44,9 +44,13 @@ def end(command: Command) -> tuple[int, str, str]:
     return done.returncode, done.stdout, done.stderr
 
 
+COUNT = 200
+"""At 20 a second they take ten: long enough that Ctrl-C comes in the middle."""
+
+
 async def test_ctrl_c_stops_a_replay_and_resume_finishes_it(system: System) -> None:
     pool = system.database.pool
-    letters = await add(system.database, 60)
+    letters = await add(system.database, COUNT)
     running = start_mutt(system.database, system.stack, *REPLAY, "--rate", "20")
 
     async def under_way() -> object:
@@ -58,7 +62,7 @@ async def test_ctrl_c_stops_a_replay_and_resume_finishes_it(system: System) -> N
     [replay] = await Replays(pool).recent(1)
     assert (status, replay.finished_at) == (130, None), errors
     assert errors == f"mutt: stopped; go on with: mutt dlq replay --resume {replay.id}\n"
-    assert 20 <= replay.sent < 60
+    assert 20 <= replay.sent < COUNT
 
     done = await asyncio.to_thread(
         mutt, system.database, system.stack, "dlq", "replay", "--resume", str(replay.id), "--yes", "--json"
@@ -71,15 +75,15 @@ async def test_ctrl_c_stops_a_replay_and_resume_finishes_it(system: System) -> N
     system.start("match-1")
 
     async def judged() -> object:
-        return await pool.fetchval("SELECT count(*) = 60 FROM dead_letters WHERE state = 'replayed'")
+        return await pool.fetchval("SELECT count(*) = $1 FROM dead_letters WHERE state = 'replayed'", COUNT)
 
     await until(judged, "all are judged")
     counts = await pool.fetchrow(
         "SELECT sum(unhandled) AS judged, sum(ignored) AS copies FROM ledger WHERE topic = $1", TOPIC
     )
-    assert tuple(counts) == (60, len(on_topic) - 60)
-    assert await pool.fetchval("SELECT count(DISTINCT replay_of) FROM audit") == 60
-    assert await pool.fetchval("SELECT count(*) FROM audit") == 60
+    assert tuple(counts) == (COUNT, len(on_topic) - COUNT)
+    assert await pool.fetchval("SELECT count(DISTINCT replay_of) FROM audit") == COUNT
+    assert await pool.fetchval("SELECT count(*) FROM audit") == COUNT
 
 
 async def test_two_operators_at_once_send_every_letter_once(database: Any, broker: Any) -> None:
