@@ -20,9 +20,9 @@ from tests.chaos.checker.kafka import member_to_be, offsets_of_group
 EVERY_S = 0.5
 STUCK_S = 30.0
 PAUSE_FRESH_S = 15.0
+"""A pause is heartbeaten while it lasts."""
 _ASYNCPG = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 """The last: a statement was given up, and the connection has not heard of it yet."""
-"""A pause is heartbeaten while it lasts."""
 
 
 class Sample(NamedTuple):
