@@ -12,12 +12,21 @@ from ops.cli.exits import printable
 
 if TYPE_CHECKING:
     from schemas.config import DynamicConfig, Key
+    from streams.core.authors import Author
 
 app = typer.Typer(help="Dynamic configuration: what is in force, and changes of it.", no_args_is_help=True)
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON object.")]
 Reason = Annotated[str | None, typer.Option("--reason", help="Why, for the record.")]
 Actor = Annotated[str | None, typer.Option("--actor", help="Who does this, for the record.")]
+
+
+def author(actor: str | None, reason: str | None) -> Author:
+    """Who signs a change made by a command: who was named, else who runs it."""
+    from ops.cli.connections import user_name
+    from streams.core.authors import Author
+
+    return Author(actor or f"cli:{user_name()}", reason)
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""Lengths of time as people write them: 30m, 12h, 90d."""
+"""Times as people write them: 30m, 12h, 90d, and 2026-03-01T22:00:00Z."""
 
 from __future__ import annotations
 
@@ -18,3 +18,14 @@ def duration(text: str) -> dt.timedelta:
     if not found:
         raise Refused(f"{text!r} is no length of time; write it like 30m, 12h or 90d")
     return dt.timedelta(**{_UNITS[found.group(2)]: int(found.group(1))})
+
+
+def instant(option: str, text: str) -> dt.datetime:
+    """What an option says. Raises Refused."""
+    try:
+        moment = dt.datetime.fromisoformat(text)
+    except ValueError:
+        moment = dt.datetime.min
+    if moment.tzinfo is None:
+        raise Refused(f"{option} must be a time with its zone, like 2026-03-01T22:00:00Z")
+    return moment

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ops.cli.config import Actor, Json, Reason
+from ops.cli.config import Actor, Json, Reason, author
 from ops.cli.durations import METAVAR, duration
 from ops.cli.exits import Exit, fail, printable
 from schemas.scopes import Scope
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from streams.adapters.api_keys import KeyStore
     from streams.core.api_keys import ApiKey, MadeKey
     from streams.core.auth_failures import FailureRow
-    from streams.core.authors import Author
 
 app = typer.Typer(help="API keys: who may ask the API for what.", no_args_is_help=True)
 
@@ -47,7 +46,7 @@ def create(
 
     async def make() -> MadeKey:
         async with _store() as store:
-            return await store.create(wanted, _author(actor, reason))
+            return await store.create(wanted, author(actor, reason))
 
     _show_made(asyncio.run(make()), as_json=as_json)
 
@@ -86,7 +85,7 @@ def rotate(
 
     async def make() -> MadeKey | None:
         async with _store() as store:
-            return await store.rotate(client, _author(actor, reason), grace=stays)
+            return await store.rotate(client, author(actor, reason), grace=stays)
 
     made = asyncio.run(make())
     if made is None:
@@ -106,7 +105,7 @@ def revoke(
 
     async def end() -> ApiKey | None:
         async with _store() as store:
-            return await store.revoke(id, _author(actor, reason))
+            return await store.revoke(id, author(actor, reason))
 
     key = asyncio.run(end())
     if key is None:
@@ -185,13 +184,6 @@ def _line(key: ApiKey) -> str:
 
 def _now() -> dt.datetime:
     return dt.datetime.now(dt.UTC)
-
-
-def _author(actor: str | None, reason: str | None) -> Author:
-    from ops.cli.connections import user_name
-    from streams.core.authors import Author
-
-    return Author(actor or f"cli:{user_name()}", reason)
 
 
 async def _read(client: str | None) -> list[ApiKey]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import datetime as dt
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ops.cli.config import Actor, Json
+from ops.cli.config import Actor, Json, author
+from ops.cli.durations import instant
 from ops.cli.exits import printable
 
 if TYPE_CHECKING:
@@ -42,8 +42,10 @@ def set_hold(
     """Keep rows until the hold is lifted. A partition is kept whole, if one row of it is held."""
     from streams.adapters.legal_holds import Wanted
 
-    wanted = Wanted(_kind(table), host, _instant("--from", since), _instant("--to", until))
-    _tell(asyncio.run(_set(wanted, _author(actor, reason))), as_json=as_json)
+    begins = None if since is None else instant("--from", since)
+    ends = None if until is None else instant("--to", until)
+    wanted = Wanted(_kind(table), host, begins, ends)
+    _tell(asyncio.run(_set(wanted, author(actor, reason))), as_json=as_json)
 
 
 @app.command("list")
@@ -69,7 +71,7 @@ def lift(
     as_json: Json = False,
 ) -> None:
     """Lift a hold: the next run deletes what is past its time. The hold itself stays on record."""
-    _tell(asyncio.run(_lift(number, _author(actor, reason))), as_json=as_json)
+    _tell(asyncio.run(_lift(number, author(actor, reason))), as_json=as_json)
 
 
 def _kind(table: str | None) -> Any:
@@ -82,27 +84,6 @@ def _kind(table: str | None) -> Any:
         return Kind(table)
     except ValueError:
         raise Refused(f"--table must be one of {', '.join(Kind)}") from None
-
-
-def _instant(option: str, text: str | None) -> dt.datetime | None:
-    from schemas.errors import Refused
-
-    if text is None:
-        return None
-    try:
-        moment = dt.datetime.fromisoformat(text)
-    except ValueError:
-        moment = dt.datetime.min
-    if moment.tzinfo is None:
-        raise Refused(f"{option} must be a time with its zone, like 2026-03-01T22:00:00Z")
-    return moment
-
-
-def _author(actor: str | None, reason: str) -> Author:
-    from ops.cli.connections import user_name
-    from streams.core.authors import Author
-
-    return Author(actor or f"cli:{user_name()}", reason)
 
 
 def _tell(hold: Hold, *, as_json: bool) -> None:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ops.cli.config import Actor, Json
+from ops.cli.config import Actor, Json, author
+from ops.cli.durations import instant
 from ops.cli.exits import Exit, fail, printable
 
 if TYPE_CHECKING:
@@ -92,10 +93,10 @@ def add(
 
     if (until is None) == (minutes is None):
         raise MaintenanceRefused("say --to or --for, one of them")
-    starts_at = _instant("--from", start) if start else dt.datetime.now(dt.UTC)
-    ends_at = _instant("--to", until) if until else starts_at + dt.timedelta(minutes=minutes or 0)
+    starts_at = instant("--from", start) if start else dt.datetime.now(dt.UTC)
+    ends_at = instant("--to", until) if until else starts_at + dt.timedelta(minutes=minutes or 0)
     draft = Draft(component_of(component), starts_at, ends_at, reason)
-    _tell(asyncio.run(_declare(draft, _author(actor, reason))), as_json=as_json)
+    _tell(asyncio.run(_declare(draft, author(actor, reason))), as_json=as_json)
 
 
 @maintenance.command("list")
@@ -120,29 +121,10 @@ def end(
     as_json: Json = False,
 ) -> None:
     """End a window now. One that has not begun is taken back."""
-    ended = asyncio.run(_end(number, _author(actor, reason)))
+    ended = asyncio.run(_end(number, author(actor, reason)))
     if ended is None:
         fail(Exit.CHECK_FAILED, f"there is no maintenance window {number}")
     _tell(ended, as_json=as_json)
-
-
-def _instant(option: str, text: str) -> dt.datetime:
-    from schemas.errors import MaintenanceRefused
-
-    try:
-        moment = dt.datetime.fromisoformat(text)
-    except ValueError:
-        moment = dt.datetime.min
-    if moment.tzinfo is None:
-        raise MaintenanceRefused(f"{option} must be a time with its zone, like 2026-03-01T22:00:00Z")
-    return moment
-
-
-def _author(actor: str | None, reason: str | None) -> Author:
-    from ops.cli.connections import user_name
-    from streams.core.authors import Author
-
-    return Author(actor or f"cli:{user_name()}", reason)
 
 
 def _tell(window: Maintenance, *, as_json: bool) -> None:
