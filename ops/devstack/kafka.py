@@ -14,7 +14,7 @@ from importlib import resources
 from pathlib import Path
 
 from ops.devstack.layout import Layout, free_port
-from ops.devstack.processes import Child, StackFailed, spawn, wait_until
+from ops.devstack.processes import Server, StackFailed, spawn, wait_until
 
 # kafka-clients is named beside the broker: with the log4j provider alone the resolver falls back to an older client.
 COORDINATES = "+".join(
@@ -56,14 +56,13 @@ _LOGGING = """<?xml version="1.0" encoding="UTF-8"?>
 """
 
 
-class Kafka:
+class Kafka(Server):
     """One KRaft node on loopback, its data below `home`/kafka. Start it again after a stop and its topics are there."""
 
     def __init__(self, layout: Layout, port: int | None = None) -> None:
         self._layout = layout
         self._data = layout.home / "kafka"
         self.port = port or free_port()
-        self.child: Child | None = None
         self.proxied: tuple[int, int] | None = None
         """Ports of a second listener: where it listens, and where clients that ask there are told to go: to a proxy."""
 
@@ -82,16 +81,6 @@ class Kafka:
         log = self._layout.logs / "kafka.log"
         self.child = spawn("kafka", [*java, "kafka.Kafka", properties], log=log, environment=_environment())
         wait_until(self._answers, what="Kafka", child=self.child, deadline_s=deadline_s)
-
-    def kill(self) -> None:
-        """Ends the broker the hard way (kill -9)."""
-        if self.child is not None:
-            self.child.process.kill()
-            self.child.process.wait()
-
-    def stop(self) -> None:
-        if self.child is not None:
-            self.child.stop()
 
     def _answers(self) -> bool:
         """Whether our own child listens: a port that answers may be somebody else's broker."""

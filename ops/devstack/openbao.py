@@ -12,7 +12,7 @@ import requests
 from hvac.exceptions import VaultError
 
 from ops.devstack.layout import Layout, free_port
-from ops.devstack.processes import Child, StackFailed, spawn, wait_until
+from ops.devstack.processes import Server, StackFailed, spawn, wait_until
 from ops.vault.bootstrap import ROLE_ID, SECRET_ID, Place, administrator, bootstrap, hand_out, store, write_private
 from schemas.secret_names import Service
 from schemas.secrets import Secret
@@ -38,7 +38,7 @@ KEYS = "keys.json"
 """What unseals it, and the token of its owner: beside its data, readable by us alone, as is fit for a laptop."""
 
 
-class OpenBao:
+class OpenBao(Server):
     """One server on loopback, its data below `home`/openbao. `kept` False: in memory, gone with the process."""
 
     def __init__(self, layout: Layout, port: int | None = None, *, kept: bool = True) -> None:
@@ -47,7 +47,6 @@ class OpenBao:
         self._kept = kept
         self.port = port or free_port()
         self.place = Place()
-        self.child: Child | None = None
 
     @property
     def address(self) -> str:
@@ -107,16 +106,6 @@ class OpenBao:
             "vault_role_id": (folder / ROLE_ID).read_text(),
             "vault_secret_id_file": str(folder / SECRET_ID),
         }
-
-    def kill(self) -> None:
-        """Ends it the hard way."""
-        if self.child is not None:
-            self.child.process.kill()
-            self.child.process.wait()
-
-    def stop(self) -> None:
-        if self.child is not None:
-            self.child.stop()
 
     def _configure(self) -> Path:
         data = self._folder / "data"

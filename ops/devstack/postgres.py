@@ -12,13 +12,13 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from ops.devstack.layout import NOBODY, Layout, free_port, outside_folder, reachable_by_others
-from ops.devstack.processes import Child, StackFailed, spawn, wait_until
+from ops.devstack.processes import Server, StackFailed, spawn, wait_until
 
 USER = "mutt"
 DATABASE = "mutt"
 
 
-class Postgres:
+class Postgres(Server):
     """One server on loopback, password login only. As root it runs under an unprivileged uid."""
 
     def __init__(self, layout: Layout, password: str, *, port: int | None = None, fsync: bool = True) -> None:
@@ -26,7 +26,6 @@ class Postgres:
         self._password = password
         self._fsync = fsync
         self.port = port or free_port()
-        self.child: Child | None = None
         self._uid = NOBODY if os.geteuid() == 0 else None
         self.outside: list[str] = list(layout.load().get("outside", []))
 
@@ -57,12 +56,6 @@ class Postgres:
             argv += ["-c", f"{name}={value}"]
         self.child = spawn("postgres", argv, log=self._layout.logs / "postgres.log", uid=self._uid)
         wait_until(self._answers(binaries), what="PostgreSQL", child=self.child, deadline_s=deadline_s)
-
-    def kill(self) -> None:
-        """Ends the server the hard way; it recovers when it is started again."""
-        if self.child is not None:
-            self.child.process.kill()
-            self.child.process.wait()
 
     def stop(self) -> None:
         """Fast shutdown: open sessions are cut."""

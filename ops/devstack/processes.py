@@ -59,6 +59,23 @@ class Child:
             return self.process.wait()
 
 
+class Server:
+    """A server of the stack; `child` is its process, None before the first start."""
+
+    child: Child | None = None
+
+    def kill(self) -> None:
+        """Ends it the hard way (kill -9)."""
+        if self.child is not None:
+            self.child.process.kill()
+            self.child.process.wait()
+
+    def stop(self) -> None:
+        """Asks it to end, and waits for that."""
+        if self.child is not None:
+            self.child.stop()
+
+
 def spawn(
     name: str,
     argv: Sequence[str | os.PathLike[str]],
