@@ -8,19 +8,9 @@ from typing import Any
 
 import httpx2
 
-from api.app import Doors, create_app, resources, some_ports, utc_now
-from api.auth import OneKey
-from api.cursors import Cursors
-from api.metrics import ApiMetrics
-from streams.adapters.audit_samples import AuditSamples
-from streams.adapters.config_audit import ConfigAudit
-from streams.adapters.config_store import ConfigStore
-from streams.adapters.host_lists import development_hosts, device_teams
-from streams.adapters.idempotency import IdempotencyKeys
-from streams.adapters.rule_store import RuleStore
-from streams.adapters.transactions import Transactions
 from tests.api.conformance import check_answer
 from tests.integration.conftest import Database
+from tests.integration.whole_api import api_on
 
 RULE = {"match_string": "link down", "prod_handling": "Page_only", "dev_handling": "Log_only"}
 
@@ -45,21 +35,7 @@ class Asker:
 
 @asynccontextmanager
 async def asking(database: Database) -> AsyncIterator[Asker]:
-    transactions, metrics = Transactions(database.pool), ApiMetrics()
-    ports = some_ports(
-        metrics=metrics,
-        checks={},
-        answers=IdempotencyKeys(transactions),
-        rules=RuleStore(transactions),
-        hosts=development_hosts(transactions),
-        teams=device_teams(transactions),
-        config=ConfigStore(transactions),
-        config_audit=ConfigAudit(transactions),
-        samples=AuditSamples(transactions),
-        cursors=Cursors(lambda: (b"key of the cursors",), utc_now),
-        now=utc_now,
-    )
-    app = create_app(resources(ports), Doors(authenticator=OneKey(None)), metrics)
+    app, _ = api_on(database)
 
     async def check(answer: httpx2.Response) -> None:
         await answer.aread()

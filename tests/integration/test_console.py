@@ -21,7 +21,8 @@ from tests.api.console.desk import Desk, hidden_fields, read
 from tests.builders import dead_letter
 from tests.integration.api_process import process
 from tests.integration.conftest import Database
-from tests.integration.consoles import api_on, console_on, store_event
+from tests.integration.consoles import console_on, store_event
+from tests.integration.whole_api import api_on
 
 RULE = {
     "match_type": "contains", "match_string": "link down", "severity_match": "exact", "priority": "100",

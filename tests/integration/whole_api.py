@@ -1,0 +1,65 @@
+"""The whole API over the real database, without a socket between."""
+
+from __future__ import annotations
+
+from api.app import Doors, create_app, resources, some_ports, utc_now
+from api.auth import OneKey
+from api.balance import Balance
+from api.cursors import Cursors
+from api.envelope import Envelope
+from api.metrics import ApiMetrics
+from streams.adapters.audit_samples import AuditSamples
+from streams.adapters.config_audit import ConfigAudit
+from streams.adapters.config_store import ConfigStore
+from streams.adapters.event_traces import EventTraces
+from streams.adapters.host_lists import development_hosts, device_teams
+from streams.adapters.idempotency import IdempotencyKeys
+from streams.adapters.ledger import LedgerReads
+from streams.adapters.ledger_check import Books
+from streams.adapters.letter_searches import LetterSearches
+from streams.adapters.maintenance import PostgresMaintenance
+from streams.adapters.overview import OverviewReads
+from streams.adapters.rehearsals import Rehearsals
+from streams.adapters.replay_jobs import ReplayJobs
+from streams.adapters.replay_runner import ReplayRunner
+from streams.adapters.rule_store import RuleStore
+from streams.adapters.searches import PostgresSearches
+from streams.adapters.slo import PostgresSlo
+from streams.adapters.transactions import Transactions
+from tests.integration.conftest import Database
+
+NOWHERE = "127.0.0.1:1"
+"""No broker: what is asked of Kafka is told to be away."""
+
+
+def api_on(database: Database) -> tuple[Envelope, ApiMetrics]:
+    transactions = Transactions(database.pool)
+
+    async def check() -> Books:
+        return Books([], [], [])
+
+    ports = some_ports(
+        metrics=ApiMetrics(),
+        checks={},
+        answers=IdempotencyKeys(transactions),
+        searches=PostgresSearches(transactions),
+        letters=LetterSearches(transactions),
+        rehearsals=Rehearsals(transactions),
+        jobs=ReplayJobs(transactions),
+        runner=ReplayRunner(database.pool, NOWHERE),
+        traces=EventTraces(transactions, NOWHERE),
+        ledger=LedgerReads(transactions),
+        overview=OverviewReads(transactions),
+        balance=Balance(check, utc_now),
+        slo=PostgresSlo(transactions),
+        maintenance=PostgresMaintenance(transactions),
+        rules=RuleStore(transactions),
+        hosts=development_hosts(transactions),
+        teams=device_teams(transactions),
+        config=ConfigStore(transactions),
+        config_audit=ConfigAudit(transactions),
+        samples=AuditSamples(transactions),
+        cursors=Cursors(lambda: (b"key of the cursors",), utc_now),
+        now=utc_now,
+    )
+    return create_app(resources(ports), Doors(authenticator=OneKey(None)), ports.metrics), ports.metrics
