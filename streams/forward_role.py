@@ -20,10 +20,11 @@ from streams import metrics
 from streams.adapters.config_watcher import ConfigWatcher
 from streams.adapters.database import STANDSTILL_S, connect, create_pool
 from streams.adapters.deliveries import PostgresDeliveries
+from streams.adapters.egress import way_of
 from streams.adapters.pause_board import PostgresPauseBoard
 from streams.adapters.publisher import KafkaOutbox, create_producer
 from streams.adapters.secrets import SecretSource
-from streams.adapters.webhook import WebhookSink, receiver_url
+from streams.adapters.webhook import WebhookSink
 from streams.agents.forward_alerts import Forwarder, forward_alerts
 from streams.app import WorkerApp, end_process
 from streams.clock import SystemClock
@@ -56,7 +57,7 @@ class ForwardRole:
         self._clock = SystemClock()
         self._receiver = receiver_named(settings.receiver)
         self._sink = WebhookSink(
-            receiver_url(settings.webhook_url),
+            way_of(settings),
             secrets,
             self._clock,
             timeout_s=settings.webhook_timeout,
