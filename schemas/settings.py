@@ -77,6 +77,18 @@ class Settings(Struct, frozen=True, kw_only=True):
     webhook_timeout: Seconds = 10.0
     host: str = "127.0.0.1"
     """Address that metrics, health and the API listen on."""
+    host_plain: bool = False
+    """Whether that may be an address that others reach without TLS, where a proxy or a private network does for it."""
+    tls_cert: str | None = None
+    """File with the certificate chain that workers and the API show; looked at again when it changes."""
+    tls_key: str | None = None
+    """File with its private key, without a passphrase, which only its owner may read."""
+    metrics_token_file: str | None = None
+    """File with what a scraper of /metrics must bring as its bearer token; a second line is taken as well."""
+    metrics_client_ca: str | None = None
+    """File with the authorities whose client certificates open /metrics; needs tls_cert."""
+    metrics_open: bool = False
+    """Whether /metrics may be read without either by all who reach an address that is not loopback."""
     match_port: Port = 8081
     forward_port: Port = 8083
     dead_letters_port: Port = 8086

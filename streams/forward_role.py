@@ -21,6 +21,7 @@ from streams.adapters.config_watcher import ConfigWatcher
 from streams.adapters.database import STANDSTILL_S, connect, create_pool
 from streams.adapters.deliveries import PostgresDeliveries
 from streams.adapters.egress import way_of
+from streams.adapters.listening import metrics_door, server_tls
 from streams.adapters.pause_board import PostgresPauseBoard
 from streams.adapters.publisher import KafkaOutbox, create_producer
 from streams.adapters.secrets import SecretSource
@@ -65,7 +66,14 @@ class ForwardRole:
         )
         self._pauses = Pauses(self._clock)
         self._tasks = Tasks(end_process)
-        self._health = HealthServer("forward", metrics.REGISTRY, self._not_ready, self._paused)
+        self._health = HealthServer(
+            "forward",
+            metrics.REGISTRY,
+            self._not_ready,
+            self._paused,
+            door=metrics_door(settings),
+            tls=server_tls(settings),
+        )
         self._opened_parts = AsyncExitStack()
         self._config: ConfigWatcher
         self._forwarder: Forwarder | None = None

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import errno
-import os
 import socket
 import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -18,8 +16,9 @@ from yarl import URL
 
 from schemas.errors import SettingsRefused
 from schemas.settings import Settings
-from streams.adapters.secrets import is_open
-from streams.core.egress import address_in, is_host, is_named, refusal
+from streams.adapters.tls_files import load_pair, stamps
+from streams.core.egress import is_host, refusal
+from streams.core.safety import unsafe_receiver
 
 log = structlog.get_logger()
 
@@ -51,15 +50,15 @@ class Tls:
 
     def __init__(self, files: TlsFiles) -> None:
         self._files = files
-        self._stamps = _stamps(files.given)
+        self._stamps = stamps(files.given)
         self._context = _context(files)
 
     @property
     def context(self) -> ssl.SSLContext:
         """Looks at the times of the files. Those that cannot be used leave the last good context in place."""
-        stamps = _stamps(self._files.given)
-        if stamps != self._stamps:
-            self._stamps = stamps
+        now = stamps(self._files.given)
+        if now != self._stamps:
+            self._stamps = now
             try:
                 self._context = _context(self._files)
             except SettingsRefused as refused:
@@ -139,12 +138,8 @@ def receiver_url(text: str) -> URL:
 
 def _check(url: URL, allowed: Sequence[str]) -> None:
     """What can be told before anything is resolved. Raises SettingsRefused."""
-    host = url.raw_host or ""
-    name_it = "name its host in MUTT_WEBHOOK_ALLOWED_HOSTS if it shall be"
-    if url.scheme != "https" and not is_named(host, allowed):
-        raise SettingsRefused(f"MUTT_WEBHOOK_URL is plain http; use https, or {name_it}")
-    if address_in(host) is not None and (why := refusal(host, host, allowed)):
-        raise SettingsRefused(f"MUTT_WEBHOOK_URL is not dialled: {why}; {name_it}")
+    if problems := list(unsafe_receiver(url.scheme, url.raw_host or "", allowed)):
+        raise SettingsRefused(problems)
 
 
 def _context(files: TlsFiles) -> ssl.SSLContext:
@@ -153,30 +148,10 @@ def _context(files: TlsFiles) -> ssl.SSLContext:
     if files.client_key and not files.client_cert:
         raise SettingsRefused("MUTT_WEBHOOK_CLIENT_KEY needs MUTT_WEBHOOK_CLIENT_CERT")
     try:
-        if files.client_key and is_open(Path(files.client_key).stat(), reader=os.geteuid()):
-            raise SettingsRefused(f"{files.client_key} is open to others; run: chmod 600 {files.client_key}")
         context = ssl.create_default_context(cafile=files.cacert)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        if files.client_cert:
-            context.load_cert_chain(files.client_cert, files.client_key, password=_no_passphrase)
-    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
-        raise SettingsRefused(f"the TLS files for the receiver cannot be used: {error}") from None
+    except OSError as error:  # ssl.SSLError is one
+        raise SettingsRefused(f"MUTT_WEBHOOK_CACERT cannot be used: {error}") from None
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if files.client_cert and files.client_key:
+        load_pair(context, files.client_cert, files.client_key, "MUTT_WEBHOOK_CLIENT_CERT")
     return context
-
-
-def _no_passphrase() -> str:
-    """Instead of OpenSSL's question at the terminal."""
-    raise ValueError("the private key has a passphrase")
-
-
-def _stamps(files: Sequence[str]) -> tuple[tuple[int, int, int] | None, ...]:
-    return tuple(_stamp(file) for file in files)
-
-
-def _stamp(file: str) -> tuple[int, int, int] | None:
-    """What changes when a file is written or replaced; None where there is none."""
-    try:
-        found = os.stat(file)
-    except OSError:
-        return None
-    return found.st_ino, found.st_mtime_ns, found.st_size
