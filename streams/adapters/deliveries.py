@@ -19,7 +19,8 @@ from streams.adapters.letter_log import COME_BACK
 from streams.core.delivery import Settlement, Standing
 
 _LOAD = """
-    SELECT id, state, attempts, sha256(convert_to(payload::text, 'UTF8')) AS payload_sha256, broker_time
+    SELECT id, state, attempts, broker_time,
+           coalesce(payload_sha256, sha256(convert_to(payload::text, 'UTF8'))) AS payload_sha256
     FROM alerts WHERE id = ANY($1)"""
 
 # Attempts only grow and only a pending alert is settled: so a transaction whose outcome was unknown is written again
