@@ -29,10 +29,10 @@ def erase(
     actor: Actor = None,
     as_json: Json = False,
 ) -> None:
-    """Take text and bytes out of audit, alerts, dead letters and signatures; positions and decisions stay.
+    """Take text and bytes out of audit, alerts, letters and signatures; positions and decisions stay.
 
-    Rows under a legal hold stay whole. So do alerts that are not settled and letters that a replay has in hand: exit 75,
-    run it again. Archives and side tables that still hold the data are named; they are not changed.
+    Rows under a legal hold stay whole. So do alerts that are not settled and letters that a replay has in hand:
+    exit 75, run it again. Archives and side tables that still hold the data are named; they are not changed.
     """
     from streams.core.erasure import Target
 

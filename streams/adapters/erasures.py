@@ -1,4 +1,4 @@
-"""Erasure in PostgreSQL: text and bytes of chosen rows are taken out in one transaction, with who ordered it and why."""
+"""Erasure in PostgreSQL: text and bytes of chosen rows are taken out in one transaction, with who wants it and why."""
 
 from __future__ import annotations
 
@@ -64,8 +64,9 @@ ROWS = (
         " AND (t.detail = '' OR t.reason = 'too_large')",
         "t.state <> 'replaying' AND t.published_at IS NOT NULL",
         "erasure_held('dead_letters', t.hostname, t.broker_time)",
-        "state = CASE WHEN t.state = 'replayed' THEN t.state ELSE 'purged' END, key = NULL, value = NULL, edited_value = NULL,"
-        " header_names = '{}', header_values = '{}', hostname = NULL, detail = CASE WHEN t.reason = 'too_large' THEN t.detail ELSE '' END",
+        "state = CASE WHEN t.state = 'replayed' THEN t.state ELSE 'purged' END, key = NULL, value = NULL,"
+        " edited_value = NULL, header_names = '{}', header_values = '{}', hostname = NULL,"
+        " detail = CASE WHEN t.reason = 'too_large' THEN t.detail ELSE '' END",
     ),
     Rows(
         "unhandled_signatures", "t.hostname = $1", _text("t.template", "t.sample"),
@@ -85,8 +86,9 @@ _ARCHIVES = """
 SELECT name FROM retention_archives
  WHERE kind IN ('audit', 'alerts', 'dead_letters') AND state IN ('verified', 'detached', 'removed') ORDER BY name"""
 _SIDE_TABLES = r"""
-SELECT relname FROM pg_class WHERE relkind = 'r' AND relname LIKE 'restored\_%' AND relnamespace = current_schema()::regnamespace
- ORDER BY relname"""
+SELECT relname FROM pg_class
+ WHERE relkind = 'r' AND relname LIKE 'restored\_%'
+   AND relnamespace = current_schema()::regnamespace ORDER BY relname"""
 
 
 class Tally(msgspec.Struct):

@@ -1,4 +1,4 @@
-"""`mutt erase` on real servers: text is gone, rows, decisions and the balance stay, and else the audit is append-only."""
+"""`mutt erase` on real servers: text is gone, rows, decisions and the balance stay; else the audit is append-only."""
 
 from __future__ import annotations
 
@@ -79,8 +79,8 @@ async def test_a_text_is_found_wherever_it_stands_and_stays_nowhere(desk: Desk, 
     secret = "Erika Mustermann"
     await age(pool, 0)
     await pool.execute(
-        'INSERT INTO audit (topic, partition, "offset", broker_time, hostname, disposition, ruleset_version, message, raw)'
-        " VALUES ($1, 0, 900, $2, 'h9', 'logged', 1, 'login of ERIKA mustermann', $3)",
+        'INSERT INTO audit (topic, partition, "offset", broker_time, hostname, disposition, ruleset_version, message,'
+        " raw) VALUES ($1, 0, 900, $2, 'h9', 'logged', 1, 'login of ERIKA mustermann', $3)",
         TOPIC, now, b'{"m": "other"}',
     )  # fmt: skip
     await pool.execute("UPDATE alerts SET payload = $1", json.dumps({"text": f"login of {secret}"}))
