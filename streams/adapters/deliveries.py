@@ -43,7 +43,7 @@ _SETTLE = """
 
 _COLUMNS = ", ".join(f'"{name}"' for name in DEAD_LETTERS)
 _PLACES = ", ".join(f"${number}" for number in range(1, len(DEAD_LETTERS) + 1))
-_INSERT_LETTER = f"INSERT INTO dead_letters ({_COLUMNS}) VALUES ({_PLACES}) ON CONFLICT (id) DO NOTHING"  # noqa: S608
+_INSERT_LETTER = f"INSERT INTO dead_letters ({_COLUMNS}) VALUES ({_PLACES}) ON CONFLICT (id) DO NOTHING"  # noqa: S608 - constants
 
 _COUNT = """
     INSERT INTO sli (component, topic, partition, minute, good, total)
