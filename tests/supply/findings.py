@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +25,30 @@ class Finding:
     @property
     def rule(self) -> str:
         return self.test.removeprefix("B")
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Why the findings of a rule below a path are no danger."""
+
+    rule: str
+    below: str
+    why: str
+
+    def covers(self, finding: Finding) -> bool:
+        return finding.rule == self.rule and finding.file.startswith(self.below)
+
+
+def explanations_in(text: str) -> list[Explanation]:
+    """From TOML."""
+    return [Explanation(**each) for each in tomllib.loads(text)["finding"]]
+
+
+def judged(left: list[Finding], explanations: list[Explanation]) -> list[str]:
+    """What is wrong: findings without an explanation, explanations without a finding."""
+    open_ones = [str(each) for each in left if not any(one.covers(each) for one in explanations)]
+    stale = [one for one in explanations if not any(one.covers(each) for each in left)]
+    return open_ones + [f"explained, but found no more: {one.rule} below {one.below!r}" for one in stale]
 
 
 def findings_in(report: str) -> list[Finding]:

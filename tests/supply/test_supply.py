@@ -14,7 +14,7 @@ import pytest
 
 from tests.run import ROOT
 from tests.supply import licences
-from tests.supply.findings import Finding, findings_in, unexplained
+from tests.supply.findings import Explanation, Finding, findings_in, judged, unexplained
 
 
 def test_the_table_of_licences_is_that_of_the_lock() -> None:
@@ -64,3 +64,10 @@ def test_a_finding_is_explained_by_the_same_rule_with_a_reason(
 def test_the_report_of_bandit_is_read() -> None:
     result = {"test_id": "B608", "filename": "a.py", "line_number": 4, "line_range": [4, 5], "issue_text": "sql"}
     assert findings_in(json.dumps({"results": [result]})) == [Finding("B608", "a.py", 4, 5, "sql")]
+
+
+def test_an_explanation_covers_its_rule_below_its_path_and_is_missed_when_it_covers_nothing() -> None:
+    finding = Finding("B311", "ops/demo/generate.py", 1, 1, "random")
+    assert judged([finding], [Explanation("311", "ops/demo/", "for show")]) == []
+    assert len(judged([finding], [Explanation("311", "streams/", "x")])) == 2
+    assert len(judged([finding], [])) == 1
