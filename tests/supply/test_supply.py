@@ -14,6 +14,7 @@ import pytest
 
 from tests.run import ROOT
 from tests.supply import licences
+from tests.supply.__main__ import Failed, judged_vulnerabilities
 from tests.supply.findings import Explanation, Finding, findings_in, judged, unexplained
 
 
@@ -71,3 +72,25 @@ def test_an_explanation_covers_its_rule_below_its_path_and_is_missed_when_it_cov
     assert judged([finding], [Explanation("311", "ops/demo/", "for show")]) == []
     assert len(judged([finding], [Explanation("311", "streams/", "x")])) == 2
     assert len(judged([finding], [])) == 1
+
+
+@pytest.mark.parametrize(
+    ("package", "accepted", "says"),
+    [
+        ({"vulns": []}, {}, None),
+        ({"vulns": [{"id": "CVE-1"}]}, {"CVE-1": "not reached by us"}, None),
+        ({"vulns": [{"id": "CVE-1"}]}, {}, "a 1: CVE-1"),
+        ({"vulns": []}, {"CVE-1": "not reached by us"}, "known no more"),
+        ({"skip_reason": "Dependency not found on PyPI: a"}, {}, "nothing is known"),
+    ],
+    ids=["fine", "accepted", "open", "stale", "not asked"],
+)
+def test_what_nobody_could_ask_about_is_not_called_fine(
+    package: dict[str, object], accepted: dict[str, str], says: str | None
+) -> None:
+    packages = [{"name": "a", "version": "1", **package}]
+    if says is None:
+        assert judged_vulnerabilities(packages, accepted)
+    else:
+        with pytest.raises(Failed, match=says):
+            judged_vulnerabilities(packages, accepted)
