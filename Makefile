@@ -42,10 +42,14 @@ chaos: $(BIN)/mutt  ## kills, freezes, cuts and outages by a plan while events f
 screenshots: $(BIN)/mutt  ## pictures of the console, of the stack whose settings are in the environment; ARGS is the folder
 	@$(BIN)/python -m tests.screenshots $(ARGS)
 
+audit: $(BIN)/mutt  ## known vulnerabilities, SBOM, licences, bandit; ARGS="sbom" for one of them
+	@$(BIN)/python -m tests.supply $(ARGS)
+
 lock: $(BIN)/mutt  ## refresh all lock files (needs uv on PATH)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements.lock
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra dev pyproject.toml -o requirements-dev.lock
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --group pyproject.toml:build -o requirements-build.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --group pyproject.toml:audit -o requirements-audit.lock
 	for peer in arroyo bytewax quixstreams; do uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --group pyproject.toml:bench-$$peer -o tests/bench/rivals/locks/$$peer.txt; done
 
-.PHONY: help venv demo test check bench load fuzz chaos screenshots lock
+.PHONY: help venv demo test check bench load fuzz chaos screenshots audit lock

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import os
 import signal
 import socket
+import ssl
 import sys
 import traceback
 from types import FrameType
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 import structlog
 
@@ -24,9 +24,10 @@ from schemas.secret_names import API_KEY, API_KEY_NEXT, API_PEPPER, API_PEPPER_P
 from schemas.settings import Settings
 from streams import logs
 from streams.adapters.database import create_pool
-from streams.adapters.secret_sources import open_secrets
+from streams.adapters.listening import MetricsDoor, metrics_door, server_tls
 from streams.adapters.secrets import SecretSource, live
 from streams.metrics import SecretMetrics
+from streams.safe_start import open_safely
 
 log = structlog.get_logger()
 
@@ -37,6 +38,13 @@ EXIT_UNAVAILABLE = 69
 EXIT_INTERNAL = 70
 
 
+class Shown(NamedTuple):
+    """What the API shows those who connect."""
+
+    door: MetricsDoor
+    tls: ssl.SSLContext | None
+
+
 def main() -> NoReturn:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _leave)
@@ -44,37 +52,20 @@ def main() -> NoReturn:
         settings = Settings.from_env(os.environ)
         logs.configure(settings.log_level, "api")
         metrics = SecretMetrics()
-        secrets = open_secrets(settings, Service.API, metrics, _end)
-        check_key_needed(secrets, settings.host)
+        secrets = open_safely(settings, Service.API, metrics, _end)
+        shown = Shown(metrics_door(settings), server_tls(settings))
     except SettingsRefused as refused:
         _fail(EXIT_CONFIGURATION, str(refused))
     try:
         listening = listen(settings.host, settings.api_port)
     except OSError as error:
         _fail(EXIT_UNAVAILABLE, f"cannot listen on {settings.host}:{settings.api_port}: {error.strerror or error}")
-    asyncio.run(serve(settings, secrets, metrics, listening))
+    asyncio.run(serve(settings, secrets, metrics, listening, shown))
     sys.exit(0)
 
 
-def check_key_needed(secrets: SecretSource, host: str) -> bool:
-    """Whether a key is asked for. Raises SettingsRefused when others could reach an API that asks for none."""
-    needed = any(secrets.get(name) for name in (API_KEY, API_PEPPER))
-    if not needed and not is_loopback(host):
-        wanted = f"the secret {API_PEPPER} (for stored keys) or {API_KEY}"
-        raise SettingsRefused(f"MUTT_HOST={host!r} is no loopback address, so the API needs {wanted}")
-    return needed
-
-
-def is_loopback(host: str) -> bool:
-    """Only addresses count, and the name localhost: any other name may mean something else tomorrow."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
 async def serve(
-    settings: Settings, secrets: SecretSource, secret_metrics: SecretMetrics, listening: socket.socket
+    settings: Settings, secrets: SecretSource, secret_metrics: SecretMetrics, listening: socket.socket, shown: Shown
 ) -> None:
     """Answers on the socket until a signal comes, then finishes what is in hand."""
     pool = await create_pool(settings, secrets, size=CONNECTIONS)
@@ -82,7 +73,9 @@ async def serve(
     parts = parts_on(pool, at_once=CONNECTIONS, single=single, peppers=peppers)
     secret_metrics.register(parts.metrics.registry)
     pipeline = await Pipeline.create(settings, secrets, parts.metrics, parts.transactions, utc_now)
-    app = create_app(resources(ports_of(parts, pipeline, settings)), doors_of(parts, settings), parts.metrics)
+    app = create_app(
+        resources(ports_of(parts, pipeline, settings, shown.door)), doors_of(parts, settings), parts.metrics
+    )
     host, port = listening.getsockname()[:2]
     log.info("listening", host=host, port=port, key_needed=bool(single() or peppers()))
     upkeep, writer = upkeep_of(parts), parts.writer
@@ -92,7 +85,9 @@ async def serve(
             beside("indicators", writer.run, last=writer.write),
             pipeline.running(),
         ):
-            await Serving(served(console_of(parts, app, settings)), parts.stopping).serve(sockets=[listening])
+            await Serving(served(console_of(parts, app, settings), shown.tls), parts.stopping).serve(
+                sockets=[listening]
+            )
     finally:
         pool.terminate()
 

@@ -61,6 +61,7 @@ from streams.adapters.event_traces import EventTraces
 from streams.adapters.host_lists import HostList
 from streams.adapters.ledger import LedgerReads
 from streams.adapters.letter_searches import LetterSearches
+from streams.adapters.listening import OPEN, MetricsDoor
 from streams.adapters.overview import OverviewReads
 from streams.adapters.rehearsals import Rehearsals
 from streams.adapters.replay_jobs import ReplayJobs
@@ -103,6 +104,7 @@ class Ports:
     keys: Keys
     answers: IdempotencyStore
     cursors: Cursors
+    metrics_door: MetricsDoor
     now: Now
 
 
@@ -114,7 +116,7 @@ def resources(ports: Ports) -> tuple[Resource, ...]:
     circuit = Circuit(PROMETHEUS, POLICY, metrics)
     prometheus = PrometheusSource(ports.prometheus, promised, circuit, ports.now)
     subjects: tuple[Resource, ...] = (
-        Health(Readiness(ports.checks), metrics),
+        Health(Readiness(ports.checks), metrics, ports.metrics_door),
         AuditLogs(ports.reads, metrics),
         Slo(ports.slo, promised, metrics, ports.now),
         ObjectiveLevels(ports.slo, prometheus, promised, metrics, ports.now),
@@ -153,7 +155,7 @@ def described() -> bytes:
 def some_ports(**given: Any) -> Ports:
     """Ports of which only these lead anywhere."""
     nowhere: dict[str, Any] = dict.fromkeys(field.name for field in fields(Ports))
-    return Ports(**nowhere | given)
+    return Ports(**nowhere | {"metrics_door": OPEN} | given)
 
 
 def utc_now() -> dt.datetime:

@@ -21,6 +21,9 @@ _SAFE = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"
 _EVENTS = EVENTS.encode()
 _SAFE_NAMES = [name for name, _ in _SAFE]
 
+CERTIFIED = "certified"
+"""In the state of a request: whether its connection showed a certificate that was verified."""
+
 
 class Envelope:
     """Outermost: puts ids and version headers on every answer, 500 included, and counts it."""
@@ -33,12 +36,13 @@ class Envelope:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Below it, `scope["state"]` has the ids, `head` (a Head), `found` (where the path leads) and `route` (what
-        stands there for the method), both None where nothing is."""
+        stands there for the method), both None where nothing is; and `certified`."""
         head, request_id = Head(scope["headers"]), os.urandom(16).hex()
         ids = {"request_id": request_id, "correlation_id": correlation_id(head) or request_id}
         found = self.table.find(scope["path"])
         route = found.place.route(scope["method"]) if found else None
-        scope["state"] = {**ids, "head": head, "found": found, "route": route}
+        certified = CERTIFIED in scope.get("state", ())
+        scope["state"] = {**ids, "head": head, "found": found, "route": route, CERTIFIED: certified}
         started, status, took = perf_counter(), 500, None
 
         async def answer(message: Message) -> None:

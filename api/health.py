@@ -15,11 +15,14 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from starlette.requests import Request
 from starlette.responses import Response
 
+from api.envelope import CERTIFIED
 from api.metrics import ApiMetrics
-from api.problems import RETRY_AFTER_S, JsonResponse
+from api.problem_types import ProblemType
+from api.problems import RETRY_AFTER_S, JsonResponse, Problem
 from api.routes import ApiRoute, Endpoint
 from schemas.errors import MigrationRefused, Unavailable
 from schemas.versions import MUTT_VERSION
+from streams.adapters.listening import OPEN, MetricsDoor
 
 log = structlog.get_logger()
 
@@ -100,15 +103,18 @@ class Ready(Struct, frozen=True):
 
 
 class Health:
-    def __init__(self, readiness: Readiness, metrics: ApiMetrics) -> None:
+    def __init__(self, readiness: Readiness, metrics: ApiMetrics, door: MetricsDoor = OPEN) -> None:
         self._readiness = readiness
         self._metrics = metrics
+        self._door = door
 
     def routes(self) -> tuple[ApiRoute, ...]:
         return (
             _probe("/health", self.health, "Does the process live", answer=Alive),
             _probe("/ready", self.ready, "Can it work: each part it needs", answer=Ready, errors=(503,)),
-            _probe("/metrics", self.metrics, "Its metrics, for Prometheus", gives=(CONTENT_TYPE_LATEST,)),
+            _probe(
+                "/metrics", self.metrics, "Its metrics, for Prometheus", gives=(CONTENT_TYPE_LATEST,), errors=(401,)
+            ),
         )
 
     async def health(self, _: Request) -> Response:
@@ -121,7 +127,11 @@ class Health:
         body = Ready("ready" if works else "not ready", SERVICE, checks)
         return JsonResponse(body, 200 if works else 503, headers={} if works else {"Retry-After": str(RETRY_AFTER_S)})
 
-    async def metrics(self, _: Request) -> Response:
+    async def metrics(self, request: Request) -> Response:
+        state = request.scope["state"]
+        if not self._door.opens(state["head"].only(b"authorization"), certified=state[CERTIFIED]):
+            detail = "the metrics need a token of their own, or a certificate"
+            raise Problem(ProblemType.UNAUTHORIZED, detail, headers={"WWW-Authenticate": "Bearer"})
         return Response(generate_latest(self._metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
 

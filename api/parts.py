@@ -40,6 +40,7 @@ from streams.adapters.idempotency import IdempotencyKeys
 from streams.adapters.indicators import PostgresIndicators
 from streams.adapters.ledger import LedgerReads
 from streams.adapters.letter_searches import LetterSearches
+from streams.adapters.listening import OPEN, MetricsDoor
 from streams.adapters.maintenance import PostgresMaintenance
 from streams.adapters.overview import OverviewReads
 from streams.adapters.prometheus import Prometheus
@@ -96,7 +97,7 @@ def parts_on(pool: asyncpg.Pool, *, at_once: int, single: LiveSecrets, peppers: 
     )
 
 
-def ports_of(parts: Parts, pipeline: Pipeline, settings: Settings) -> Ports:
+def ports_of(parts: Parts, pipeline: Pipeline, settings: Settings, door: MetricsDoor = OPEN) -> Ports:
     transactions = parts.transactions
     return Ports(
         metrics=parts.metrics,
@@ -127,6 +128,7 @@ def ports_of(parts: Parts, pipeline: Pipeline, settings: Settings) -> Ports:
         keys=parts.keys,
         answers=parts.answers,
         cursors=Cursors(own_keys(parts.peppers, "cursors"), utc_now),
+        metrics_door=door,
         now=utc_now,
     )
 

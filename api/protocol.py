@@ -12,6 +12,7 @@ import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from api.corked import CorkedTransport
+from api.envelope import CERTIFIED
 from api.problem_types import ProblemType
 from api.problems import Problem, error_response
 from api.routes import MOST_BODY
@@ -48,6 +49,8 @@ class Protocol(H11Protocol):
         super().connection_made(CorkedTransport(transport))  # type: ignore[arg-type]
         # asyncio does it only for sockets that name TCP. Without, what is sent in two pieces waits 40 ms for an ACK.
         transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if transport.get_extra_info("peercert"):
+            self.app_state = {**self.app_state, CERTIFIED: True}
         self._watch()
 
     def connection_lost(self, exc: Exception | None) -> None:

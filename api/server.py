@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -33,7 +34,7 @@ class Serving(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def served(app: ASGIApp) -> uvicorn.Config:
+def served(app: ASGIApp, tls: ssl.SSLContext | None = None) -> uvicorn.Config:
     """How uvicorn serves it; it believes no proxy."""
     return uvicorn.Config(
         app,
@@ -45,6 +46,7 @@ def served(app: ASGIApp) -> uvicorn.Config:
         server_header=False,
         proxy_headers=False,
         lifespan="off",
+        ssl_context_factory=None if tls is None else lambda *_: tls,
         timeout_keep_alive=IDLE_S,
         timeout_graceful_shutdown=SHUTDOWN_S,
     )

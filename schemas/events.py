@@ -65,6 +65,8 @@ class Flag(StrEnum):
     """NUL characters are shown as U+2400 in text columns."""
     KEY_MISMATCH = "key_mismatch"
     """The record's key is not the hostname: order per host is not promised."""
+    ERASED = "erased"
+    """`mutt erase` took message and record out of the row; it stands alone."""
 
 
 class Decoded(Struct, gc=False):

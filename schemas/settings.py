@@ -31,6 +31,8 @@ Brokers = Annotated[str, Meta(pattern=r"^([^\s,:]+|\[[^\s,]+\])(:\d{1,5})?(,([^\
 """host:port, with a comma between several."""
 HostNames = Annotated[str, Meta(pattern=r"^(\*\.)?[A-Za-z0-9._-]+(,(\*\.)?[A-Za-z0-9._-]+)*$")]
 """Host names, with a comma between several; `*.example.org` for all below it."""
+ReceiverHosts = Annotated[str, Meta(pattern=r"^(\*\.)?[A-Za-z0-9._:-]+(,(\*\.)?[A-Za-z0-9._:-]+)*$")]
+"""The same, and addresses; one of version 6 without brackets."""
 Origins = Annotated[str, Meta(pattern=r"^https?://[^\s,/*]+(,https?://[^\s,/*]+)*$")]
 """scheme://host[:port], with a comma between several."""
 PostgresUrl = Annotated[str, Meta(pattern="^postgres(ql)?://")]
@@ -72,9 +74,29 @@ class Settings(Struct, frozen=True, kw_only=True):
     receiver: str = "moogsoft"
     """What kind of receiver alerts go to: moogsoft or webhook."""
     webhook_url: str = "http://127.0.0.1:8088/alerts"
+    webhook_allowed_hosts: ReceiverHosts = "localhost,127.0.0.1,::1"
+    """Receivers that plain http may reach and that may have private addresses; no others, whatever a name leads to."""
+    webhook_cacert: str | None = None
+    """File with the authorities that vouch for the receiver, instead of the system's."""
+    webhook_client_cert: str | None = None
+    """File with the certificate chain that mutt shows the receiver; looked at again when it changes."""
+    webhook_client_key: str | None = None
+    """File with its private key, without a passphrase, which only its owner may read."""
     webhook_timeout: Seconds = 10.0
     host: str = "127.0.0.1"
     """Address that metrics, health and the API listen on."""
+    host_plain: bool = False
+    """Whether that may be an address that others reach without TLS, where a proxy or a private network does for it."""
+    tls_cert: str | None = None
+    """File with the certificate chain that workers and the API show; looked at again when it changes."""
+    tls_key: str | None = None
+    """File with its private key, without a passphrase, which only its owner may read."""
+    metrics_token_file: str | None = None
+    """File with what a scraper of /metrics must bring as its bearer token; a second line is taken as well."""
+    metrics_client_ca: str | None = None
+    """File with the authorities whose client certificates open /metrics; needs tls_cert."""
+    metrics_open: bool = False
+    """Whether /metrics may be read without either by all who reach an address that is not loopback."""
     match_port: Port = 8081
     forward_port: Port = 8083
     dead_letters_port: Port = 8086
@@ -142,6 +164,10 @@ class Settings(Struct, frozen=True, kw_only=True):
     @property
     def hosts_allowed(self) -> tuple[str, ...]:
         return tuple(self.allowed_hosts.split(",")) if self.allowed_hosts else ()
+
+    @property
+    def receivers_allowed(self) -> tuple[str, ...]:
+        return tuple(self.webhook_allowed_hosts.split(","))
 
     @property
     def origins_allowed(self) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from streams.accounts import show_forever
 from streams.adapters.accounts import Accounts
 from streams.adapters.database import create_pool
 from streams.adapters.dead_letters import DeadLetters
+from streams.adapters.listening import metrics_door, server_tls
 from streams.adapters.secrets import SecretSource
 from streams.agents.index_dead_letters import LetterIndex, index_dead_letters
 from streams.app import WorkerApp, end_process
@@ -39,7 +40,14 @@ class DeadLettersRole:
     def __init__(self, settings: Settings, secrets: SecretSource) -> None:
         self._settings = settings
         self._secrets = secrets
-        self._health = HealthServer("dead-letters", metrics.REGISTRY, lambda: self._problems, stopped=self._stopped)
+        self._health = HealthServer(
+            "dead-letters",
+            metrics.REGISTRY,
+            lambda: self._problems,
+            stopped=self._stopped,
+            door=metrics_door(settings),
+            tls=server_tls(settings),
+        )
         self._remediation = Remediation(settings, secrets)
         self._tasks = Tasks(end_process)
         self._problems: dict[str, str] = {}

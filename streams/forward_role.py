@@ -20,11 +20,13 @@ from streams import metrics
 from streams.adapters.config_watcher import ConfigWatcher
 from streams.adapters.database import STANDSTILL_S, connect, create_pool
 from streams.adapters.deliveries import PostgresDeliveries
+from streams.adapters.egress import way_of
+from streams.adapters.listening import metrics_door, server_tls
 from streams.adapters.pause_board import PostgresPauseBoard
 from streams.adapters.publisher import KafkaOutbox, create_producer
 from streams.adapters.secrets import SecretSource
 from streams.adapters.tracing import tracing
-from streams.adapters.webhook import WebhookSink, receiver_url
+from streams.adapters.webhook import WebhookSink
 from streams.agents.forward_alerts import Forwarder, forward_alerts
 from streams.app import WorkerApp, end_process
 from streams.clock import SystemClock
@@ -58,7 +60,7 @@ class ForwardRole:
         self._tracing = tracing(settings, "mutt-forward")
         self._receiver = receiver_named(settings.receiver)
         self._sink = WebhookSink(
-            receiver_url(settings.webhook_url),
+            way_of(settings),
             secrets,
             self._clock,
             timeout_s=settings.webhook_timeout,
@@ -66,7 +68,14 @@ class ForwardRole:
         )
         self._pauses = Pauses(self._clock)
         self._tasks = Tasks(end_process)
-        self._health = HealthServer("forward", metrics.REGISTRY, self._not_ready, self._paused)
+        self._health = HealthServer(
+            "forward",
+            metrics.REGISTRY,
+            self._not_ready,
+            self._paused,
+            door=metrics_door(settings),
+            tls=server_tls(settings),
+        )
         self._opened_parts = AsyncExitStack()
         self._config: ConfigWatcher
         self._forwarder: Forwarder | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import uuid
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -12,6 +13,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from schemas.versions import MUTT_VERSION, version_headers
+from streams.adapters.listening import OPEN, MetricsDoor
 
 ReadyCheck = Callable[[], dict[str, str]]
 """What is not ready, and why; empty when the worker works. Answers from memory."""
@@ -34,12 +36,16 @@ class HealthServer:
         paused: PausedCheck = list,
         *,
         stopped: StoppedCheck = list,
+        door: MetricsDoor = OPEN,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self._service = service
         self._registry = registry
         self._ready = ready
         self._paused = paused
         self._stopped = stopped
+        self._door = door
+        self._tls = tls
         self._runner: web.ServerRunner | None = None
         self.address: tuple[str, int] | None = None
 
@@ -48,7 +54,7 @@ class HealthServer:
         answers = {"/health": self._health, "/ready": self._readiness, "/metrics": self._metrics}
         self._runner = web.ServerRunner(_Server(partial(_answer, answers)))
         await self._runner.setup()
-        site = web.TCPSite(self._runner, host, port)
+        site = web.TCPSite(self._runner, host, port, ssl_context=self._tls)
         await site.start()
         self.address = self._runner.addresses[0][:2]
 
@@ -56,10 +62,10 @@ class HealthServer:
         if self._runner is not None:
             await self._runner.cleanup()
 
-    def _health(self) -> web.Response:
+    def _health(self, _: web.BaseRequest) -> web.Response:
         return web.json_response({"status": "healthy", "service": self._service, "version": MUTT_VERSION})
 
-    def _readiness(self) -> web.Response:
+    def _readiness(self, _: web.BaseRequest) -> web.Response:
         """503 while something is wrong. A worker that stands still on purpose does its work: degraded, yet 200."""
         missing, paused, stopped = self._ready(), self._paused(), self._stopped()
         degraded = [f"paused ({', '.join(paused)})"] if paused else []
@@ -68,11 +74,16 @@ class HealthServer:
         body = {"status": status, "service": self._service, "problems": missing, "paused": paused, "stopped": stopped}
         return web.json_response(body, status=503 if missing else 200)
 
-    def _metrics(self) -> web.Response:
+    def _metrics(self, request: web.BaseRequest) -> web.Response:
+        certified = request.transport is not None and bool(request.transport.get_extra_info("peercert"))
+        given = request.headers.getall("Authorization", [])
+        if not self._door.opens(given[0] if len(given) == 1 else None, certified=certified):
+            body = {"error": "a token or a certificate is needed"}
+            return web.json_response(body, status=401, headers={"WWW-Authenticate": "Bearer"})
         return web.Response(body=generate_latest(self._registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
-Answers = Mapping[str, Callable[[], web.Response]]
+Answers = Mapping[str, Callable[[web.BaseRequest], web.Response]]
 
 
 async def _answer(answers: Answers, request: web.BaseRequest) -> web.Response:
@@ -82,7 +93,7 @@ async def _answer(answers: Answers, request: web.BaseRequest) -> web.Response:
     elif request.method not in ("GET", "HEAD"):
         response = web.json_response({"error": "read only"}, status=405, headers={"Allow": "GET, HEAD"})
     else:
-        response = found()
+        response = found(request)
     response.headers.update(_named())
     return response
 

@@ -22,6 +22,7 @@ from streams import crash, metrics
 from streams.adapters.backlog import PostgresBacklog
 from streams.adapters.batches import PostgresBatchStore, refused_offset
 from streams.adapters.database import STANDSTILL_S, connect, create_pool
+from streams.adapters.listening import metrics_door, server_tls
 from streams.adapters.pause_board import PostgresPauseBoard
 from streams.adapters.publisher import KafkaOutbox, create_producer
 from streams.adapters.rule_watcher import RuleWatcher
@@ -78,7 +79,14 @@ class MatchRole:
         self._tracing = tracing(settings, "mutt-match")
         self._pauses = Pauses(self._clock)
         self._tasks = Tasks(end_process)
-        self._health = HealthServer("match", metrics.REGISTRY, self._not_ready, self._paused)
+        self._health = HealthServer(
+            "match",
+            metrics.REGISTRY,
+            self._not_ready,
+            self._paused,
+            door=metrics_door(settings),
+            tls=server_tls(settings),
+        )
         self._parts = AsyncExitStack()
         self._assigned: list[tuple[str, int]] = []
         self._reconciling = False

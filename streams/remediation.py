@@ -14,6 +14,7 @@ from streams import metrics
 from streams.adapters.backlog import PostgresBacklog
 from streams.adapters.config_watcher import ConfigWatcher
 from streams.adapters.database import connect, create_pool
+from streams.adapters.egress import way_of
 from streams.adapters.faults import store_faults
 from streams.adapters.letter_replays import RemediationReplays
 from streams.adapters.locks import Lock, lock, lock_key
@@ -21,7 +22,6 @@ from streams.adapters.parked_letters import KafkaParkedOutbox
 from streams.adapters.publisher import create_producer
 from streams.adapters.receiver_probe import WebhookProbe
 from streams.adapters.secrets import SecretSource
-from streams.adapters.webhook import receiver_url
 from streams.agents.remediate import TICK_S, Outside, Remediator
 from streams.clock import SystemClock
 from streams.core.remediation import Activity
@@ -44,7 +44,7 @@ class Remediation:
         self._settings = settings
         self._secrets = secrets
         self._clock = SystemClock()
-        self._probe = WebhookProbe(receiver_url(settings.webhook_url), timeout_s=settings.webhook_timeout)
+        self._probe = WebhookProbe(way_of(settings), timeout_s=settings.webhook_timeout)
         self._parts = AsyncExitStack()
         self._acting: Remediator | None = None
 

@@ -16,6 +16,7 @@ from schemas.snmp import event_of
 from schemas.snmptrapd import Broken, Found, Said, TrapReader
 from schemas.topics import SNMP
 from streams import metrics
+from streams.adapters.listening import metrics_door, server_tls
 from streams.adapters.patient_publisher import PatientPublisher
 from streams.adapters.publisher import create_producer, stop_producer
 from streams.health import HealthServer
@@ -37,7 +38,13 @@ class SnmpBridge:
         self._settings = settings
         self._stops = stops
         self._problems: dict[str, str] = {"kafka": "not asked yet"}
-        self._health = HealthServer("snmp-bridge", metrics.REGISTRY, lambda: self._problems)
+        self._health = HealthServer(
+            "snmp-bridge",
+            metrics.REGISTRY,
+            lambda: self._problems,
+            door=metrics_door(settings),
+            tls=server_tls(settings),
+        )
         self._reader = TrapReader()
         self._in_hand = 0
 

@@ -15,11 +15,16 @@ if TYPE_CHECKING:
     from streams.core.health_checks import Finding
 
 
-def doctor(as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False) -> None:
+def doctor(
+    security: Annotated[
+        bool, typer.Option("--security", help="Only what is unsafe about the settings; no server is asked.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
     """Check the settings and the state of Kafka and PostgreSQL that mutt relies on; exit 1 when something is wrong."""
     from streams.core.health_checks import Verdict
 
-    findings = asyncio.run(_examine())
+    findings = _security() if security else asyncio.run(_examine())
     ok = all(finding.verdict is not Verdict.WRONG for finding in findings)
     if as_json:
         import msgspec
@@ -31,6 +36,17 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="One JSON object
             typer.echo(printable(f"{finding.verdict:8} {finding.subject}: {finding.says}{remedy}"))
     if not ok:
         raise typer.Exit(Exit.CHECK_FAILED)
+
+
+def _security() -> list[Finding]:
+    """As every service of these settings would see it at its start."""
+    from ops.cli.connections import settings_from_environment
+    from schemas.secret_names import Service
+    from streams.core.safety import judge_safety
+    from streams.safe_start import surroundings_of
+
+    settings = settings_from_environment()
+    return judge_safety(settings, surroundings_of(settings), Service)
 
 
 async def _examine() -> list[Finding]:

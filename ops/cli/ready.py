@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ops.cli.exits import Exit, fail, printable
 from schemas.settings import Settings
+
+if TYPE_CHECKING:
+    import ssl
 
 PATIENCE_S = 4.0
 SHOWN = 500
@@ -32,7 +35,8 @@ def ready(
     alive: Annotated[bool, typer.Option("--alive", help="Only whether it answers, not whether it can work.")] = False,
 ) -> None:
     """Ask a service of mutt on this machine whether it can work; exit 1 when it says no, 69 when it says nothing."""
-    status, said = _ask(address_of(service, Settings.from_env(os.environ)), "/health" if alive else "/ready")
+    settings = Settings.from_env(os.environ)
+    status, said = _ask(address_of(service, settings), "/health" if alive else "/ready", settings.tls_cert)
     typer.echo(printable(said))
     if status != 200:
         raise typer.Exit(Exit.CHECK_FAILED)
@@ -44,10 +48,13 @@ def address_of(service: Served, settings: Settings) -> tuple[str, int]:
     return EVERYWHERE.get(settings.host, settings.host), port
 
 
-def _ask(address: tuple[str, int], path: str) -> tuple[int, str]:
-    from http.client import HTTPConnection, HTTPException
+def _ask(address: tuple[str, int], path: str, tls_cert: str | None) -> tuple[int, str]:
+    from http.client import HTTPConnection, HTTPException, HTTPSConnection
 
-    connection = HTTPConnection(*address, timeout=PATIENCE_S)
+    if tls_cert is None:
+        connection = HTTPConnection(*address, timeout=PATIENCE_S)
+    else:
+        connection = HTTPSConnection(*address, timeout=PATIENCE_S, context=_trusting(tls_cert))
     try:
         connection.request("GET", path)
         answer = connection.getresponse()
@@ -56,3 +63,14 @@ def _ask(address: tuple[str, int], path: str) -> tuple[int, str]:
         fail(Exit.UNAVAILABLE, f"nothing answers at {address[0]}:{address[1]}: {error or type(error).__name__}")
     finally:
         connection.close()
+
+
+def _trusting(cert: str) -> ssl.SSLContext:
+    """That very certificate, under whatever name it was made for."""
+    import ssl
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    context.load_verify_locations(cert)
+    return context

@@ -20,11 +20,14 @@ def snmp_bridge() -> None:
     MUTT_DRAIN_TIMEOUT.
     """
     signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)  # the bridge hears of one that comes before it can act on it
+    from schemas.secret_names import Service
     from streams.logs import configure
+    from streams.safe_start import check_safe
     from streams.snmp_bridge import SnmpBridge
 
     settings = Settings.from_env(os.environ)
     configure(settings.log_level, "snmp-bridge")
+    check_safe(settings, Service.SNMP_BRIDGE)
     if not asyncio.run(SnmpBridge(settings, STOPS).run()):
         where = settings.kafka_bootstrap
         fail(Exit.UNAVAILABLE, f"Kafka at {where} had not taken all traps when it was time to stop; the rest is lost")

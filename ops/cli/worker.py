@@ -37,13 +37,13 @@ def dead_letters() -> None:
 
 def _run(service: str, role: type) -> None:
     from schemas.secret_names import Service
-    from streams.adapters.secret_sources import open_secrets
     from streams.app import end_process, run_worker
     from streams.heap import share_arenas
     from streams.logs import configure
     from streams.metrics import SECRETS
+    from streams.safe_start import open_safely
 
     share_arenas()
     settings = Settings.from_env(os.environ)
     configure(settings.log_level, service)
-    run_worker(settings, role(settings, open_secrets(settings, Service(service), SECRETS, end_process)))
+    run_worker(settings, role(settings, open_safely(settings, Service(service), SECRETS, end_process)))

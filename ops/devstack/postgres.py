@@ -92,7 +92,7 @@ class Postgres(Server):
             "--no-sync", "--encoding=UTF8", "--locale=C.UTF-8",
         ]  # fmt: skip
         identity = {} if self._uid is None else {"user": self._uid, "group": self._uid, "extra_groups": []}
-        done = subprocess.run(argv, capture_output=True, text=True, check=False, **identity)  # type: ignore[call-overload]  # noqa: S603
+        done = subprocess.run(argv, capture_output=True, text=True, check=False, **identity)  # type: ignore[call-overload]  # noqa: S603 - our own programs
         password_file.unlink()
         if done.returncode:
             shutil.rmtree(data, ignore_errors=True)

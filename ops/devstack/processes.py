@@ -122,8 +122,8 @@ def started_at(pid: int) -> str | None:
     except (OSError, IndexError):
         if Path("/proc/self/stat").exists():
             return None
-        answer = subprocess.run(  # noqa: S603
-            ["ps", "-o", "stat=,lstart=", "-p", str(pid)],  # noqa: S607
+        answer = subprocess.run(  # noqa: S603 - our own programs
+            ["ps", "-o", "stat=,lstart=", "-p", str(pid)],  # noqa: S607 - of every system
             capture_output=True,
             text=True,
             check=False,

@@ -116,7 +116,7 @@ class Stack:
         request = urllib.request.Request(
             f"http://127.0.0.1:{self.sink_port}/control", json.dumps(control).encode(), method="PUT"
         )
-        with urllib.request.urlopen(request, timeout=5):  # noqa: S310
+        with urllib.request.urlopen(request, timeout=5):  # noqa: S310 - on loopback
             pass
 
     def sink_stats(self) -> dict[str, Any]:

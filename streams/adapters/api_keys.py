@@ -36,8 +36,8 @@ from streams.core.paging import Page, Place, Sort
 _COLUMNS = "id, client, name, scopes, created_at, expires_at, revoked_at, last_used_at"
 _SOURCE = "api_keys LEFT JOIN api_key_hashes USING (id)"
 
-_FIND = f"SELECT {_COLUMNS}, key_hash FROM api_keys JOIN api_key_hashes USING (id) WHERE id = $1"  # noqa: S608
-_SHOW = f"SELECT {_COLUMNS} FROM {_SOURCE} WHERE id = $1"  # noqa: S608
+_FIND = f"SELECT {_COLUMNS}, key_hash FROM api_keys JOIN api_key_hashes USING (id) WHERE id = $1"  # noqa: S608 - constants
+_SHOW = f"SELECT {_COLUMNS} FROM {_SOURCE} WHERE id = $1"  # noqa: S608 - constants
 _LIVE = """
 SELECT id, name, scopes, created_at, expires_at FROM api_keys
 WHERE client = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())

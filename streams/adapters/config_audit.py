@@ -42,7 +42,7 @@ class ConfigAudit:
 
     async def get(self, entry_id: int) -> ConfigChange | None:
         async with self._transactions.reading() as connection:
-            text = f"SELECT {_COLUMNS} FROM config_audit WHERE id = $1"  # noqa: S608
+            text = f"SELECT {_COLUMNS} FROM config_audit WHERE id = $1"  # noqa: S608 - constants
             row = await connection.fetchrow(text, entry_id)
         return _change(row) if row is not None else None
 

@@ -19,7 +19,8 @@ from streams.adapters.letter_log import COME_BACK
 from streams.core.delivery import Settlement, Standing
 
 _LOAD = """
-    SELECT id, state, attempts, sha256(convert_to(payload::text, 'UTF8')) AS payload_sha256, broker_time
+    SELECT id, state, attempts, broker_time,
+           coalesce(payload_sha256, sha256(convert_to(payload::text, 'UTF8'))) AS payload_sha256
     FROM alerts WHERE id = ANY($1)"""
 
 # Attempts only grow and only a pending alert is settled: so a transaction whose outcome was unknown is written again
@@ -42,7 +43,7 @@ _SETTLE = """
 
 _COLUMNS = ", ".join(f'"{name}"' for name in DEAD_LETTERS)
 _PLACES = ", ".join(f"${number}" for number in range(1, len(DEAD_LETTERS) + 1))
-_INSERT_LETTER = f"INSERT INTO dead_letters ({_COLUMNS}) VALUES ({_PLACES}) ON CONFLICT (id) DO NOTHING"  # noqa: S608
+_INSERT_LETTER = f"INSERT INTO dead_letters ({_COLUMNS}) VALUES ({_PLACES}) ON CONFLICT (id) DO NOTHING"  # noqa: S608 - constants
 
 _COUNT = """
     INSERT INTO sli (component, topic, partition, minute, good, total)

@@ -41,12 +41,12 @@ class HostList:
         async with self._transactions.reading() as connection:
             return [
                 _listed(row)
-                for row in await connection.fetch(f"SELECT {self._shown} FROM {self._table} ORDER BY hostname")  # noqa: S608
+                for row in await connection.fetch(f"SELECT {self._shown} FROM {self._table} ORDER BY hostname")  # noqa: S608 - constants
             ]
 
     async def get(self, hostname: str) -> ListedHost:
         """Raises NotFound."""
-        text = f"SELECT {self._shown} FROM {self._table} WHERE hostname = $1"  # noqa: S608
+        text = f"SELECT {self._shown} FROM {self._table} WHERE hostname = $1"  # noqa: S608 - constants
         async with self._transactions.reading() as connection:
             return _listed(_found(await connection.fetchrow(text, hostname)))
 
@@ -55,7 +55,7 @@ class HostList:
         marks = ", ".join(f"${number}" for number in range(1, 2 + len(values)))
         text = f"""
             INSERT INTO {self._table} ({", ".join(("hostname", *self._columns))}) VALUES ({marks})
-            ON CONFLICT (hostname) DO NOTHING RETURNING {self._shown}"""  # noqa: S608
+            ON CONFLICT (hostname) DO NOTHING RETURNING {self._shown}"""  # noqa: S608 - constants
         async with self._transactions.writing(author) as connection:
             row = await connection.fetchrow(text, hostname, *values)
             if row is None:
@@ -65,7 +65,7 @@ class HostList:
     async def change(self, author: Author, hostname: str, *values: str, expected: int | None) -> ListedHost:
         """Gives a host these values. Raises NotFound or Outdated."""
         changes = ", ".join(f"{column} = ${number}" for number, column in enumerate(self._columns, 2))
-        text = f"UPDATE {self._table} SET {changes} WHERE hostname = $1 RETURNING {self._shown}"  # noqa: S608
+        text = f"UPDATE {self._table} SET {changes} WHERE hostname = $1 RETURNING {self._shown}"  # noqa: S608 - constants
         async with self._transactions.writing(author) as connection:
             await self._hold(connection, hostname, expected)
             return _listed(await connection.fetchrow(text, hostname, *values))
@@ -74,11 +74,11 @@ class HostList:
         """Raises NotFound or Outdated."""
         async with self._transactions.writing(author) as connection:
             await self._hold(connection, hostname, expected)
-            await connection.execute(f"DELETE FROM {self._table} WHERE hostname = $1", hostname)  # noqa: S608
+            await connection.execute(f"DELETE FROM {self._table} WHERE hostname = $1", hostname)  # noqa: S608 - constants
 
     async def _hold(self, connection: Any, hostname: str, expected: int | None) -> None:
         """Locks the host until the transaction ends."""
-        text = f"SELECT version FROM {self._table} WHERE hostname = $1 FOR UPDATE"  # noqa: S608
+        text = f"SELECT version FROM {self._table} WHERE hostname = $1 FOR UPDATE"  # noqa: S608 - constants
         version = _found(await connection.fetchrow(text, hostname))["version"]
         if expected is not None and version != expected:
             raise Outdated(f"{hostname!r} is at version {version} now, not {expected}")

@@ -32,7 +32,7 @@ class Wanted:
 
 async def active_holds(connection: Any) -> list[Hold]:
     """Holds that were not lifted, oldest first."""
-    rows = await connection.fetch(f"SELECT {_COLUMNS} FROM legal_holds WHERE lifted_at IS NULL ORDER BY id")  # noqa: S608
+    rows = await connection.fetch(f"SELECT {_COLUMNS} FROM legal_holds WHERE lifted_at IS NULL ORDER BY id")  # noqa: S608 - constants
     return [_hold(row) for row in rows]
 
 
@@ -67,7 +67,7 @@ class LegalHolds:
         async with self._transactions.reading() as connection:
             if not lifted:
                 return await active_holds(connection)
-            return [_hold(row) for row in await connection.fetch(f"SELECT {_COLUMNS} FROM legal_holds ORDER BY id")]  # noqa: S608
+            return [_hold(row) for row in await connection.fetch(f"SELECT {_COLUMNS} FROM legal_holds ORDER BY id")]  # noqa: S608 - constants
 
 
 def _hold(row: Any) -> Hold:

@@ -17,14 +17,14 @@ MOST = 1000
 """Windows looked at: far more than people declare."""
 
 _COLUMNS = "id, component, starts_at, ends_at, reason, declared_by, declared_at, version"
-_SINCE = f"SELECT {_COLUMNS} FROM maintenance_windows WHERE ends_at > $1 ORDER BY starts_at DESC, id DESC LIMIT {MOST}"  # noqa: S608
+_SINCE = f"SELECT {_COLUMNS} FROM maintenance_windows WHERE ends_at > $1 ORDER BY starts_at DESC, id DESC LIMIT {MOST}"  # noqa: S608 - constants
 _DECLARE = f"""
 INSERT INTO maintenance_windows (component, starts_at, ends_at, reason, declared_by) VALUES ($1, $2, $3, $4, $5)
-RETURNING {_COLUMNS}"""  # noqa: S608
-_FIND = f"SELECT {_COLUMNS} FROM maintenance_windows WHERE id = $1"  # noqa: S608
+RETURNING {_COLUMNS}"""  # noqa: S608 - constants
+_FIND = f"SELECT {_COLUMNS} FROM maintenance_windows WHERE id = $1"  # noqa: S608 - constants
 _LOCK = f"{_FIND} FOR UPDATE"
-_CUT = f"UPDATE maintenance_windows SET ends_at = $2 WHERE id = $1 RETURNING {_COLUMNS}"  # noqa: S608
-_TAKE_BACK = f"DELETE FROM maintenance_windows WHERE id = $1 RETURNING {_COLUMNS}"  # noqa: S608
+_CUT = f"UPDATE maintenance_windows SET ends_at = $2 WHERE id = $1 RETURNING {_COLUMNS}"  # noqa: S608 - constants
+_TAKE_BACK = f"DELETE FROM maintenance_windows WHERE id = $1 RETURNING {_COLUMNS}"  # noqa: S608 - constants
 
 
 async def maintenance_since(connection: Any, since: dt.datetime) -> tuple[Maintenance, ...]:

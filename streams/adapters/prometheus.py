@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from schemas.errors import PrometheusTimeout, PrometheusUnavailable
 from schemas.slo import Component, Objective
-from streams.adapters.webhook import open_session
+from streams.adapters.egress import open_session
 from streams.core.slo import Indicator
 from streams.core.slo_reads import Sums
 

@@ -11,28 +11,31 @@ from __future__ import annotations
 import asyncio
 
 import aiohttp
-from yarl import URL
 
-from streams.adapters.webhook import FIXED_HEADERS, fault_of, open_session
+from streams.adapters.egress import Way
+from streams.adapters.webhook import FIXED_HEADERS, fault_of
 from streams.core.delivery import Answer
 
 
 class WebhookProbe:
     """Implements the ReceiverProbe port; `timeout_s` bounds one question whole."""
 
-    def __init__(self, url: URL, *, timeout_s: float) -> None:
-        self._url = url
+    def __init__(self, way: Way, *, timeout_s: float) -> None:
+        self._way = way
         self._timeout_s = timeout_s
 
     async def ask(self) -> Answer:
         """On a connection of its own, which is closed with whatever the answer holds: no body is read."""
         try:
-            async with asyncio.timeout(self._timeout_s), open_session(self._timeout_s, connections=1) as session:
-                response = await session.head(self._url, headers=_HEADERS, allow_redirects=False)
+            async with asyncio.timeout(self._timeout_s), self._session() as session:
+                response = await session.head(self._way.url, headers=_HEADERS, allow_redirects=False, ssl=self._way.tls)
                 response.close()
                 return Answer(status=response.status)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             return Answer(fault=fault_of(error))
+
+    def _session(self) -> aiohttp.ClientSession:
+        return self._way.open_session(self._timeout_s, connections=1)
 
 
 _HEADERS = {name: value for name, value in FIXED_HEADERS.items() if name != "Content-Type"}

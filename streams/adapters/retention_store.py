@@ -129,7 +129,7 @@ class RetentionStore:
     async def archives(self, *states: str) -> list[StoredArchive]:
         """Archives in these states, or all, oldest first."""
         rows = await self.pool.fetch(
-            f"SELECT {_COLUMNS} FROM retention_archives WHERE cardinality($1::text[]) = 0 OR state = ANY($1)"  # noqa: S608
+            f"SELECT {_COLUMNS} FROM retention_archives WHERE cardinality($1::text[]) = 0 OR state = ANY($1)"  # noqa: S608 - constants
             " ORDER BY created_at, name",
             list(states),
         )

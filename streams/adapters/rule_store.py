@@ -24,7 +24,7 @@ UPDATE alert_rules SET {", ".join(f"{name} = row.{name}" for name in COLUMNS)}, 
   FROM jsonb_to_record($2::jsonb) AS row({TYPES})
  WHERE id = $1
 RETURNING id, version, {", ".join(f"alert_rules.{name}" for name in COLUMNS)}, updated_at, retired_at
-"""  # noqa: S608
+"""  # noqa: S608 - constants
 _HISTORY = """
     alert_rule_versions v LEFT JOIN LATERAL (
         SELECT operation, reason, client_id, correlation_id, request_id FROM config_audit
@@ -58,13 +58,13 @@ class RuleStore:
     async def every(self) -> list[StoredRule]:
         """All that are not retired, in rank order."""
         async with self._transactions.reading() as connection:
-            text = f"SELECT {_SHOWN} FROM alert_rules WHERE retired_at IS NULL ORDER BY priority, id"  # noqa: S608
+            text = f"SELECT {_SHOWN} FROM alert_rules WHERE retired_at IS NULL ORDER BY priority, id"  # noqa: S608 - constants
             return [_stored(row) for row in await connection.fetch(text)]
 
     async def get(self, rule_id: int) -> StoredRule:
         """Raises NotFound; a retired rule is found, and says so."""
         async with self._transactions.reading() as connection:
-            row = await connection.fetchrow(f"SELECT {_SHOWN} FROM alert_rules WHERE id = $1", rule_id)  # noqa: S608
+            row = await connection.fetchrow(f"SELECT {_SHOWN} FROM alert_rules WHERE id = $1", rule_id)  # noqa: S608 - constants
         return _stored(_found(row))
 
     async def create(self, rule: Rule, author: Author) -> StoredRule:
@@ -109,7 +109,7 @@ class RuleStore:
 
     async def version(self, rule_id: int, version: int) -> RuleVersion:
         """Raises NotFound."""
-        text = f"SELECT {_VERSION_COLUMNS} FROM {_HISTORY} WHERE rule_id = $1 AND version = $2"  # noqa: S608
+        text = f"SELECT {_VERSION_COLUMNS} FROM {_HISTORY} WHERE rule_id = $1 AND version = $2"  # noqa: S608 - constants
         async with self._transactions.reading() as connection:
             return _version(_found(await connection.fetchrow(text, rule_id, version), "that rule has no such version"))
 

@@ -29,7 +29,7 @@ COLUMNS = (
 )  # fmt: skip
 """The columns of `alert_rules` that a rule's author sets."""
 
-_SELECT = f"SELECT id, version, {', '.join(COLUMNS)} FROM alert_rules WHERE retired_at IS NULL"  # noqa: S608
+_SELECT = f"SELECT id, version, {', '.join(COLUMNS)} FROM alert_rules WHERE retired_at IS NULL"  # noqa: S608 - constants
 _RANK = " ORDER BY priority, id"
 
 TYPES = """
@@ -42,7 +42,7 @@ INSERT INTO alert_rules ({", ".join(COLUMNS)})
 SELECT {", ".join(f"row.{name}" for name in COLUMNS)}
   FROM ROWS FROM (jsonb_to_recordset($1::jsonb) AS ({TYPES})) WITH ORDINALITY AS row
  ORDER BY row.ordinality
-"""  # noqa: S608
+"""  # noqa: S608 - constants
 """New rules from an array of `columns`, numbered in its order."""
 
 IMPORT_TIMEOUT_S = 120.0

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import ipaddress
 import resource
 from collections.abc import Callable
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import structlog
 
@@ -15,6 +13,7 @@ from schemas.secret_names import READS, Service
 from schemas.settings import Settings
 from streams.adapters.secret_keeper import SecretKeeper
 from streams.adapters.secrets import FileSecrets, FileStore, SecretSource, SecretStore
+from streams.core.safety import VAULT_PLAIN, is_plain_to_others
 from streams.metrics import SecretMetrics
 
 if TYPE_CHECKING:
@@ -62,8 +61,8 @@ def vault_store(settings: Settings) -> VaultStore:
         raise SettingsRefused("VAULT_ADDR is not set")
     login = login_of(settings)
     problems = [login] if isinstance(login, str) else []
-    if _in_the_open(settings.vault_addr) and not settings.vault_plain:
-        problems.append("VAULT_ADDR is plain http to another machine; use https, or set MUTT_VAULT_PLAIN=true")
+    if is_plain_to_others(settings.vault_addr) and not settings.vault_plain:
+        problems.append(VAULT_PLAIN)
     if isinstance(login, str) or problems:
         raise SettingsRefused(problems)
     client = VaultClient(settings.vault_addr, mount=settings.vault_mount, ca_file=settings.vault_cacert)
@@ -78,14 +77,3 @@ def _started(settings: Settings, service: Service, *, silent: bool = False) -> S
     keeper = SecretKeeper(store, READS[service], every_s=settings.vault_refresh, silent=silent)
     keeper.start()
     return keeper
-
-
-def _in_the_open(address: str) -> bool:
-    """Plain http, and not to this machine."""
-    parts = urlsplit(address)
-    host = parts.hostname or ""
-    try:
-        here = ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        here = host == "localhost"
-    return parts.scheme == "http" and not here

@@ -13,6 +13,7 @@ from typing import Protocol
 from schemas.errors import SecretRefused, SecretsUnavailable, SettingsRefused
 from schemas.secret_names import SecretGroup, all_groups
 from schemas.secrets import LiveSecrets, Secret
+from streams.core.safety import exposed
 from streams.core.secret_rules import checked
 from streams.core.vault import Trouble
 
@@ -118,8 +119,8 @@ def _look(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise SettingsRefused(f"MUTT_SECRETS_DIR={str(folder)!r} is no folder")
     files = [path for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")]
-    if exposed := [path for path in files if is_open(path.stat(), reader=os.geteuid())]:
-        raise SettingsRefused([f"{path} is open to others; run: chmod 600 {path}" for path in exposed])
+    if found := [path for path in files if is_open(path.stat(), reader=os.geteuid())]:
+        raise SettingsRefused([exposed(str(path)) for path in found])
     return files
 
 

@@ -63,7 +63,7 @@ class Select:
 
 async def total_of(connection: Any, every: str, values: Sequence[Any]) -> tuple[int, bool]:
     """How many rows a SELECT has, and whether that is the planner's estimate: counting all of very many is slow."""
-    bounded = f"SELECT count(*) FROM ({every} LIMIT {EXACT_TOTAL + 1}) counted"  # noqa: S608
+    bounded = f"SELECT count(*) FROM ({every} LIMIT {EXACT_TOTAL + 1}) counted"  # noqa: S608 - constants
     counted: int = await connection.fetchval(bounded, *values)
     if counted <= EXACT_TOTAL:
         return counted, False

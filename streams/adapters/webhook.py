@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
-import re
 import ssl
 import uuid
 from typing import Self
 
 import aiohttp
-from yarl import URL
 
-from schemas.errors import SettingsRefused
 from schemas.secret_names import WEBHOOK_SIGNING, WEBHOOK_SIGNING_NEXT, WEBHOOK_TOKEN
 from schemas.trace_context import HEADER
 from schemas.versions import MUTT_VERSION
+from streams.adapters.egress import Way
 from streams.adapters.secrets import SecretSource, live
 from streams.core.delivery import Answer, Fault
 from streams.core.ports import Clock
@@ -27,12 +24,7 @@ ANSWER_LIMIT = 64 * 1024
 """Bytes of an answer read at most; the rest is left, with the connection."""
 TEXT_LIMIT = 1024
 """Characters of the answer kept."""
-HEADER_LIMIT = 20_000
-"""Header lines of an answer that are still read for its status."""
-CONNECT_TIMEOUT_S = 5.0
 CONNECTIONS = 1000
-
-_NAME = re.compile(r"[A-Za-z0-9_.-]+")
 
 FIXED_HEADERS = {
     "Content-Type": "application/json",
@@ -40,31 +32,6 @@ FIXED_HEADERS = {
     "Accept": "*/*",
     "Accept-Encoding": "identity",
 }
-
-
-def receiver_url(text: str) -> URL:
-    """The receiver's address. Raises SettingsRefused for what is no plain http or https URL, without repeating it."""
-    try:
-        url = URL(text)
-    except (ValueError, IndexError):  # yarl raises both
-        raise SettingsRefused("MUTT_WEBHOOK_URL is no URL") from None
-    if url.scheme not in ("http", "https") or not _is_host(url.raw_host or ""):
-        raise SettingsRefused("MUTT_WEBHOOK_URL must be an http or https URL with a host")
-    if url.user is not None or url.password is not None or url.fragment:
-        raise SettingsRefused("MUTT_WEBHOOK_URL must hold neither user, password nor fragment; the token is a secret")
-    return url
-
-
-def _is_host(text: str) -> bool:
-    """A name in ASCII or an address, of version 6 perhaps with a zone; yarl takes blanks and more."""
-    if ":" not in text:
-        return _NAME.fullmatch(text) is not None
-    address, percent, zone = text.partition("%")
-    try:
-        ipaddress.IPv6Address(address)
-    except ValueError:
-        return False
-    return not percent or _NAME.fullmatch(zone.removeprefix("25")) is not None
 
 
 def fault_of(error: BaseException) -> Fault | None:
@@ -76,26 +43,14 @@ def fault_of(error: BaseException) -> Fault | None:
     return None
 
 
-def open_session(timeout_s: float, *, connections: int) -> aiohttp.ClientSession:
-    """Keeps no cookies, heeds no proxy of the environment, unpacks nothing. The timeouts bound each read."""
-    return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=connections),
-        timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S, sock_read=timeout_s),
-        cookie_jar=aiohttp.DummyCookieJar(),
-        trust_env=False,
-        auto_decompress=False,
-        max_headers=HEADER_LIMIT,
-    )
-
-
 class WebhookSink:
     """Implements the AlertSink port. Use as an async context manager; `timeout_s` bounds one post whole."""
 
     def __init__(
-        self, url: URL, secrets: SecretSource, clock: Clock, *, timeout_s: float, receiver: Receiver = MOOGSOFT
+        self, way: Way, secrets: SecretSource, clock: Clock, *, timeout_s: float, receiver: Receiver = MOOGSOFT
     ) -> None:
         """Raises SettingsRefused when the signing secret is not well formed."""
-        self._url = url
+        self._way = way
         self._secrets = secrets
         self._clock = clock
         self._timeout_s = timeout_s
@@ -105,7 +60,7 @@ class WebhookSink:
         self._keys()
 
     async def __aenter__(self) -> Self:
-        self._session = open_session(self._timeout_s, connections=CONNECTIONS)
+        self._session = self._way.open_session(self._timeout_s, connections=CONNECTIONS)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -116,7 +71,9 @@ class WebhookSink:
         headers = self._headers(str(alert_id), body) | ({} if trace is None else {HEADER: trace})
         try:
             async with asyncio.timeout_at(deadline):
-                response = await self._session.post(self._url, data=body, headers=headers, allow_redirects=False)
+                response = await self._session.post(
+                    self._way.url, data=body, headers=headers, allow_redirects=False, ssl=self._way.tls
+                )
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             return Answer(fault=fault_of(error), text=self._shown(f"{type(error).__name__}: {error}"))
         text = await _beginning(response, deadline)

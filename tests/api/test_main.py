@@ -9,29 +9,26 @@ from pathlib import Path
 
 import pytest
 
-from api.__main__ import check_key_needed, is_loopback
 from schemas.errors import SettingsRefused
 from schemas.secret_names import API_KEY
 from streams.adapters.secrets import FileSecrets
 from tests.programs import bare_environment
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "localhost"])
-def test_loopback(host: str) -> None:
-    assert is_loopback(host)
-    assert not check_key_needed(FileSecrets(None), host)
-
-
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "mutt.example", "", "127.0.0.1.example"])
-def test_others_could_reach_it_so_it_needs_a_key(host: str, tmp_path: Path) -> None:
-    with pytest.raises(SettingsRefused, match=API_KEY):
-        check_key_needed(FileSecrets(None), host)
-    assert check_key_needed(secrets(tmp_path, "s3cret\n"), host)
-
-
 def test_an_empty_key_is_none_and_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingsRefused, match="empty"):
         secrets(tmp_path, "\n")
+
+
+def test_all_that_is_unsafe_is_told_at_once_before_it_listens(tmp_path: Path) -> None:
+    open_token = tmp_path / "token"
+    open_token.write_text("a-token-of-sixteen")
+    open_token.chmod(0o644)
+    unsafe = {"MUTT_HOST": "0.0.0.0", "MUTT_CORS_ORIGINS": "http://a.example", "MUTT_TLS_KEY": "/nowhere"}
+    done = start(**unsafe, MUTT_METRICS_TOKEN_FILE=str(open_token))
+    assert done.returncode == 78
+    for told in ("there is no TLS", "API_PEPPER", "MUTT_CORS_ORIGINS", "one is not set", "token is open to others"):
+        assert told in done.stderr
 
 
 def test_refusals_are_one_line_and_a_status() -> None:
@@ -43,12 +40,15 @@ def test_refusals_are_one_line_and_a_status() -> None:
 
 def started(**environment: str) -> tuple[int, int]:
     """Exit status and lines on standard error."""
-    kept = bare_environment()
-    done = subprocess.run(
-        [sys.executable, "-m", "api"], env=kept | environment, capture_output=True, text=True, timeout=60
-    )
+    done = start(**environment)
     assert done.stdout == ""
     return done.returncode, len(done.stderr.splitlines())
+
+
+def start(**environment: str) -> subprocess.CompletedProcess[str]:
+    kept = bare_environment()
+    command = [sys.executable, "-m", "api"]
+    return subprocess.run(command, env=kept | environment, capture_output=True, text=True, timeout=120)
 
 
 def secrets(folder: Path, key: str) -> FileSecrets:

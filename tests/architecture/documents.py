@@ -34,6 +34,9 @@ GUIDES = (
     OPERATIONS,
     DEPLOYMENT,
     RETENTION,
+    ROOT / "SECURITY.md",
+    ROOT / "docs" / "SECURITY.md",
+    ROOT / "docs" / "ROTATION.md",
 )
 RECORDS = tuple(sorted((ROOT / "docs" / "adr").glob("*.md")))
 DOCUMENTS = (*GUIDES, ROOT / "CHANGELOG.md", PROOF, *RECORDS)

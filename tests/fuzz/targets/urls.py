@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from schemas.errors import SettingsRefused
-from streams.adapters.webhook import receiver_url
+from streams.adapters.egress import receiver_url
 
 SCHEMES = ("http", "https")
 

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 import pytest
 from yarl import URL
 
+from streams.adapters.egress import Way
 from streams.adapters.receiver_probe import WebhookProbe
 from streams.core.delivery import Answer, Fault
 from tests.contracts.receiver_probe import Asked, ReceiverProbeContract
@@ -48,7 +49,7 @@ async def wire(*, timeout_s: float = 5.0) -> AsyncIterator[WireReceiver]:
     receiver = WireReceiver()
     server = await asyncio.start_server(receiver.serve, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    receiver.probe = WebhookProbe(URL(f"http://127.0.0.1:{port}/alerts"), timeout_s=timeout_s)
+    receiver.probe = WebhookProbe(Way(URL(f"http://127.0.0.1:{port}/alerts")), timeout_s=timeout_s)
     yield receiver
     server.close()
 

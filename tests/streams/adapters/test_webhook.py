@@ -19,7 +19,8 @@ from yarl import URL
 from schemas.errors import SettingsRefused
 from schemas.secret_names import WEBHOOK_SIGNING, WEBHOOK_SIGNING_NEXT, WEBHOOK_TOKEN
 from schemas.secrets import Secret
-from streams.adapters.webhook import ANSWER_LIMIT, WebhookSink, fault_of, receiver_url
+from streams.adapters.egress import Way, receiver_url
+from streams.adapters.webhook import ANSWER_LIMIT, WebhookSink, fault_of
 from streams.clock import SystemClock
 from streams.core.delivery import Answer, Fault
 from streams.core.receivers.moogsoft import MOOGSOFT
@@ -30,6 +31,7 @@ from tests.toy_receiver import TOY
 
 SIGNING = "whsec_" + base64.b64encode(b"k" * 32).decode()
 TOKEN = "a-token-of-the-test"
+NAMED = ("127.0.0.1", "no-such-host.invalid")
 ALERT = uuid.UUID("6f1d4c1e-6a53-5b8e-9b57-0c6d75747421")
 
 
@@ -107,7 +109,7 @@ async def wire(
     server = await asyncio.start_server(receiver.serve, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     url = URL(f"http://127.0.0.1:{port}/alerts")
-    async with WebhookSink(url, secrets or Secrets(), SystemClock(), timeout_s=timeout_s, receiver=kind) as sink:
+    async with WebhookSink(Way(url), secrets or Secrets(), SystemClock(), timeout_s=timeout_s, receiver=kind) as sink:
         receiver.sink = sink
         yield receiver
     server.close()
@@ -255,15 +257,15 @@ async def test_W4_W9_what_is_no_answer_of_HTTP_is_a_connection_fault(answer: byt
 
 async def test_nobody_listening_and_names_that_do_not_resolve_are_connection_faults() -> None:
     for url in ("http://127.0.0.1:1/alerts", "http://no-such-host.invalid/alerts"):
-        async with WebhookSink(URL(url), Secrets(), SystemClock(), timeout_s=5.0) as sink:
+        async with WebhookSink(Way(URL(url), allowed=NAMED), Secrets(), SystemClock(), timeout_s=5.0) as sink:
             assert (await sink.post(ALERT, b"{}")).fault in (Fault.CONNECTION, Fault.TIMEOUT)
 
 
 async def test_W5_a_receiver_that_speaks_no_TLS_is_a_connection_fault() -> None:
     async with wire() as receiver:
         receiver.reply = says(b"HTTP/1.1 200 OK\r\n\r\n")
-        url = receiver.sink._url.with_scheme("https")
-        async with WebhookSink(url, Secrets(), SystemClock(), timeout_s=2.0) as sink:
+        url = receiver.sink._way.url.with_scheme("https")
+        async with WebhookSink(Way(url), Secrets(), SystemClock(), timeout_s=2.0) as sink:
             assert (await sink.post(ALERT, b"{}")).fault is not None
 
 
@@ -315,4 +317,4 @@ def test_W7_an_address_that_is_no_plain_URL_is_refused_without_repeating_it(text
 
 def test_a_signing_secret_that_is_not_well_formed_is_refused_at_the_start() -> None:
     with pytest.raises(SettingsRefused):
-        WebhookSink(URL("http://h/"), Secrets(**{WEBHOOK_SIGNING: "whsec_!"}), SystemClock(), timeout_s=1.0)
+        WebhookSink(Way(URL("https://h/")), Secrets(**{WEBHOOK_SIGNING: "whsec_!"}), SystemClock(), timeout_s=1.0)

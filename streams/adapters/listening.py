@@ -1,0 +1,108 @@
+"""What a service shows those who connect to it: its certificate, and who may read /metrics. Files are read again."""
+
+from __future__ import annotations
+
+import hmac
+import os
+import ssl
+from pathlib import Path
+
+import structlog
+
+from schemas.errors import SettingsRefused
+from schemas.settings import Settings
+from streams.adapters.secrets import is_open
+from streams.adapters.tls_files import load_pair, stamps
+from streams.core.safety import exposed
+
+log = structlog.get_logger()
+
+SHORTEST_TOKEN = 16
+
+
+class MetricsDoor:
+    """Who may read /metrics: all where nothing is set, else whoever brings a token of the file, or a certificate.
+
+    Raises SettingsRefused when the file cannot be used.
+    """
+
+    def __init__(self, token_file: str | None = None, *, certified: bool = False) -> None:
+        self._file = token_file
+        self._certified = certified
+        self._stamp = stamps([token_file] if token_file else [])
+        self._tokens = _tokens(token_file) if token_file else ()
+
+    def opens(self, authorization: str | None, *, certified: bool) -> bool:
+        """For what stands in Authorization, and for whether the connection has a certificate that was verified."""
+        if self._file is None and not self._certified:
+            return True
+        if self._certified and certified:
+            return True
+        scheme, _, given = (authorization or "").partition(" ")
+        presented = given.strip().encode("utf-8", "surrogateescape")
+        matches = [hmac.compare_digest(presented, token) for token in self._current()]
+        return scheme.lower() == "bearer" and any(matches)
+
+    def _current(self) -> tuple[bytes, ...]:
+        """A file that cannot be used leaves the last good tokens in place."""
+        if self._file is not None and (stamp := stamps([self._file])) != self._stamp:
+            self._stamp = stamp
+            try:
+                self._tokens = _tokens(self._file)
+            except SettingsRefused as refused:
+                log.error("the token of /metrics cannot be read, the last good one stays", problem=str(refused))
+        return self._tokens
+
+
+OPEN = MetricsDoor()
+
+
+def metrics_door(settings: Settings) -> MetricsDoor:
+    """Raises SettingsRefused."""
+    return MetricsDoor(settings.metrics_token_file, certified=settings.metrics_client_ca is not None)
+
+
+def server_tls(settings: Settings) -> ssl.SSLContext | None:
+    """TLS 1.2 at least; None where none is set. A new certificate serves from the connection after the next.
+
+    Client certificates are asked for, never demanded: they open /metrics alone. Raises SettingsRefused.
+    """
+    cert, key = settings.tls_cert, settings.tls_key
+    if cert is None or key is None:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    load_pair(context, cert, key, "MUTT_TLS_CERT")
+    if settings.metrics_client_ca:
+        try:
+            context.load_verify_locations(settings.metrics_client_ca)
+        except OSError as error:
+            raise SettingsRefused(f"MUTT_METRICS_CLIENT_CA cannot be used: {error}") from None
+        context.verify_mode = ssl.CERT_OPTIONAL
+    seen = [stamps((cert, key))]
+
+    def look(*_: object) -> None:
+        if (now := stamps((cert, key))) != seen[0]:
+            seen[0] = now
+            try:
+                load_pair(context, cert, key, "MUTT_TLS_CERT")
+            except SettingsRefused as refused:
+                log.error("the certificate cannot be used, the last good one stays", problem=str(refused))
+
+    context.sni_callback = look
+    return context
+
+
+def _tokens(file: str) -> tuple[bytes, ...]:
+    """One a line. Raises SettingsRefused."""
+    try:
+        if is_open(Path(file).stat(), reader=os.geteuid()):
+            raise SettingsRefused(exposed(file))
+        lines = Path(file).read_bytes().split()
+    except OSError as error:
+        raise SettingsRefused(f"MUTT_METRICS_TOKEN_FILE cannot be read: {error.strerror}") from None
+    if not 1 <= len(lines) <= 2 or any(len(line) < SHORTEST_TOKEN for line in lines):
+        raise SettingsRefused(
+            f"MUTT_METRICS_TOKEN_FILE must hold one token or two, of {SHORTEST_TOKEN} characters or more"
+        )
+    return tuple(lines)
