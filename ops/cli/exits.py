@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from enum import IntEnum
 from socket import gaierror
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import typer
 
@@ -81,6 +82,11 @@ def printable(text: str) -> str:
 def _escape(char: str) -> str:
     point = ord(char)
     return f"\\x{point:02x}" if point < 0x100 else f"\\u{point:04x}" if point < 0x10000 else f"\\U{point:08x}"
+
+
+def printable_json(value: Any) -> str:
+    """One line of JSON in which no character drives a terminal; what JSON does not know is written as its text."""
+    return json.dumps(value, default=str).replace("\x7f", "\\u007f")
 
 
 def run(app: typer.Typer, arguments: Sequence[str] | None = None) -> NoReturn:

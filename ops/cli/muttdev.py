@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from ops.cli import demo, stack
+from ops.cli import demo, dev_config, logs, stack
 from ops.cli.exits import EPILOG, run
 
 app = typer.Typer(
@@ -17,7 +17,9 @@ app = typer.Typer(
 app.command("up")(stack.up)
 app.command("down")(stack.down)
 app.command("status")(stack.status)
+app.command("logs")(logs.logs)
 app.command("send")(stack.send)
+app.add_typer(dev_config.app, name="config")
 app.command("demo")(demo.demo)
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ops.cli.exits import Exit, fail, printable
+from ops.cli.exits import Exit, fail, printable_json
 from ops.devstack.inputs import Target
 from schemas.settings import Settings
 
@@ -31,7 +31,7 @@ def up(as_json: Json = False) -> None:
     from ops.devstack.layout import Layout
     from ops.devstack.processes import lives
 
-    layout = Layout(_home())
+    layout = Layout(home())
     layout.create()
     if not lives(layout.load().get("supervisor")):
         if not as_json:
@@ -65,7 +65,7 @@ def down(
     from ops.devstack.layout import Layout
     from ops.devstack.processes import end_left_behind, end_pid
 
-    layout = Layout(_home())
+    layout = Layout(home())
     state = layout.load()
     pid, start = state.get("supervisor", (0, None))
     stopped = end_pid(pid, start, grace_s=60.0)
@@ -83,7 +83,7 @@ def status(as_json: Json = False) -> None:
     from ops.devstack.processes import lives
     from ops.devstack.stack import Stack
 
-    layout = Layout(_home())
+    layout = Layout(home())
     state = layout.load()
     alive = lives(state.get("supervisor"))
     parts = {name: lives(known) for name, known in state.get("processes", {}).items()}
@@ -163,11 +163,25 @@ def _bootstrap() -> str:
     return f"127.0.0.1:{state['ports']['kafka']}"
 
 
-def _home() -> Path:
+def stack_environment() -> dict[str, str]:
+    """The variables with which the running stack is reached; none where it does not run."""
+    from ops.devstack.layout import Layout
+    from ops.devstack.processes import lives
+    from ops.settings_file import read
+
+    return read(home() / "env") if lives(Layout(home()).load().get("supervisor")) else {}
+
+
+def enter_stack() -> None:
+    """Makes the running stack the one that this process reaches, except where the environment names another."""
+    for name, value in stack_environment().items():
+        os.environ.setdefault(name, value)
+
+
+def home() -> Path:
+    """The folder of the stack that this environment means."""
     return Settings.from_env(os.environ).home_path
 
 
 def _print_json(value: dict[str, Any]) -> None:
-    import orjson
-
-    typer.echo(printable(orjson.dumps(value).decode()))
+    typer.echo(printable_json(value))
