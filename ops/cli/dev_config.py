@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ops.cli.awaited import awaited
 from ops.cli.config import Actor, Json, Reason
 from ops.cli.exits import Exit, fail, printable, printable_json
 
@@ -18,10 +18,7 @@ if TYPE_CHECKING:
     from streams.core.config_audit import ConfigChange
     from streams.core.config_keys import StoredKey
 
-app = typer.Typer(
-    help="Settings (MUTT_…: a file, read at the start) and keys (the database, live): what stands there, and changes.",
-    no_args_is_help=True,
-)
+app = typer.Typer()
 RESTART = "in force with the next start of the stack: muttdev down && muttdev up"
 
 
@@ -119,7 +116,7 @@ def history(
     if name is not None and _are_settings([name]):
         fail(Exit.USAGE, f"{name} is a setting: changes of its file are not recorded; keys have a history")
     _enter()
-    found = asyncio.run(_changes(name, limit))
+    found = awaited(_changes(name, limit))
     if as_json:
         typer.echo(printable_json({"changes": [_change_json(one) for one in found]}))
         return
@@ -202,7 +199,7 @@ def _one(name: str, *, must_answer: bool = True) -> Standing:
 
 def _stored() -> Mapping[str, StoredKey]:
     _enter()
-    return asyncio.run(_read())
+    return awaited(_read())
 
 
 async def _read() -> Mapping[str, StoredKey]:

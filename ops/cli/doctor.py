@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from ops.cli.awaited import awaited
 from ops.cli.exits import Exit, printable
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="One JSON object
     """Check the settings and the state of Kafka and PostgreSQL that mutt relies on; exit 1 when something is wrong."""
     from streams.core.health_checks import Verdict
 
-    findings = asyncio.run(_examine())
+    findings = awaited(_examine())
     ok = all(finding.verdict is not Verdict.WRONG for finding in findings)
     if as_json:
         import msgspec

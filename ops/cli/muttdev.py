@@ -4,8 +4,17 @@ from __future__ import annotations
 
 import typer
 
-from ops.cli import demo, dev_config, logs, stack
+from ops.cli import demo, logs, stack
 from ops.cli.exits import EPILOG, run
+from ops.cli.lazily import add_groups
+
+GROUPS = {
+    "config": (
+        "dev_config",
+        "Settings (MUTT_…: a file, read at the start) and keys (the database, live): what stands there, and changes.",
+    ),
+}
+"""Module in `ops.cli` and help of each group of commands."""
 
 app = typer.Typer(
     name="muttdev",
@@ -19,7 +28,7 @@ app.command("down")(stack.down)
 app.command("status")(stack.status)
 app.command("logs")(logs.logs)
 app.command("send")(stack.send)
-app.add_typer(dev_config.app, name="config")
+add_groups(app, GROUPS)
 app.command("demo")(demo.demo)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
 import time
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ops.cli.awaited import awaited
 from ops.cli.exits import Exit, fail, printable_json
 from ops.devstack.inputs import Target
 from schemas.settings import Settings
@@ -134,7 +134,7 @@ def send(
         fail(Exit.USAGE, "nothing to send; give a line, or --file FILE")
     with _opened(file) if file is not None else nullcontext(os.fsencode(line) for line in text or ()) as lines:
         show = not as_json and sys.stderr.isatty()
-        sent = asyncio.run(publish(_bootstrap(), records_of(lines, topic), rate=rate, show=show))
+        sent = awaited(publish(_bootstrap(), records_of(lines, topic), rate=rate, show=show))
     if as_json:
         _print_json({"sent": sent.topics.total(), "topics": sent.topics, "first": sent.ids, "ok": True})
         return
