@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from ops.cli import demo, logs, stack
+from ops.cli import demo, logs, shells, stack, tail, workbench
 from ops.cli.exits import EPILOG, run
 from ops.cli.lazily import add_groups
 
@@ -26,10 +26,17 @@ app = typer.Typer(
 app.command("up")(stack.up)
 app.command("down")(stack.down)
 app.command("status")(stack.status)
+app.command("restart")(stack.restart)
+app.command("reset")(stack.reset)
+app.command("doctor")(stack.doctor)
 app.command("logs")(logs.logs)
 app.command("send")(stack.send)
 add_groups(app, GROUPS)
+app.command("tail")(tail.tail)
+app.command("shell")(shells.shell)
 app.command("demo")(demo.demo)
+for name in workbench.NAMES:
+    app.command(name, help=workbench.NAMES[name])(workbench.runner(name))
 
 
 def main() -> None:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ops.cli.awaited import awaited
-from ops.cli.exits import Exit, fail, printable_json
+from ops.cli.consent import YesOption, agree
+from ops.cli.exits import Exit, fail, printable, printable_json
 from ops.devstack.inputs import Target
 from schemas.settings import Settings
 
@@ -63,18 +64,93 @@ def down(
 ) -> None:
     """Stop what `up` started, and nothing else."""
     from ops.devstack.layout import Layout
+
+    stopped, removed = _end(Layout(home()), purge=purge)
+    if as_json:
+        _print_json({"stopped": stopped, "purged": removed, "ok": True})
+    else:
+        typer.echo(("stopped" if stopped else "nothing was running") + (", data removed" if removed else ""))
+
+
+def _end(layout: Layout, *, purge: bool) -> tuple[bool, bool]:
+    """Whether something was stopped, and whether something was removed."""
     from ops.devstack.processes import end_left_behind, end_pid
+
+    pid, start = layout.load().get("supervisor", (0, None))
+    stopped = end_pid(pid, start, grace_s=60.0)
+    left = end_left_behind(layout.load().get("processes", {}))  # by a supervisor that was killed
+    return stopped or bool(left), layout.purge() if purge else False
+
+
+def restart(
+    service: Annotated[str, typer.Argument(help="A part that runs, as `muttdev status` names it.")],
+    as_json: Json = False,
+) -> None:
+    """Stop one part (SIGTERM) and wait until it runs again. Servers: muttdev down, muttdev up."""
+    from ops.devstack.layout import Layout
+    from ops.devstack.processes import SERVERS, end_pid, lives
 
     layout = Layout(home())
     state = layout.load()
-    pid, start = state.get("supervisor", (0, None))
-    stopped = end_pid(pid, start, grace_s=60.0)
-    left = end_left_behind(layout.load().get("processes", {}))  # by a supervisor that was killed
-    removed = layout.purge() if purge else False
+    if not lives(state.get("supervisor")):
+        fail(Exit.UNAVAILABLE, NOT_RUNNING)
+    processes = state.get("processes", {})
+    if service not in processes:
+        fail(Exit.USAGE, f"no part is called {service!r}; there are {', '.join(sorted(processes))}")
+    if service in SERVERS:
+        fail(Exit.USAGE, f"{service} keeps the whole stack up; start all of it anew: muttdev down && muttdev up")
+    before = processes[service]
+    end_pid(*before)
+    end = time.monotonic() + READY_WITHIN_S
+    while (now := layout.load().get("processes", {}).get(service)) == before or not lives(now):
+        if time.monotonic() > end or not lives(layout.load().get("supervisor")):
+            fail(Exit.UNAVAILABLE, f"{service} did not come back; see {layout.logs / service}.log")
+        time.sleep(0.1)
     if as_json:
-        _print_json({"stopped": stopped or bool(left), "purged": removed, "ok": True})
+        _print_json({"part": service, "pid": now[0], "ok": True})
     else:
-        typer.echo(("stopped" if stopped or left else "nothing was running") + (", data removed" if removed else ""))
+        typer.echo(f"{service} runs again, as process {now[0]}")
+
+
+def reset(yes: YesOption = False, as_json: Json = False) -> None:
+    """Remove all data of the stack and start it empty. Its settings file stays."""
+    from ops.devstack.layout import Layout
+    from ops.settings_file import NAME
+
+    layout = Layout(home())
+    agree(f"Remove all data below {layout.home} and start empty?", yes=yes)
+    kept = layout.home / NAME
+    settings = kept.read_bytes() if kept.exists() else None
+    _end(layout, purge=True)
+    if settings is not None:
+        layout.home.mkdir(parents=True, exist_ok=True)
+        kept.write_bytes(settings)
+    up(as_json=as_json)
+
+
+NOT_RUNNING = "the stack is not running; start it with: muttdev up"
+
+
+def doctor(as_json: Json = False) -> None:
+    """Say what is wrong with the stack, its settings and its servers, and the command that mends it."""
+    from ops.cli import doctor as servers
+    from ops.devstack.layout import Layout
+    from ops.devstack.processes import lives
+
+    layout = Layout(home())
+    state = layout.load()
+    if not lives(state.get("supervisor")):
+        why = f" (it failed: {state['failed']})" if state.get("failed") else ""
+        fail(Exit.UNAVAILABLE, f"{NOT_RUNNING}{why}")
+    down = [name for name, known in state.get("processes", {}).items() if not lives(known)]
+    for name in down:
+        typer.echo(
+            printable(f"wrong    {name} is down: see {layout.logs / name}.log, or muttdev logs {name}"), err=True
+        )
+    enter_stack()
+    servers.doctor(as_json=as_json)
+    if down:
+        raise typer.Exit(Exit.CHECK_FAILED)
 
 
 def status(as_json: Json = False) -> None:
@@ -120,6 +196,10 @@ def send(
     text: Annotated[list[str] | None, typer.Argument(help="Syslog lines to send.")] = None,
     file: Annotated[Path | None, typer.Option(help="Lines, or JSON Lines of events; - is stdin.")] = None,
     topic: Annotated[Target | None, typer.Option(help="Publish every line as it stands to this topic.")] = None,
+    template: Annotated[
+        str | None, typer.Option(metavar="PART", help="Make lines from the demonstration's templates that hold this.")
+    ] = None,
+    count: Annotated[int, typer.Option(min=1, max=10_000_000, help="Lines to make from templates.")] = 1,
     rate: Annotated[float, typer.Option(min=0, help="Records a second; 0 is as fast as Kafka takes them.")] = 0,
     as_json: Json = False,
 ) -> None:
@@ -129,10 +209,12 @@ def send(
     """
     from ops.devstack.inputs import records_of
     from ops.devstack.publishing import publish
+    from ops.devstack.templates import lines as made
 
-    if not text and file is None:
-        fail(Exit.USAGE, "nothing to send; give a line, or --file FILE")
-    with _opened(file) if file is not None else nullcontext(os.fsencode(line) for line in text or ()) as lines:
+    if not text and file is None and template is None:
+        fail(Exit.USAGE, "nothing to send; give a line, --file FILE, or --template PART")
+    given = made(template, count) if template is not None else (os.fsencode(line) for line in text or ())
+    with _opened(file) if file is not None else nullcontext(given) as lines:
         show = not as_json and sys.stderr.isatty()
         sent = awaited(publish(_bootstrap(), records_of(lines, topic), rate=rate, show=show))
     if as_json:
@@ -159,7 +241,7 @@ def _bootstrap() -> str:
         return settings.kafka_bootstrap
     state = Layout(settings.home_path).load()
     if not lives(state.get("supervisor")):
-        fail(Exit.UNAVAILABLE, "the stack is not running; start it with: muttdev up")
+        fail(Exit.UNAVAILABLE, NOT_RUNNING)
     return f"127.0.0.1:{state['ports']['kafka']}"
 
 
