@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from ops.cli import doctor, migrate, parse, pauses, ready, snmp, trace
-from ops.cli.exits import EPILOG, run
+from ops.cli.exits import EPILOG, options, run
 from ops.cli.lazily import add_groups
 
 GROUPS = {
@@ -30,6 +30,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+app.callback()(options)
 add_groups(app, GROUPS)
 app.command("migrate")(migrate.migrate)
 app.command("doctor")(doctor.doctor)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import typer
 
-from ops.cli import demo, logs, shells, stack, tail, workbench
-from ops.cli.exits import EPILOG, run
+from ops.cli import demo, logs, setup, shells, stack, tail, workbench
+from ops.cli.exits import EPILOG, options, run
 from ops.cli.lazily import add_groups
 
 GROUPS = {
@@ -23,6 +23,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+app.command("setup")(setup.setup)
 app.command("up")(stack.up)
 app.command("down")(stack.down)
 app.command("status")(stack.status)
@@ -31,6 +32,7 @@ app.command("reset")(stack.reset)
 app.command("doctor")(stack.doctor)
 app.command("logs")(logs.logs)
 app.command("send")(stack.send)
+app.callback()(options)
 add_groups(app, GROUPS)
 app.command("tail")(tail.tail)
 app.command("shell")(shells.shell)

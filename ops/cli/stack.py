@@ -29,16 +29,22 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON object.")]
 
 def up(as_json: Json = False) -> None:
     """Start Kafka, PostgreSQL, OpenBao, a webhook receiver, four workers and the API."""
+    start(quiet=as_json)
+    status(as_json=as_json)
+
+
+def start(*, quiet: bool = True) -> None:
+    """Starts the stack unless it runs, and waits until all is up."""
     from ops.devstack.layout import Layout
     from ops.devstack.processes import lives
 
     layout = Layout(home())
     layout.create()
     if not lives(layout.load().get("supervisor")):
-        if not as_json:
+        if not quiet:
             typer.echo(f"starting below {layout.home} (the first time fetches Kafka: about a minute)")
         _start(layout)
-    status(as_json=as_json)
+    _write_environment(layout)
 
 
 def _start(layout: Layout) -> None:
@@ -157,14 +163,13 @@ def status(as_json: Json = False) -> None:
     """What runs, and where to reach it. Exit 1 when the stack or a part of it is not up."""
     from ops.devstack.layout import Layout
     from ops.devstack.processes import lives
-    from ops.devstack.stack import Stack
 
     layout = Layout(home())
     state = layout.load()
     alive = lives(state.get("supervisor"))
     parts = {name: lives(known) for name, known in state.get("processes", {}).items()}
     addresses = _addresses(state.get("ports", {})) if alive else {}
-    environment = Stack(layout.home).write_environment() if alive else None
+    environment = _write_environment(layout) if alive else None
     ok = alive and all(parts.values())
     if as_json:
         _print_json({"up": alive, "parts": parts, "addresses": addresses, "ok": ok})
@@ -179,6 +184,12 @@ def status(as_json: Json = False) -> None:
         typer.echo(f"settings  set -a; . {quote(str(environment))}; set +a")
     if not ok:
         raise typer.Exit(Exit.CHECK_FAILED)
+
+
+def _write_environment(layout: Layout) -> Path:
+    from ops.devstack.stack import Stack
+
+    return Stack(layout.home).write_environment()
 
 
 def _addresses(ports: dict[str, int]) -> dict[str, str]:

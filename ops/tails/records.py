@@ -10,7 +10,7 @@ import orjson
 from aiokafka import TopicPartition
 
 from schemas.events import event_id
-from streams.adapters.offsets import reader
+from streams.adapters.offsets import log_bounds, partitions_of, reader
 from streams.core.letter_documents import time_text
 
 SHOWN = 200
@@ -19,25 +19,16 @@ SHOWN = 200
 
 async def records(bootstrap: str, topics: Sequence[str], last: int) -> AsyncIterator[Mapping[str, Any]]:
     """The last ones that are there, ordered by time, then what comes; without end. Raises aiokafka's errors."""
+    bounds = await log_bounds(bootstrap, await partitions_of(bootstrap, set(topics)))
+    ends = {TopicPartition(*place): log.end for place, log in bounds.items()}
     async with reader(bootstrap) as consumer:
-        consumer.subscribe(list(topics))
-        found = [TopicPartition(topic, each) for topic in topics for each in await _partitions(consumer, topic)]
-        consumer.unsubscribe()
-        consumer.assign(found)
-        ends = await consumer.end_offsets(found)
-        begins = await consumer.beginning_offsets(found)
-        for place in found:
-            consumer.seek(place, max(begins[place], ends[place] - last))
-        there = await _there(consumer, ends, last)
-        for record in there:
+        consumer.assign(list(ends))
+        for place, log in bounds.items():
+            consumer.seek(TopicPartition(*place), max(log.begin, log.end - last))
+        for record in await _there(consumer, ends, last):
             yield _row(record)
         async for record in consumer:
             yield _row(record)
-
-
-async def _partitions(consumer: Any, topic: str) -> set[int]:
-    await consumer.topics()
-    return consumer.partitions_for_topic(topic) or set()
 
 
 async def _there(consumer: Any, ends: Mapping[TopicPartition, int], last: int) -> list[Any]:
