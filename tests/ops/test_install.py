@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.installed import LIBRARIES, ROOT, WITHIN_S, build_wheel
+from tests.installed import ROOT, WITHIN_S, build_wheel, lend_libraries
 from tests.programs import bare_environment
 
 SCRIPT = ROOT / "install.sh"
@@ -31,20 +32,21 @@ def run(folder: Path, *command: str | Path, status: int = 0, **environment: str)
 
 
 def test_a_wheel_is_installed_used_brought_up_to_date_and_removed(wheel: Path, tmp_path: Path) -> None:
-    offline = {"PIP_NO_DEPS": "1", "PIP_NO_INDEX": "1", "PYTHONPATH": LIBRARIES}
-    programs = tmp_path / ".local" / "bin"
-    install = (SCRIPT, "--wheel", wheel, "--no-stack")
+    programs, environment = tmp_path / ".local" / "bin", tmp_path / ".local" / "share" / "mutt"
+    install = (SCRIPT, "--wheel", wheel, "--no-stack", "--python", sys.executable)
+    offline = {"PIP_NO_DEPS": "1", "PIP_NO_INDEX": "1"}
+    assert "mutt was installed and does not start" in run(tmp_path, *install, status=1, **offline)
+    lend_libraries(environment)
     assert "next: muttdev setup" in run(tmp_path, *install, **offline)
-    assert "next: muttdev setup" in run(tmp_path, *install, **offline)
-    where = run(tmp_path, programs.parent / "share/mutt/bin/python", "-c", "import ops; print(ops.__file__)", **offline)
-    assert where.startswith(str(tmp_path))
+    where = run(tmp_path, environment / "bin" / "python", "-c", "import ops; print(ops.__file__)")
+    assert where.startswith(str(environment))
     (tmp_path / "line").write_text("<34>Oct 11 22:14:15 h su: x\n")
-    assert '"hostname":"h"' in run(tmp_path, programs / "mutt", "parse", "line", **offline)
-    assert "MUTT_API_PORT" in run(tmp_path, programs / "muttdev", "config", "explain", "MUTT_API_PORT", **offline)
-    assert "make bench" in run(tmp_path, programs / "muttdev", "bench", status=2, **offline)
+    assert '"hostname":"h"' in run(tmp_path, programs / "mutt", "parse", "line")
+    assert "MUTT_API_PORT" in run(tmp_path, programs / "muttdev", "config", "explain", "MUTT_API_PORT")
+    assert "make bench" in run(tmp_path, programs / "muttdev", "bench", status=2)
     assert "mutt is removed" in run(tmp_path, SCRIPT, "--uninstall")
     assert list(programs.iterdir()) == []
-    assert not (tmp_path / ".local/share/mutt").exists()
+    assert not environment.exists()
     assert "nothing to remove" in run(tmp_path, SCRIPT, "--uninstall")
 
 
