@@ -12,7 +12,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 LIBRARIES = sysconfig.get_path("purelib")
-WITHIN_S = 240
+WITHIN_S = 600
 _PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
 
 

@@ -15,7 +15,7 @@ from tests.programs import bare_environment
 
 SCRIPT = ROOT / "install.sh"
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(1200)
 
 
 @pytest.fixture(scope="module")
