@@ -42,6 +42,9 @@ chaos: $(BIN)/mutt  ## kills, freezes, cuts and outages by a plan while events f
 screenshots: $(BIN)/mutt  ## pictures of the console, of the stack whose settings are in the environment; ARGS is the folder
 	@$(BIN)/python -m tests.screenshots $(ARGS)
 
+matrix: $(BIN)/mutt  ## the wheel on each of Python 3.11 to 3.13 that is there: installed, both programs, a demonstration
+	@$(BIN)/python -m tests.matrix_of_pythons $(ARGS)
+
 audit: $(BIN)/mutt  ## known vulnerabilities, SBOM, licences, bandit; ARGS="sbom" for one of them
 	@$(BIN)/python -m tests.supply $(ARGS)
 
@@ -52,4 +55,4 @@ lock: $(BIN)/mutt  ## refresh all lock files (needs uv on PATH)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --group pyproject.toml:audit -o requirements-audit.lock
 	for peer in arroyo bytewax quixstreams; do uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --group pyproject.toml:bench-$$peer -o tests/bench/rivals/locks/$$peer.txt; done
 
-.PHONY: help venv demo test check bench load fuzz chaos screenshots audit lock
+.PHONY: help venv demo test check bench load fuzz chaos screenshots matrix audit lock

@@ -18,7 +18,14 @@ LIBRARIES = (
 )  # fmt: skip
 """What libraries import at first use."""
 
-for name in (*PROGRAMS, *COMMANDS, *LIBRARIES):
+
+def of_groups() -> list[str]:
+    """The modules of commands that are imported when their group is asked for."""
+    programs = [import_module(name) for name in ("ops.cli.mutt", "ops.cli.muttdev")]
+    return [f"ops.cli.{module}" for program in programs for module, _ in program.GROUPS.values()]
+
+
+for name in (*PROGRAMS, *of_groups(), *COMMANDS, *LIBRARIES):
     import_module(name)
 inspect.getmodule(inspect.currentframe())  # learns the file of every module, for which faust asks
 gc.collect()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-app = typer.Typer(help="The HTTP API (`python -m api` serves it).", no_args_is_help=True)
+app = typer.Typer()
 
 
 @app.command()

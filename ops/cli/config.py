@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ops.cli.awaited import awaited
 from ops.cli.exits import printable
 
 if TYPE_CHECKING:
     from schemas.config import DynamicConfig, Key
     from streams.core.authors import Author
 
-app = typer.Typer(help="Dynamic configuration: what is in force, and changes of it.", no_args_is_help=True)
+app = typer.Typer()
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON object.")]
 Reason = Annotated[str | None, typer.Option("--reason", help="Why, for the record.")]
@@ -35,7 +35,7 @@ def show(
 ) -> None:
     """Show keys with their value in force, their bounds and what they mean."""
     wanted = [_known(name) for name in keys or ()]
-    config, stored, problems = asyncio.run(_read())
+    config, stored, problems = awaited(_read())
     rows = [_row(key, config, stored) for key in wanted or _all()]
     if as_json:
         typer.echo(json.dumps({"keys": rows, "problems": problems}))
@@ -79,7 +79,7 @@ def unset(
 def _change(wanted: dict[str, str | None], reason: str | None, actor: str | None, *, as_json: bool) -> None:
     from ops.cli.connections import user_name
 
-    done = asyncio.run(_write(wanted, actor or f"cli:{user_name()}", reason))
+    done = awaited(_write(wanted, actor or f"cli:{user_name()}", reason))
     if as_json:
         changed = {name: {"before": before, "after": after} for name, (before, after) in done.items()}
         typer.echo(json.dumps({"changed": changed}))

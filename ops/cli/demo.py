@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from ops.cli.exits import Exit, classify, printable
+from ops.cli.exits import Exit, classify, printable_json
 from schemas.settings import Settings
 
 
@@ -56,8 +56,6 @@ def demo(
 
     Exit 1 when the books do not balance. On a terminal it shows a live screen and stays up until Ctrl-C.
     """
-    import orjson
-
     from ops.demo.run import Options, run, show_books
     from ops.demo.screen import Output
 
@@ -74,10 +72,10 @@ def demo(
         if not as_json:
             raise
         code, message = classify(error)
-        typer.echo(printable(orjson.dumps({"balanced": False, "ok": False, "error": message}).decode()))
+        typer.echo(printable_json({"balanced": False, "ok": False, "error": message}))
         raise typer.Exit(code) from error
     if as_json:
-        typer.echo(printable(orjson.dumps(result).decode()))
+        typer.echo(printable_json(result))
     elif not interactive:
         show_books(console, result)
     if not result["ok"]:

@@ -24,7 +24,7 @@ from streams.core.letter_documents import letter_json, time_text
 from streams.core.letter_groups import Group, GroupBy
 from streams.core.replay import LetterFilter, StoredLetter, current_value
 
-app = typer.Typer(help="Dead letters: find the cause, inspect, edit, replay, set aside.", no_args_is_help=True)
+app = typer.Typer()
 app.command("replay")(dlq_replay.replay)
 app.command("edit")(dlq_edit.edit)
 app.command("export")(dlq_desk.export)

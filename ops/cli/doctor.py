@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from ops.cli.awaited import awaited
 from ops.cli.exits import Exit, printable
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def doctor(
     """Check the settings and the state of Kafka and PostgreSQL that mutt relies on; exit 1 when something is wrong."""
     from streams.core.health_checks import Verdict
 
-    findings = _security() if security else asyncio.run(_examine())
+    findings = _security() if security else awaited(_examine())
     ok = all(finding.verdict is not Verdict.WRONG for finding in findings)
     if as_json:
         import msgspec

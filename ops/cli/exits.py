@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from enum import IntEnum
 from socket import gaierror
-from typing import NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -83,6 +84,20 @@ def _escape(char: str) -> str:
     return f"\\x{point:02x}" if point < 0x100 else f"\\u{point:04x}" if point < 0x10000 else f"\\U{point:08x}"
 
 
+def printable_json(value: Any) -> str:
+    """One line of JSON in which no character drives a terminal; what JSON does not know is written as its text."""
+    return json.dumps(value, default=str).replace("\x7f", "\\u007f")
+
+
+def options(
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show the traceback of a defect, as MUTT_DEBUG=1 does.")
+    ] = False,
+) -> None:
+    if debug:
+        os.environ["MUTT_DEBUG"] = "1"
+
+
 def run(app: typer.Typer, arguments: Sequence[str] | None = None) -> NoReturn:
     """Runs a Typer application; every error leaves as one line and a documented status, no traceback."""
     name = str(app.info.name)
@@ -146,7 +161,10 @@ def classify(error: BaseException) -> tuple[Exit, str]:
         return Exit.OUTPUT, f"cannot write: {error.strerror}"
     if isinstance(error, OSError):
         return Exit.BAD_DATA, f"{error.filename or 'system'}: {error.strerror or error}"
-    return Exit.INTERNAL, f"{type(error).__name__}: {error} (a defect in mutt; set MUTT_DEBUG=1 for the traceback)"
+    return (
+        Exit.INTERNAL,
+        f"{type(error).__name__}: {error} (a defect in mutt; --debug before the command shows the traceback)",
+    )
 
 
 def _usage(error: typer.TyperException) -> str:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from streams.core.api_keys import ApiKey, MadeKey
     from streams.core.auth_failures import FailureRow
 
-app = typer.Typer(help="API keys: who may ask the API for what.", no_args_is_help=True)
+app = typer.Typer()
 
 Client = Annotated[str, typer.Argument(help="Whose key it is: a short name, which audit rows show as api:NAME.")]
 ONCE = "this is the only time that the key is shown"

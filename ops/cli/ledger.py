@@ -23,7 +23,7 @@ from streams.adapters.offsets import first_timestamp_from, log_bounds
 from streams.core.books import Fault, LedgerRange, Standing
 from streams.core.letter_documents import time_text
 
-app = typer.Typer(help="The books: what was done with every offset.", no_args_is_help=True)
+app = typer.Typer()
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 

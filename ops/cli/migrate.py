@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated
 
 import typer
 
+from ops.cli.awaited import awaited
 from ops.cli.exits import Exit
 
 
@@ -15,7 +15,7 @@ def migrate(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """Apply pending migrations, and make sure that audit partitions lie three months ahead."""
-    names = asyncio.run(_run(check))
+    names = awaited(_run(check))
     if as_json:
         import orjson
 

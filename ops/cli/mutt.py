@@ -4,28 +4,24 @@ from __future__ import annotations
 
 import typer
 
-from ops.cli import (
-    api,
-    config,
-    dlq,
-    doctor,
-    erase,
-    keys,
-    ledger,
-    migrate,
-    parse,
-    pauses,
-    ready,
-    retention,
-    rules,
-    secrets,
-    slo,
-    snmp,
-    topics,
-    trace,
-    worker,
-)
-from ops.cli.exits import EPILOG, run
+from ops.cli import doctor, erase, migrate, parse, pauses, ready, snmp, trace
+from ops.cli.exits import EPILOG, options, run
+from ops.cli.lazily import add_groups
+
+GROUPS = {
+    "worker": ("worker", "Run one worker until SIGTERM; settings come from MUTT_* variables."),
+    "topics": ("topics", "The Kafka topics of mutt."),
+    "rules": ("rules", "Import, export and test rules."),
+    "dlq": ("dlq", "Dead letters: find the cause, inspect, edit, replay, set aside."),
+    "ledger": ("ledger", "The books: what was done with every offset."),
+    "config": ("config", "Dynamic configuration: what is in force, and changes of it."),
+    "retention": ("retention", "Retention: what is past its time is archived, verified, and only then deleted."),
+    "slo": ("slo", "Service levels: where every objective stands, and declared maintenance."),
+    "keys": ("keys", "API keys: who may ask the API for what."),
+    "secrets": ("secrets", "Secrets: what is stored, without showing it; their rotation."),
+    "api": ("api", "The HTTP API (`python -m api` serves it)."),
+}
+"""Module in `ops.cli` and help of each group of commands."""
 
 app = typer.Typer(
     name="mutt",
@@ -34,17 +30,8 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-app.add_typer(worker.app, name="worker")
-app.add_typer(topics.app, name="topics")
-app.add_typer(rules.app, name="rules")
-app.add_typer(dlq.app, name="dlq")
-app.add_typer(ledger.app, name="ledger")
-app.add_typer(config.app, name="config")
-app.add_typer(retention.app, name="retention")
-app.add_typer(slo.app, name="slo")
-app.add_typer(keys.app, name="keys")
-app.add_typer(secrets.app, name="secrets")
-app.add_typer(api.app, name="api")
+app.callback()(options)
+add_groups(app, GROUPS)
 app.command("migrate")(migrate.migrate)
 app.command("doctor")(doctor.doctor)
 app.command("erase")(erase.erase)

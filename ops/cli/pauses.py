@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 import typer
 
+from ops.cli.awaited import awaited
 from ops.cli.config import Actor, Json, Reason
 from ops.cli.exits import printable
 
@@ -32,7 +32,7 @@ def resume(reason: Reason = None, actor: Actor = None, as_json: Json = False) ->
 
 def pauses(as_json: Json = False) -> None:
     """Show what is paused: by whom or what, why, and since when."""
-    state = asyncio.run(_read())
+    state = awaited(_read())
     if as_json:
         _echo_json(_body(state))
         return
@@ -43,7 +43,7 @@ def pauses(as_json: Json = False) -> None:
 def _set(paused: bool, reason: str | None, actor: str | None, *, as_json: bool) -> None:
     from ops.cli.connections import user_name
 
-    changed, operator = asyncio.run(_change("true" if paused else "false", reason, actor or f"cli:{user_name()}"))
+    changed, operator = awaited(_change("true" if paused else "false", reason, actor or f"cli:{user_name()}"))
     if as_json:
         _echo_json({"changed": changed, "operator": operator})
         return

@@ -28,9 +28,7 @@ if TYPE_CHECKING:
     from streams.core.retention import Action, Policies
     from streams.core.retention_health import Facts
 
-app = typer.Typer(
-    help="Retention: what is past its time is archived, verified, and only then deleted.", no_args_is_help=True
-)
+app = typer.Typer()
 app.add_typer(legal_holds.app, name="hold")
 
 CONNECTIONS = 4

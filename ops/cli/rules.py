@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from schemas.rules import Handling, Rule, RuleSet
     from streams.adapters.rules import Imported
 
-app = typer.Typer(help="Import, export and test rules.", no_args_is_help=True)
+app = typer.Typer()
 
 JsonOption = Annotated[bool, typer.Option("--json", help="JSON objects instead of text, one a line.")]
 HandlingOption = Annotated[

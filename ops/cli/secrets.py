@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from schemas.settings import Settings
     from streams.adapters.login_rotation import Retired
 
-app = typer.Typer(help="Secrets: what is stored, without showing it; their rotation.", no_args_is_help=True)
+app = typer.Typer()
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON object.")]
 

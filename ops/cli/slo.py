@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from streams.core.slo_reads import Draft
     from streams.core.slo_windows import Maintenance
 
-app = typer.Typer(help="Service levels: where every objective stands, and declared maintenance.", no_args_is_help=True)
+app = typer.Typer()
 maintenance = typer.Typer(
     help="Time in which failures do not count against the objectives; every change is recorded.", no_args_is_help=True
 )

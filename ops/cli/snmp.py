@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 
+from ops.cli.awaited import awaited
 from ops.cli.exits import Exit, fail
 from schemas.settings import Settings
 
@@ -28,6 +28,6 @@ def snmp_bridge() -> None:
     settings = Settings.from_env(os.environ)
     configure(settings.log_level, "snmp-bridge")
     check_safe(settings, Service.SNMP_BRIDGE)
-    if not asyncio.run(SnmpBridge(settings, STOPS).run()):
+    if not awaited(SnmpBridge(settings, STOPS).run()):
         where = settings.kafka_bootstrap
         fail(Exit.UNAVAILABLE, f"Kafka at {where} had not taken all traps when it was time to stop; the rest is lost")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
 import time
@@ -14,7 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ops.cli.exits import Exit, fail, printable
+from ops.cli.awaited import awaited
+from ops.cli.consent import YesOption, agree
+from ops.cli.exits import Exit, fail, printable, printable_json
 from ops.devstack.inputs import Target
 from schemas.settings import Settings
 
@@ -28,16 +29,22 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON object.")]
 
 def up(as_json: Json = False) -> None:
     """Start Kafka, PostgreSQL, OpenBao, a webhook receiver, four workers and the API."""
+    start(quiet=as_json)
+    status(as_json=as_json)
+
+
+def start(*, quiet: bool = True) -> None:
+    """Starts the stack unless it runs, and waits until all is up."""
     from ops.devstack.layout import Layout
     from ops.devstack.processes import lives
 
-    layout = Layout(_home())
+    layout = Layout(home())
     layout.create()
     if not lives(layout.load().get("supervisor")):
-        if not as_json:
+        if not quiet:
             typer.echo(f"starting below {layout.home} (the first time fetches Kafka: about a minute)")
         _start(layout)
-    status(as_json=as_json)
+    _write_environment(layout)
 
 
 def _start(layout: Layout) -> None:
@@ -63,32 +70,106 @@ def down(
 ) -> None:
     """Stop what `up` started, and nothing else."""
     from ops.devstack.layout import Layout
+
+    stopped, removed = _end(Layout(home()), purge=purge)
+    if as_json:
+        _print_json({"stopped": stopped, "purged": removed, "ok": True})
+    else:
+        typer.echo(("stopped" if stopped else "nothing was running") + (", data removed" if removed else ""))
+
+
+def _end(layout: Layout, *, purge: bool) -> tuple[bool, bool]:
+    """Whether something was stopped, and whether something was removed."""
     from ops.devstack.processes import end_left_behind, end_pid
 
-    layout = Layout(_home())
-    state = layout.load()
-    pid, start = state.get("supervisor", (0, None))
+    pid, start = layout.load().get("supervisor", (0, None))
     stopped = end_pid(pid, start, grace_s=60.0)
     left = end_left_behind(layout.load().get("processes", {}))  # by a supervisor that was killed
-    removed = layout.purge() if purge else False
+    return stopped or bool(left), layout.purge() if purge else False
+
+
+def restart(
+    service: Annotated[str, typer.Argument(help="A part that runs, as `muttdev status` names it.")],
+    as_json: Json = False,
+) -> None:
+    """Stop one part (SIGTERM) and wait until it runs again. Servers: muttdev down, muttdev up."""
+    from ops.devstack.layout import Layout
+    from ops.devstack.processes import SERVERS, end_pid, lives
+
+    layout = Layout(home())
+    state = layout.load()
+    if not lives(state.get("supervisor")):
+        fail(Exit.UNAVAILABLE, NOT_RUNNING)
+    processes = state.get("processes", {})
+    if service not in processes:
+        fail(Exit.USAGE, f"no part is called {service!r}; there are {', '.join(sorted(processes))}")
+    if service in SERVERS:
+        fail(Exit.USAGE, f"{service} keeps the whole stack up; start all of it anew: muttdev down && muttdev up")
+    before = processes[service]
+    end_pid(*before)
+    end = time.monotonic() + READY_WITHIN_S
+    while (now := layout.load().get("processes", {}).get(service)) == before or not lives(now):
+        if time.monotonic() > end or not lives(layout.load().get("supervisor")):
+            fail(Exit.UNAVAILABLE, f"{service} did not come back; see {layout.logs / service}.log")
+        time.sleep(0.1)
     if as_json:
-        _print_json({"stopped": stopped or bool(left), "purged": removed, "ok": True})
+        _print_json({"part": service, "pid": now[0], "ok": True})
     else:
-        typer.echo(("stopped" if stopped or left else "nothing was running") + (", data removed" if removed else ""))
+        typer.echo(f"{service} runs again, as process {now[0]}")
+
+
+def reset(yes: YesOption = False, as_json: Json = False) -> None:
+    """Remove all data of the stack and start it empty. Its settings file stays."""
+    from ops.devstack.layout import Layout
+    from ops.settings_file import NAME
+
+    layout = Layout(home())
+    agree(f"Remove all data below {layout.home} and start empty?", yes=yes)
+    kept = layout.home / NAME
+    settings = kept.read_bytes() if kept.exists() else None
+    _end(layout, purge=True)
+    if settings is not None:
+        layout.home.mkdir(parents=True, exist_ok=True)
+        kept.write_bytes(settings)
+    up(as_json=as_json)
+
+
+NOT_RUNNING = "the stack is not running; start it with: muttdev up"
+
+
+def doctor(as_json: Json = False) -> None:
+    """Say what is wrong with the stack, its settings and its servers, and the command that mends it."""
+    from ops.cli import doctor as servers
+    from ops.devstack.layout import Layout
+    from ops.devstack.processes import lives
+
+    layout = Layout(home())
+    state = layout.load()
+    if not lives(state.get("supervisor")):
+        why = f" (it failed: {state['failed']})" if state.get("failed") else ""
+        fail(Exit.UNAVAILABLE, f"{NOT_RUNNING}{why}")
+    down = [name for name, known in state.get("processes", {}).items() if not lives(known)]
+    for name in down:
+        typer.echo(
+            printable(f"wrong    {name} is down: see {layout.logs / name}.log, or muttdev logs {name}"), err=True
+        )
+    enter_stack()
+    servers.doctor(as_json=as_json)
+    if down:
+        raise typer.Exit(Exit.CHECK_FAILED)
 
 
 def status(as_json: Json = False) -> None:
     """What runs, and where to reach it. Exit 1 when the stack or a part of it is not up."""
     from ops.devstack.layout import Layout
     from ops.devstack.processes import lives
-    from ops.devstack.stack import Stack
 
-    layout = Layout(_home())
+    layout = Layout(home())
     state = layout.load()
     alive = lives(state.get("supervisor"))
     parts = {name: lives(known) for name, known in state.get("processes", {}).items()}
     addresses = _addresses(state.get("ports", {})) if alive else {}
-    environment = Stack(layout.home).write_environment() if alive else None
+    environment = _write_environment(layout) if alive else None
     ok = alive and all(parts.values())
     if as_json:
         _print_json({"up": alive, "parts": parts, "addresses": addresses, "ok": ok})
@@ -103,6 +184,12 @@ def status(as_json: Json = False) -> None:
         typer.echo(f"settings  set -a; . {quote(str(environment))}; set +a")
     if not ok:
         raise typer.Exit(Exit.CHECK_FAILED)
+
+
+def _write_environment(layout: Layout) -> Path:
+    from ops.devstack.stack import Stack
+
+    return Stack(layout.home).write_environment()
 
 
 def _addresses(ports: dict[str, int]) -> dict[str, str]:
@@ -120,6 +207,10 @@ def send(
     text: Annotated[list[str] | None, typer.Argument(help="Syslog lines to send.")] = None,
     file: Annotated[Path | None, typer.Option(help="Lines, or JSON Lines of events; - is stdin.")] = None,
     topic: Annotated[Target | None, typer.Option(help="Publish every line as it stands to this topic.")] = None,
+    template: Annotated[
+        str | None, typer.Option(metavar="PART", help="Make lines from the demonstration's templates that hold this.")
+    ] = None,
+    count: Annotated[int, typer.Option(min=1, max=10_000_000, help="Lines to make from templates.")] = 1,
     rate: Annotated[float, typer.Option(min=0, help="Records a second; 0 is as fast as Kafka takes them.")] = 0,
     as_json: Json = False,
 ) -> None:
@@ -129,12 +220,14 @@ def send(
     """
     from ops.devstack.inputs import records_of
     from ops.devstack.publishing import publish
+    from ops.devstack.templates import lines as made
 
-    if not text and file is None:
-        fail(Exit.USAGE, "nothing to send; give a line, or --file FILE")
-    with _opened(file) if file is not None else nullcontext(os.fsencode(line) for line in text or ()) as lines:
+    if not text and file is None and template is None:
+        fail(Exit.USAGE, "nothing to send; give a line, --file FILE, or --template PART")
+    given = made(template, count) if template is not None else (os.fsencode(line) for line in text or ())
+    with _opened(file) if file is not None else nullcontext(given) as lines:
         show = not as_json and sys.stderr.isatty()
-        sent = asyncio.run(publish(_bootstrap(), records_of(lines, topic), rate=rate, show=show))
+        sent = awaited(publish(_bootstrap(), records_of(lines, topic), rate=rate, show=show))
     if as_json:
         _print_json({"sent": sent.topics.total(), "topics": sent.topics, "first": sent.ids, "ok": True})
         return
@@ -159,15 +252,29 @@ def _bootstrap() -> str:
         return settings.kafka_bootstrap
     state = Layout(settings.home_path).load()
     if not lives(state.get("supervisor")):
-        fail(Exit.UNAVAILABLE, "the stack is not running; start it with: muttdev up")
+        fail(Exit.UNAVAILABLE, NOT_RUNNING)
     return f"127.0.0.1:{state['ports']['kafka']}"
 
 
-def _home() -> Path:
+def stack_environment() -> dict[str, str]:
+    """The variables with which the running stack is reached; none where it does not run."""
+    from ops.devstack.layout import Layout
+    from ops.devstack.processes import lives
+    from ops.settings_file import read
+
+    return read(home() / "env") if lives(Layout(home()).load().get("supervisor")) else {}
+
+
+def enter_stack() -> None:
+    """Makes the running stack the one that this process reaches, except where the environment names another."""
+    for name, value in stack_environment().items():
+        os.environ.setdefault(name, value)
+
+
+def home() -> Path:
+    """The folder of the stack that this environment means."""
     return Settings.from_env(os.environ).home_path
 
 
 def _print_json(value: dict[str, Any]) -> None:
-    import orjson
-
-    typer.echo(printable(orjson.dumps(value).decode()))
+    typer.echo(printable_json(value))

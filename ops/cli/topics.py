@@ -13,7 +13,7 @@ from ops.cli.exits import Exit
 if TYPE_CHECKING:
     from streams.adapters.topics import TopicState
 
-app = typer.Typer(help="The Kafka topics of mutt.", no_args_is_help=True)
+app = typer.Typer()
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON object.")]
 

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import uuid
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ops.cli.connections import database, settings_from_environment
+from ops.cli.awaited import awaited
 from ops.cli.exits import Exit, fail, printable
-from ops.cli.letter_views import bytes_text
-from schemas.events import event_id
-from streams.adapters.trace_documents import EventPlace, SourceRecord, is_known, trace_json, verdict_on, wanted_event
-from streams.adapters.traces import Trace, Traces, read_record
-from streams.core.letter_documents import time_text
+
+if TYPE_CHECKING:
+    from streams.adapters.trace_documents import EventPlace, SourceRecord
+    from streams.adapters.traces import Trace
 
 
 def trace(
@@ -24,8 +22,11 @@ def trace(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Shows what happened to one event: record, rule, disposition, alert, dead letters, replays."""
+    from schemas.events import event_id
+    from streams.adapters.trace_documents import is_known, trace_json, verdict_on, wanted_event
+
     wanted = wanted_event(event)
-    place, found, record = asyncio.run(_find(wanted))
+    place, found, record = awaited(_find(wanted))
     if place is None or found is None:
         fail(Exit.CHECK_FAILED, f"there is no alert {event}")
     verdict = verdict_on(place, found)
@@ -38,6 +39,9 @@ def trace(
 
 
 async def _find(wanted: EventPlace | uuid.UUID) -> tuple[EventPlace | None, Trace | None, SourceRecord]:
+    from ops.cli.connections import database, settings_from_environment
+    from streams.adapters.traces import Traces, read_record
+
     settings = settings_from_environment()
     async with database(settings) as pool:
         traces = Traces(pool)
@@ -49,6 +53,10 @@ async def _find(wanted: EventPlace | uuid.UUID) -> tuple[EventPlace | None, Trac
 
 
 def _lines(place: EventPlace, found: Trace, record: SourceRecord, verdict: str) -> list[str]:
+    from ops.cli.letter_views import bytes_text
+    from schemas.events import event_id
+    from streams.core.letter_documents import time_text
+
     lines = [f"event     {event_id(*place)}", f"verdict   {verdict}"]
     if isinstance(record, str):
         raw = next((row["raw"] for row in reversed(found.audit)), None)
@@ -92,6 +100,8 @@ def _audit_lines(row: Mapping[str, Any], rules: tuple[Mapping[str, Any], ...]) -
 
 
 def _alert_lines(row: Mapping[str, Any]) -> Iterator[str]:
+    from streams.core.letter_documents import time_text
+
     yield f"alert     {row['id']} {row['state']}, {row['attempts']} attempts, last status {row['last_status'] or '-'}"
     if row["last_error"]:
         yield f"          {row['last_error']}"

@@ -8,7 +8,7 @@ import typer
 
 from schemas.settings import Settings
 
-app = typer.Typer(help="Run one worker until SIGTERM; settings come from MUTT_* variables.", no_args_is_help=True)
+app = typer.Typer()
 
 
 @app.command()

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ops.devstack.processes import StackFailed
+from ops.settings_file import NAME as SETTINGS
 from schemas.errors import SettingsRefused
 
 NOBODY = 65534
@@ -50,7 +51,7 @@ class Layout:
         Raises SettingsRefused.
         """
         self.home.mkdir(parents=True, exist_ok=True)
-        if not self.secrets.exists() and {entry.name for entry in self.home.iterdir()} - {DEMO, "logs"}:
+        if not self.secrets.exists() and {entry.name for entry in self.home.iterdir()} - {DEMO, "logs", SETTINGS}:
             raise SettingsRefused([f"MUTT_HOME: {self.home} holds other files; give the stack a folder of its own"])
         self.logs.mkdir(exist_ok=True)
         self.secrets.mkdir(mode=0o700, exist_ok=True)

@@ -50,6 +50,7 @@ class Postgres(Server):
             "max_wal_size": "4GB",
             "fsync": "on" if self._fsync else "off",
             "timezone": "UTC",
+            "log_timezone": "UTC",
         }
         argv: list[str | os.PathLike[str]] = [binaries / "postgres", "-D", data]
         for name, value in options.items():

@@ -16,6 +16,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from ops import settings_file
 from ops.devstack.kafka import Kafka
 from ops.devstack.layout import Layout, free_port
 from ops.devstack.openbao import OpenBao
@@ -30,7 +31,7 @@ from schemas.secret_names import (
     WEBHOOK_TOKEN,
     Service,
 )
-from schemas.settings import Settings, is_setting
+from schemas.settings import Settings, is_setting, variable_of
 from streams.adapters.secrets import read_all
 
 WORKERS = ("match-1", "match-2", "forward-1", "dead-letters-1")
@@ -140,20 +141,31 @@ class Stack:
 
     @property
     def settings(self) -> Settings:
-        """Settings for everything that talks to this stack. Worker ports are free ones of their own choosing."""
-        return Settings(
-            home=str(self.layout.home),
-            kafka_bootstrap=self.kafka.bootstrap,
-            database_url=self.postgres.url,
-            secrets_dir=str(self.layout.secrets),
-            webhook_url=f"http://127.0.0.1:{self.sink_port}/alerts",
-            match_port=0,
-            forward_port=0,
-            dead_letters_port=0,
-            api_port=self.api_port,
-            session_timeout=6.0,
-            **self.identity(Service.OPERATOR),
-        )
+        """Settings for everything that talks to this stack: what its file says, and around that what the stack is.
+
+        Worker ports are free ones of their own choosing.
+        """
+        chosen: dict[str, Any] = {
+            "webhook_url": f"http://127.0.0.1:{self.sink_port}/alerts",
+            "match_port": 0,
+            "forward_port": 0,
+            "dead_letters_port": 0,
+            "session_timeout": 6.0,
+        }
+        itself: dict[str, Any] = {
+            "home": str(self.layout.home),
+            "kafka_bootstrap": self.kafka.bootstrap,
+            "database_url": self.postgres.url,
+            "secrets_dir": str(self.layout.secrets),
+            "api_port": self.api_port,
+        }
+        return Settings(**chosen | self._written() | itself | self.identity(Service.OPERATOR))
+
+    def _written(self) -> dict[str, Any]:
+        """The fields that the settings file sets. Raises SettingsRefused."""
+        values = settings_file.read(self.layout.home / settings_file.NAME)
+        read = Settings.from_env(values)
+        return {name: getattr(read, name) for name in read.__struct_fields__ if values.get(variable_of(name))}
 
     def identity(self, service: Service) -> dict[str, Any]:
         """The settings with which a service finds its secrets; none where they are files."""

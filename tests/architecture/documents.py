@@ -21,6 +21,8 @@ OPERATIONS = ROOT / "docs" / "OPERATIONS.md"
 RETENTION = ROOT / "docs" / "RETENTION.md"
 PROOF = ROOT / "docs" / "PROOF.md"
 DEPLOYMENT = ROOT / "docs" / "DEPLOYMENT.md"
+INSTALL = ROOT / "docs" / "INSTALL.md"
+MUTTDEV = ROOT / "docs" / "MUTTDEV.md"
 GUIDES = (
     README,
     ROOT / "CONTRIBUTING.md",
@@ -37,6 +39,8 @@ GUIDES = (
     ROOT / "SECURITY.md",
     ROOT / "docs" / "SECURITY.md",
     ROOT / "docs" / "ROTATION.md",
+    INSTALL,
+    MUTTDEV,
 )
 RECORDS = tuple(sorted((ROOT / "docs" / "adr").glob("*.md")))
 DOCUMENTS = (*GUIDES, ROOT / "CHANGELOG.md", PROOF, *RECORDS)

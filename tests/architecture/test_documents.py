@@ -46,6 +46,8 @@ def problem_with(arguments: list[str], command: Any) -> str | None:
     options: set[str] = {"--help"}
     for word in arguments:
         options |= {text for parameter in command.params for text in getattr(parameter, "opts", ())}
+        if word == "--":  # what follows is another program's
+            return None
         if word.startswith("--"):
             if word.partition("=")[0] not in options:
                 return f"no option {word}"

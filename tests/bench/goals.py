@@ -59,6 +59,7 @@ GOALS: tuple[Goal, ...] = (
     _most("raw_extra_us", 6, "extra CPU an event where mutt parses raw lines (RFC 5424 and 3164), microseconds"),
     _least("rejected_over_valid", 0.5, "100 % rejected input over all-valid input, events/s"),
     _least("replay_per_s", 5000, "dead letters a second of `mutt dlq replay`"),
+    _most("help_over_typer_ms", 150, "`mutt --help` over the help of a bare Typer application, milliseconds of CPU"),
 )  # fmt: skip
 """In the order of the table."""
 

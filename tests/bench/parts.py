@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from tests.bench import delivery, engines, fleet, inputs, latency, memory, outage, reload, scale
+from tests.bench import delivery, engines, fleet, inputs, latency, memory, outage, reload, scale, start
 from tests.bench.arena import Arena
 from tests.bench.report import Figures
 from tests.bench.sizes import Sizes
@@ -37,6 +37,7 @@ PARTS: tuple[Part, ...] = (
     Part("memory", memory.measure, ("rss_mib_lag", "rss_mib_idle")),
     Part("outage", outage.measure, ("catch_up",)),
     Part("inputs", inputs.measure, ("raw_extra_us", "rejected_over_valid", "replay_per_s")),
+    Part("start", start.measure, ("help_over_typer_ms",), quick=True),
     Part("scale", scale.measure, (), whole=False),
 )  # fmt: skip
 

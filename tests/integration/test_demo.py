@@ -4,27 +4,27 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from ops.prometheus.local import installed
+from tests.installed import build_wheel, install
 from tests.programs import bare_environment
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(320)]
-
-COMMAND = [sys.executable, "-c", "from ops.cli.muttdev import main; main()", "demo", "--once", "--json"]
-
 
 WATCHED = ["--with", "prometheus"] if installed() else []
 
 
 def test_the_books_of_a_short_demonstration_balance(tmp_path: Path) -> None:
+    """From the wheel, in an environment of its own, outside of the checkout."""
+    programs = install(build_wheel(tmp_path), tmp_path / "environment")
     environment = bare_environment()
     done = subprocess.run(
-        [*COMMAND, "--duration", "8", "--rate", "100", "--seed", "5", *WATCHED],
+        [programs / "muttdev", "demo", "--once", "--json", "--duration", "8", "--rate", "100", "--seed", "5", *WATCHED],
         env=environment | {"MUTT_HOME": str(tmp_path / "a home")},
+        cwd=tmp_path,
         capture_output=True,
         text=True,
         timeout=300,

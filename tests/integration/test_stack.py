@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,9 +16,12 @@ import pytest
 
 from ops.devstack.processes import lives
 from schemas.settings import is_setting
+from tests.architecture.documents import MUTTDEV
+from tests.integration.walkthrough import steps, walk
 from tests.programs import bare_environment, run_text
 
 FAR_TOO_LONG_S = 60
+PATH = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 
 
 class Laptop:
@@ -68,12 +72,14 @@ def until(met: Callable[[], bool], what: str) -> None:
         time.sleep(0.1)
 
 
+@pytest.mark.timeout(900)
 def test_a_day_with_the_stack(laptop: Laptop, tmp_path: Path) -> None:
     up = laptop.run("muttdev", "up", "--json")
     assert up["ok"]
     assert all(up["parts"].values())
     assert laptop.run("muttdev", "up", "--json") == up
     _send(laptop, tmp_path)
+    _the_guide_does_what_it_says(laptop, tmp_path)
     _a_worker_dies_and_comes_again(laptop)
     parts = _a_supervisor_dies(laptop)
     assert laptop.run("muttdev", "down", "--json") == {"stopped": True, "purged": False, "ok": True}
@@ -102,6 +108,13 @@ def _send(laptop: Laptop, tmp_path: Path) -> None:
     assert terminal.run("mutt", "trace", sent["first"][0], "--json")
     stored = terminal.run("mutt", "secrets", "status", "--json")
     assert {"database/worker", "webhook", "api"} <= {row["path"] for row in stored["secrets"] if row["version"] == 1}
+
+
+def _the_guide_does_what_it_says(laptop: Laptop, folder: Path) -> None:
+    """In a terminal that knows no more than where the stack is."""
+    outcomes = walk(steps(MUTTDEV), laptop.environment | {"PATH": PATH}, folder, within=600)
+    assert [outcome for outcome in outcomes if not outcome.as_written] == []
+    assert laptop.run("muttdev", "setup", "--check", "--json") == {"todo": [], "ok": True}
 
 
 def _a_worker_dies_and_comes_again(laptop: Laptop) -> None:

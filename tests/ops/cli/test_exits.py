@@ -14,7 +14,7 @@ import typer
 from aiokafka.errors import KafkaConnectionError, UnknownTopicOrPartitionError
 
 from ops.cli import mutt, muttdev
-from ops.cli.exits import EPILOG, MEANINGS, Exit, classify, fail, run
+from ops.cli.exits import EPILOG, MEANINGS, Exit, classify, fail, options, run
 from schemas.errors import Refused, SettingsRefused, StoreUnavailable
 from tests.programs import bare_environment
 
@@ -140,6 +140,19 @@ def test_a_command_fails_with_its_own_words(capsys: pytest.CaptureFixture[str]) 
     app.command()(lambda: fail(Exit.TRY_AGAIN, "moved meanwhile"))
     assert status_of(app, []) == Exit.TRY_AGAIN
     assert capsys.readouterr().err == "muttdev: moved meanwhile\n"
+
+
+def test_only_with_debug_a_defect_has_a_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("MUTT_DEBUG", raising=False)
+    app = app_that(ZeroDivisionError("x"))
+    app.callback()(options)
+    assert status_of(app, ["command"]) == Exit.INTERNAL
+    assert capsys.readouterr().err.startswith("mutt: ZeroDivisionError: x (a defect in mutt; --debug before")
+    monkeypatch.setenv("MUTT_DEBUG", "")  # undone afterwards, whatever the option does
+    with pytest.raises(ZeroDivisionError):
+        run(app, ["--debug", "command"])
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")

@@ -1,0 +1,1 @@
+"""The logs of all parts of a development stack as one."""

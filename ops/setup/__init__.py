@@ -1,0 +1,1 @@
+"""What makes a machine ready for mutt, step by step."""

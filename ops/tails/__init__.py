@@ -1,0 +1,1 @@
+"""What passes through a running stack, row by row."""
