@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,9 +16,12 @@ import pytest
 
 from ops.devstack.processes import lives
 from schemas.settings import is_setting
+from tests.architecture.documents import ROOT
+from tests.integration.walkthrough import Step, steps, walk
 from tests.programs import bare_environment, run_text
 
 FAR_TOO_LONG_S = 60
+QUICKSTART = ROOT / "docs" / "QUICKSTART.md"
 
 
 class Laptop:
@@ -55,7 +59,7 @@ class Laptop:
 
 @pytest.fixture
 def laptop(tmp_path: Path) -> Iterator[Laptop]:
-    laptop = Laptop(tmp_path / "a 'hömé' with spaces")
+    laptop = Laptop(tmp_path / "a 'hömé' with spaces" / ".mutt")
     yield laptop
     laptop.run("muttdev", "down", "--purge", "--json")
     assert not laptop.home.exists()
@@ -68,17 +72,29 @@ def until(met: Callable[[], bool], what: str) -> None:
         time.sleep(0.1)
 
 
+@pytest.mark.timeout(600)
 def test_a_day_with_the_stack(laptop: Laptop, tmp_path: Path) -> None:
     up = laptop.run("muttdev", "up", "--json")
     assert up["ok"]
     assert all(up["parts"].values())
     assert laptop.run("muttdev", "up", "--json") == up
+    *day, down = steps(QUICKSTART)
+    assert len(day) > 15
+    _walk(day, laptop)
     _send(laptop, tmp_path)
     _a_worker_dies_and_comes_again(laptop)
     parts = _a_supervisor_dies(laptop)
     assert laptop.run("muttdev", "down", "--json") == {"stopped": True, "purged": False, "ok": True}
     assert not any(lives(known) for known in parts.values())
     assert "muttdev up" in laptop.run("muttdev", "send", "x", status=69)
+    _walk([down], laptop)
+
+
+def _walk(day: list[Step], laptop: Laptop) -> None:
+    """Every line of docs/QUICKSTART.md, in the folder that the stack's is in, as if `muttdev` were not told where."""
+    programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    outcomes = walk(day, bare_environment(PATH=programs), laptop.home.parent, within=400)
+    assert [(each.step, each.status, each.printed) for each in outcomes if not each.as_written] == []
 
 
 def _send(laptop: Laptop, tmp_path: Path) -> None:
@@ -96,8 +112,8 @@ def _send(laptop: Laptop, tmp_path: Path) -> None:
     laptop.run("muttdev", "send", "--file", str(tmp_path / "none"), status=65)
     terminal = laptop.sourced()
     until(
-        lambda: terminal.run("mutt", "ledger", "verify", "--json")["totals"]["offsets"] == 6,
-        "all six are in the ledger",
+        lambda: terminal.run("mutt", "ledger", "verify", "--json")["totals"]["offsets"] == 3 + 6,
+        "all six are in the ledger, beside the three of the quick start",
     )
     assert terminal.run("mutt", "trace", sent["first"][0], "--json")
     stored = terminal.run("mutt", "secrets", "status", "--json")
