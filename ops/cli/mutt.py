@@ -9,6 +9,7 @@ from ops.cli import (
     config,
     dlq,
     doctor,
+    import_v25,
     keys,
     ledger,
     migrate,
@@ -46,6 +47,7 @@ app.add_typer(secrets.app, name="secrets")
 app.add_typer(api.app, name="api")
 app.command("migrate")(migrate.migrate)
 app.command("doctor")(doctor.doctor)
+app.command("import-v25")(import_v25.import_v25)
 app.command("trace")(trace.trace)
 app.command("parse")(parse.parse)
 app.command("snmp-bridge")(snmp.snmp_bridge)

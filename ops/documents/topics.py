@@ -72,7 +72,7 @@ def _line() -> Iterator[str]:
 def _alert() -> Iterator[str]:
     yield "## An alert"
     yield ""
-    yield "Severities: " + ", ".join(f"{one.value} {one.name.lower()}" for one in AlertSeverity) + "."
+    yield "Severities: " + ", ".join(f"{one.value} ({one.number})" for one in AlertSeverity) + "."
     yield ""
     yield from _schema(Alert)
 
