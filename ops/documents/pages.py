@@ -10,7 +10,7 @@ from pathlib import Path
 from ops.devstack.postgres import DATABASE
 from ops.devstack.provision import create_database
 from ops.devstack.stack import Stack
-from ops.documents import cheatsheet, cli, config, metrics, sql, topics
+from ops.documents import cheatsheet, cli, config, metrics, records, sql, topics
 from streams.adapters.database import connect
 from streams.adapters.migrations import migrate
 from streams.adapters.secrets import FileSecrets
@@ -47,6 +47,7 @@ PAGES: Mapping[str, Make] = {
     "METRICS.md": metrics.document,
     "TOPICS.md": topics.document,
     "CHEATSHEET.md": cheatsheet.document,
+    "adr/README.md": records.document,
     SQL: from_a_database,
 }
 """By the file below docs/."""

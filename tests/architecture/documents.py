@@ -29,7 +29,7 @@ GENERATED = tuple(sorted(ROOT / "docs" / page for page in PAGES))
 MEASURED = (ROOT / "docs" / "PERFORMANCE.md", ROOT / "docs" / "SCALING.md")
 """By `python -m tests.bench.pages`, from figures that a campaign keeps."""
 GUIDES = (README, CONTRIBUTING, *sorted({*(ROOT / "docs").glob("*.md")} - {PROOF, *GENERATED, *MEASURED}))
-RECORDS = tuple(sorted((ROOT / "docs" / "adr").glob("*.md")))
+RECORDS = tuple(sorted((ROOT / "docs" / "adr").glob("[0-9]*.md")))
 DOCUMENTS = (*GUIDES, ROOT / "CHANGELOG.md", PROOF, *GENERATED, *RECORDS)
 
 _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
