@@ -2,8 +2,8 @@
 
     python docs/examples/audit_archive.py FOLDER
 
-FOLDER is MUTT_ARCHIVE_DIR: files NAME.ndjson.gz, each with its manifest. `mutt retention verify` says first whether they
-are what was written. DuckDB reads them where they lie; nothing is unpacked.
+FOLDER is MUTT_ARCHIVE_DIR: files NAME.ndjson.gz, each with its manifest. `mutt retention verify` says first whether
+they are what was written. DuckDB reads them where they lie; nothing is unpacked.
 """
 
 from __future__ import annotations
