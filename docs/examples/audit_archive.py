@@ -16,7 +16,7 @@ import duckdb
 QUESTION = """
 SELECT rule_id, hostname, count(*) AS alerts, min(broker_time) AS first, max(broker_time) AS last
 FROM read_json($files, format = 'newline_delimited', columns = {
-    rule_id: 'INTEGER', hostname: 'VARCHAR', disposition: 'VARCHAR', broker_time: 'TIMESTAMPTZ'})
+    rule_id: 'INTEGER', hostname: 'VARCHAR', disposition: 'VARCHAR', broker_time: 'TIMESTAMP'})
 WHERE disposition = 'alerted'
 GROUP BY rule_id, hostname
 ORDER BY alerts DESC, hostname
