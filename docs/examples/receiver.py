@@ -1,7 +1,7 @@
 """A receiver module of one's own: a pager that wants a key to drop repeats by, and answers 202.
 
 Put it into `streams/core/receivers/`, add PAGER to RECEIVERS in registry.py, and set MUTT_RECEIVER=pager. It has no
-I/O: the forwarder posts, waits, retries and keeps the order. CONTRIBUTING.md (recipe 9) says what each part must keep to.
+I/O: the forwarder posts, waits, retries and keeps the order. CONTRIBUTING.md (recipe 9) says what each part must keep.
 """
 
 from __future__ import annotations
