@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import json
 import re
 from pathlib import Path
@@ -43,9 +44,12 @@ each_document = pytest.mark.parametrize("document", DOCUMENTS, ids=name)
 
 
 def problem_with(arguments: list[str], command: Any) -> str | None:
-    """Why a command line cannot be one of this program, or None. Only names are checked, not values."""
+    """Why a command line cannot be one of this program, or None. Only names are checked, not values.
+
+    What stands behind -- is another program's, and … stands for anything.
+    """
     options: set[str] = {"--help"}
-    for word in arguments:
+    for word in itertools.takewhile(lambda word: word not in ("--", "…"), arguments):
         options |= {text for parameter in command.params for text in getattr(parameter, "opts", ())}
         if word.startswith("--"):
             if word.partition("=")[0] not in options:
@@ -60,6 +64,7 @@ def problem_with(arguments: list[str], command: Any) -> str | None:
 def test_a_wrong_command_is_noticed() -> None:
     command = typer.main.get_command(mutt.app)
     assert problem_with(["dlq", "list", "--reason", "shed"], command) is None
+    assert problem_with(["dlq", "…"], command) is None
     assert problem_with(["dlq", "lost"], command) == "no command lost"
     assert problem_with(["dlq", "list", "--raeson"], command) == "no option --raeson"
 
