@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ops.cli.consent import YesOption, agree
 from ops.cli.exits import Exit, fail, printable
 from schemas.errors import Refused
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from schemas.rules import Handling
+    from schemas.v25_files import OldRow
     from streams.adapters.v25_import import Added
     from streams.core.authors import Author
     from streams.core.v25 import Judged
@@ -33,7 +35,7 @@ def import_v25(
         bool, typer.Option("--skip-refused", help="Import the rest, where some rows are refused.")
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only report; nothing is changed.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask; needed without a terminal.")] = False,
+    yes: YesOption = False,
     actor: Annotated[str | None, typer.Option("--actor", help="Who does this, for the record.")] = None,
     reason: Annotated[str | None, typer.Option("--reason", help="Why, for the record.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
@@ -49,10 +51,9 @@ def import_v25(
 
     judged = _judged(files, _handlings(handling or ()))
     blocked = not skip_refused and any(one.fate is Fate.REFUSED for one in judged)
-    if not (
-        dry_run or blocked or yes or typer.confirm(f"Import {sum(o.fate is not Fate.REFUSED for o in judged)} rows?")
-    ):
-        fail(Exit.INTERRUPTED, "nothing was imported")
+    if not (dry_run or blocked):
+        good = sum(one.fate is not Fate.REFUSED for one in judged)
+        agree(f"Import {good} rows?", yes=yes, otherwise="nothing was imported")
     author = None if dry_run or blocked else Author(actor or f"cli:{user_name()}", reason)
     added, judged = asyncio.run(_import(judged, author, skip_refused=skip_refused))
     refused = sum(one.fate is Fate.REFUSED for one in judged)
@@ -74,13 +75,13 @@ def _judged(files: Sequence[Path], handlings: Mapping[str, Handling]) -> list[Ju
     from streams.adapters.patterns import check_patterns
     from streams.core.v25 import Fate, judge
 
-    judged: list[Judged] = []
+    rows: list[tuple[str, OldRow]] = []
     for file in files:
         try:
-            rows = read_rows(file.read_bytes())
+            rows += [(str(file), row) for row in read_rows(file.read_bytes())]
         except Refused as refused:
             fail(Exit.BAD_DATA, f"{file}: {refused}")
-        judged += judge(str(file), rows, handlings)
+    judged = judge(rows, handlings)
     with_rule = [index for index, one in enumerate(judged) if one.rule is not None]
     rules = [one.rule for one in judged if one.rule is not None]
     for problem in check_patterns(rules):

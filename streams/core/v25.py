@@ -47,21 +47,23 @@ class Judged(Struct, frozen=True, kw_only=True):
     team: str | None = None
 
 
-def judge(file: str, rows: Iterable[OldRow], handlings: Mapping[str, Handling]) -> list[Judged]:
-    """Rules in the order of their old ids, so that of equal priorities the same one wins; then hosts, then teams.
+def judge(rows: Iterable[tuple[str, OldRow]], handlings: Mapping[str, Handling]) -> list[Judged]:
+    """The rows of all files, each with the name of its file: rules in the order of their old ids, so that of equal
+    priorities the same one wins; then hosts and teams.
 
     `handlings` says what texts in lower case stand for which are no handling of ours.
     """
     found = list(rows)
-    rules = sorted((row for row in found if row.table == "alert_rules"), key=_age)
-    judged = [_rule(file, row, place, handlings) for place, row in enumerate(rules, 1)]
+    rules = sorted((one for one in found if one[1].table == "alert_rules"), key=_age)
+    judged = [_rule(file, row, place, handlings) for place, (file, row) in enumerate(rules, 1)]
     hosts: dict[tuple[str, str], str | None] = {}
-    return judged + [_host(file, row, hosts) for row in found if row.table != "alert_rules"]
+    return judged + [_host(file, row, hosts) for file, row in found if row.table != "alert_rules"]
 
 
-def _age(row: OldRow) -> tuple[int, int]:
+def _age(one: tuple[str, OldRow]) -> tuple[int, str, int]:
+    file, row = one
     number = row.values.get("id") or ""
-    return (int(number) if _NUMBER.fullmatch(number) else 2**31, row.line)
+    return (int(number) if _NUMBER.fullmatch(number) else 2**31, file, row.line)
 
 
 def _rule(file: str, row: OldRow, place: int, handlings: Mapping[str, Handling]) -> Judged:

@@ -17,11 +17,11 @@ OID = {"match_type": "oid_prefix", "match_string": None, "trap_oid": ".1.3.6.1.4
 
 
 def judged(**different: str | None) -> Judged:
-    return judge("f", [OldRow("alert_rules", 3, RULE | different)], {"call somebody": Handling.PAGE_ONLY})[0]
+    return judge([("f", OldRow("alert_rules", 3, RULE | different))], {"call somebody": Handling.PAGE_ONLY})[0]
 
 
 def hosts(table: str, *rows: dict[str, str | None]) -> list[tuple[Fate, tuple[str, ...]]]:
-    return [(one.fate, one.notes) for one in judge("f", [OldRow(table, 1, row) for row in rows], {})]
+    return [(one.fate, one.notes) for one in judge([("f", OldRow(table, 1, row)) for row in rows], {})]
 
 
 def test_a_rule_that_means_the_same_is_taken() -> None:
@@ -76,8 +76,11 @@ def test_what_is_no_rule_is_refused(different: dict[str, str | None], why: str) 
 
 
 def test_rules_keep_the_order_of_their_ids() -> None:
-    rows = [OldRow("alert_rules", line, RULE | {"id": number}) for line, number in enumerate(["30", "4", None, "x"], 1)]
-    assert [one.name for one in judge("f", rows, {})] == ["4", "30", "line 3", "x"]
+    rows = [
+        ("f", OldRow("alert_rules", line, RULE | {"id": number}))
+        for line, number in enumerate(["30", "4", None, "x"], 1)
+    ]
+    assert [one.name for one in judge(rows, {})] == ["4", "30", "line 3", "x"]
     assert MatchType.CONTAINS is judged().rule.match_type  # type: ignore[union-attr]
 
 
