@@ -106,3 +106,10 @@ def test_hosts_and_teams() -> None:
         (Fate.REFUSED, ("team_assignment: is missing",)),
         (Fate.REFUSED, ("holds a NUL character",)),
     ]
+
+
+def test_files_are_judged_together() -> None:
+    team = {"hostname": "a", "team_assignment": "net"}
+    other = team | {"team_assignment": "db"}
+    found = judge([("x", OldRow("device_teams", 1, team)), ("y", OldRow("device_teams", 1, other))], {})
+    assert [(one.file, one.fate) for one in found] == [("x", Fate.TAKEN), ("y", Fate.REFUSED)]
