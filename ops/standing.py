@@ -88,6 +88,6 @@ _KINDS = {str: "text", int: "a whole number", float: "a number", bool: "true or 
 
 def _bounds(meta: Meta) -> str:
     if meta.pattern is not None:
-        return f" like {meta.pattern}"
+        return f" like `{meta.pattern}`"
     parts = {"from": meta.ge, "above": meta.gt, "to": meta.le, "below": meta.lt}
     return "".join(f" {word} {bound:g}" for word, bound in parts.items() if bound is not None)

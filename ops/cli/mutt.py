@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from ops.cli import doctor, erase, migrate, parse, pauses, ready, snmp, trace
+from ops.cli import doctor, erase, import_v25, migrate, parse, pauses, ready, snmp, trace
 from ops.cli.exits import EPILOG, options, run
 from ops.cli.lazily import add_groups
 
@@ -35,6 +35,7 @@ add_groups(app, GROUPS)
 app.command("migrate")(migrate.migrate)
 app.command("doctor")(doctor.doctor)
 app.command("erase")(erase.erase)
+app.command("import-v25")(import_v25.import_v25)
 app.command("trace")(trace.trace)
 app.command("parse")(parse.parse)
 app.command("snmp-bridge")(snmp.snmp_bridge)

@@ -21,7 +21,7 @@ CUT_MARK = "cut on the topic:"
 LetterRecord = tuple[bytes | None, bytes | None, Headers]
 """Key, value and headers of a record, byte for byte."""
 
-_OURS = (
+HEADER_FIELDS = (
     "id",
     "stage",
     "reason",
@@ -35,7 +35,8 @@ _OURS = (
     "last_failed_at",
     "replays",
 )
-_OUR_NAMES = {(HEADER_PREFIX + name).encode(): name for name in _OURS}
+"""What our headers tell, each under HEADER_PREFIX and this name."""
+_OUR_NAMES = {(HEADER_PREFIX + name).encode(): name for name in HEADER_FIELDS}
 
 
 def header_names(headers: Iterable[tuple[str | bytes, bytes | None]] | None) -> Headers:
@@ -128,7 +129,7 @@ def _our_headers(letter: DeadLetter, detail: str) -> Headers:
 
 def _ours(fields: dict[str, bytes | None], record: LetterRecord) -> DeadLetter:
     """The letter that our headers describe. Raises ValueError naming the first header that is missing or wrong."""
-    if missing := [name for name in _OURS if fields.get(name) is None]:
+    if missing := [name for name in HEADER_FIELDS if fields.get(name) is None]:
         raise ValueError(f"no {missing[0]}")
     given = {name: data for name, data in fields.items() if data is not None}
     key, value, headers = record

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+from ops.documents.pages import PAGES
+
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
 RUNBOOK = ROOT / "docs" / "RUNBOOK.md"
@@ -23,27 +25,19 @@ PROOF = ROOT / "docs" / "PROOF.md"
 DEPLOYMENT = ROOT / "docs" / "DEPLOYMENT.md"
 INSTALL = ROOT / "docs" / "INSTALL.md"
 MUTTDEV = ROOT / "docs" / "MUTTDEV.md"
+CONTRIBUTING = ROOT / "CONTRIBUTING.md"
+GENERATED = tuple(sorted(ROOT / "docs" / page for page in PAGES))
+"""By `python -m ops.documents write`."""
+MEASURED = (ROOT / "docs" / "PERFORMANCE.md", ROOT / "docs" / "SCALING.md")
+"""By `python -m tests.bench.pages`, from figures that a campaign keeps."""
 GUIDES = (
     README,
-    ROOT / "CONTRIBUTING.md",
-    ROOT / "docs" / "ARCHITECTURE.md",
-    RUNBOOK,
-    CAPACITY,
-    API,
-    DASHBOARDS,
-    ALERTING,
-    PRODUCERS,
-    OPERATIONS,
-    DEPLOYMENT,
-    RETENTION,
+    CONTRIBUTING,
     ROOT / "SECURITY.md",
-    ROOT / "docs" / "SECURITY.md",
-    ROOT / "docs" / "ROTATION.md",
-    INSTALL,
-    MUTTDEV,
+    *sorted({*(ROOT / "docs").glob("*.md")} - {PROOF, *GENERATED, *MEASURED}),
 )
-RECORDS = tuple(sorted((ROOT / "docs" / "adr").glob("*.md")))
-DOCUMENTS = (*GUIDES, ROOT / "CHANGELOG.md", PROOF, *RECORDS)
+RECORDS = tuple(sorted((ROOT / "docs" / "adr").glob("[0-9]*.md")))
+DOCUMENTS = (*GUIDES, ROOT / "CHANGELOG.md", PROOF, *GENERATED, *RECORDS)
 
 _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _SPAN = re.compile(r"`([^`\n]+)`")

@@ -16,12 +16,13 @@ import pytest
 
 from ops.devstack.processes import lives
 from schemas.settings import is_setting
-from tests.architecture.documents import MUTTDEV
-from tests.integration.walkthrough import steps, walk
+from tests.architecture.documents import MUTTDEV, ROOT
+from tests.integration.walkthrough import Step, steps, walk
 from tests.programs import bare_environment, run_text
 
 FAR_TOO_LONG_S = 60
 PATH = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+QUICKSTART = ROOT / "docs" / "QUICKSTART.md"
 
 
 class Laptop:
@@ -59,7 +60,7 @@ class Laptop:
 
 @pytest.fixture
 def laptop(tmp_path: Path) -> Iterator[Laptop]:
-    laptop = Laptop(tmp_path / "a 'hömé' with spaces")
+    laptop = Laptop(tmp_path / "a 'hömé' with spaces" / ".mutt")
     yield laptop
     laptop.run("muttdev", "down", "--purge", "--json")
     assert not laptop.home.exists()
@@ -78,6 +79,9 @@ def test_a_day_with_the_stack(laptop: Laptop, tmp_path: Path) -> None:
     assert up["ok"]
     assert all(up["parts"].values())
     assert laptop.run("muttdev", "up", "--json") == up
+    *day, down = steps(QUICKSTART)
+    assert len(day) > 15
+    _walk(day, laptop)
     _send(laptop, tmp_path)
     _the_guide_does_what_it_says(laptop, tmp_path)
     _a_worker_dies_and_comes_again(laptop)
@@ -85,6 +89,13 @@ def test_a_day_with_the_stack(laptop: Laptop, tmp_path: Path) -> None:
     assert laptop.run("muttdev", "down", "--json") == {"stopped": True, "purged": False, "ok": True}
     assert not any(lives(known) for known in parts.values())
     assert "muttdev up" in laptop.run("muttdev", "send", "x", status=69)
+    _walk([down], laptop)
+
+
+def _walk(day: list[Step], laptop: Laptop) -> None:
+    """Every line of docs/QUICKSTART.md, in the folder that the stack's is in, as if `muttdev` were not told where."""
+    outcomes = walk(day, bare_environment(PATH=PATH), laptop.home.parent, within=400)
+    assert [(each.step, each.status, each.printed) for each in outcomes if not each.as_written] == []
 
 
 def _send(laptop: Laptop, tmp_path: Path) -> None:
@@ -102,8 +113,8 @@ def _send(laptop: Laptop, tmp_path: Path) -> None:
     laptop.run("muttdev", "send", "--file", str(tmp_path / "none"), status=65)
     terminal = laptop.sourced()
     until(
-        lambda: terminal.run("mutt", "ledger", "verify", "--json")["totals"]["offsets"] == 6,
-        "all six are in the ledger",
+        lambda: terminal.run("mutt", "ledger", "verify", "--json")["totals"]["offsets"] == 3 + 6,
+        "all six are in the ledger, beside the three of the quick start",
     )
     assert terminal.run("mutt", "trace", sent["first"][0], "--json")
     stored = terminal.run("mutt", "secrets", "status", "--json")

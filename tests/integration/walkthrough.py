@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,8 +48,8 @@ def steps_of(block: str) -> list[Step]:
     return [Step(command, printed.rstrip("\n")) for command, _, printed in found]
 
 
-def walk(steps: list[Step], environment: Mapping[str, str], folder: Path, *, within: float = 120) -> list[Outcome]:
-    """Each in the same shell, whatever became of those before."""
+def walk(steps: Sequence[Step], environment: Mapping[str, str], folder: Path, *, within: float = 120) -> list[Outcome]:
+    """Each in the same shell, whatever became of those before. Raises subprocess.TimeoutExpired."""
     script = folder / "walk.sh"
     script.write_text("\n".join(f"{step.command}\nprintf '{_MARK}%s{_MARK}' $?" for step in steps))
     done = subprocess.run(

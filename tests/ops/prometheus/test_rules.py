@@ -105,6 +105,7 @@ def test_promtool_takes_tls_of_both_sides(tmp_path: Path) -> None:
 
 def test_amtool_takes_the_configuration() -> None:
     run("amtool", "check-config", ALERTMANAGER)
+    run("amtool", "check-config", ROOT / "docs" / "examples" / "alertmanager-teams.yml")
 
 
 def test_who_hears_of_what() -> None:
@@ -154,7 +155,11 @@ def test_every_alert_stands_in_the_runbook_by_its_name() -> None:
 
 
 def test_nobody_asks_for_a_metric_that_nobody_exports() -> None:
-    files = [file for file in tracked() if re.fullmatch(r"ops/(prometheus|alertmanager)/.*\.yml", file)]
+    files = [
+        file
+        for file in tracked()
+        if re.fullmatch(r"(ops/(prometheus|alertmanager)|docs/examples)/.*\.(yml|json)", file)
+    ]
     assert "ops/prometheus/mutt.rules.yml" in files
     asked = {(file, name) for file in files for name in re.findall(r"\bmutt_[a-z_]+\b", (ROOT / file).read_text())}
     assert {(file, name) for file, name in asked if name not in EXPORTED} == set()

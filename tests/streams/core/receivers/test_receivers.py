@@ -18,14 +18,14 @@ from streams.core.receivers.receiver import Post, Receiver
 from streams.core.receivers.registry import RECEIVERS, receiver_named
 from streams.core.receivers.webhook import WEBHOOK
 from streams.core.signing import signing_key
-from tests import toy_receiver
+from tests import examples, toy_receiver
 from tests.builders import alert
 from tests.toy_receiver import TOY
 
 SIGNING = "whsec_" + "a2tra2tra2tra2tra2tra2tra2tra2tra2s="
 SENT = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
 HOSTILE = {"hostname": "h\r\nX: y", "description": "\x1b[31m\u202e💥 ' \" </script>", "team": "é↓"}
-EVERY = [*RECEIVERS, TOY]
+EVERY = [*RECEIVERS, TOY, examples.module("receiver").PAGER]
 
 
 def post(**fields: object) -> Post:
