@@ -45,8 +45,10 @@ from api.overview import OverviewOfAll
 from api.pattern_guard import PatternGuard
 from api.prometheus_source import POLICY, PROMETHEUS, PrometheusSource
 from api.routes import Resource, flatten
+from api.rule_check import RuleCheck
 from api.rule_dry_run import RuleDryRun
 from api.rule_files import RuleFiles
+from api.rule_usage import RuleUsages
 from api.rules import Rules
 from api.rules_v1 import RulesV1
 from api.slo import Slo
@@ -66,6 +68,7 @@ from streams.adapters.rehearsals import Rehearsals
 from streams.adapters.replay_jobs import ReplayJobs
 from streams.adapters.replay_runner import ReplayRunner
 from streams.adapters.rule_store import RuleStore
+from streams.adapters.rule_usage import RuleUsage
 from streams.core.api_keys import Keys
 from streams.core.idempotency import IdempotencyStore
 from streams.core.reads import Reads
@@ -95,6 +98,7 @@ class Ports:
     prometheus: PrometheusReads | None
     """None where no PROMETHEUS_URL is set."""
     rules: RuleStore
+    usage: RuleUsage
     hosts: HostList
     teams: HostList
     config: ConfigStore
@@ -125,6 +129,8 @@ def resources(ports: Ports) -> tuple[Resource, ...]:
         Rules(ports.rules, patterns, cursors, metrics),
         RuleFiles(ports.rules, patterns, metrics),
         RuleDryRun(ports.rules, ports.samples, patterns, metrics),
+        RuleCheck(patterns),
+        RuleUsages(ports.usage, ports.rules, metrics, ports.now),
         RulesV1(ports.rules, patterns, metrics),
         DevHosts(ports.hosts, cursors, metrics),
         Teams(ports.teams, cursors, metrics),

@@ -47,6 +47,7 @@ from streams.adapters.reads import PostgresReads
 from streams.adapters.rehearsals import Rehearsals
 from streams.adapters.replay_jobs import ReplayJobs
 from streams.adapters.rule_store import RuleStore
+from streams.adapters.rule_usage import RuleUsage
 from streams.adapters.searches import PostgresSearches
 from streams.adapters.slo import PostgresSlo
 from streams.adapters.transactions import Transactions
@@ -119,6 +120,7 @@ def ports_of(parts: Parts, pipeline: Pipeline, settings: Settings) -> Ports:
         maintenance=PostgresMaintenance(transactions),
         prometheus=Prometheus(settings.prometheus_url) if settings.prometheus_url else None,
         rules=RuleStore(transactions),
+        usage=RuleUsage(transactions),
         hosts=development_hosts(transactions),
         teams=device_teams(transactions),
         config=ConfigStore(transactions),

@@ -16,6 +16,7 @@ from api.console.inside import Inside
 from api.console.levels import LevelPages
 from api.console.overview import OverviewPage
 from api.console.rendering import Pages
+from api.console.rule_files import RuleFilePages
 from api.console.rules import RulePages
 from api.console.sessions import Sessions
 from api.dispatch import dispatch
@@ -35,6 +36,7 @@ def subjects(inside: Inside, pages: Pages, sessions: Sessions, stopping: asyncio
         EventPages(inside, pages),
         LevelPages(inside, pages),
         RulePages(inside, pages),
+        RuleFilePages(inside, pages),
         DeadLetterPages(inside, pages),
         ConfigPages(inside, pages),
     )

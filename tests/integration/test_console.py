@@ -53,6 +53,7 @@ async def test_every_page_of_an_empty_system_says_so(desk: Desk) -> None:
         ("/ui/config/ingest_paused", "It was never changed"),
         ("/ui/changes", "There are no changes"),
         (NEW, "New rule"),
+        ("/ui/rules/files", "Add the rules of a file"),
         ("/ui/dead-letters/replay", "Replay dead letters"),
     ):
         assert words in await desk.page(path)
@@ -155,7 +156,64 @@ async def test_a_wrong_rule_is_told_at_its_fields_and_nothing_typed_is_lost(desk
         assert 'id="fault-priority"' in answer.text
         assert 'value="a(?&lt;=b\u200b"' in answer.text
     answer = await desk.fill(NEW, NEW, 422, **wrong | {"priority": "1"}, do="try")
-    assert 'aria-describedby="fault-match_string"' in answer.text
+    assert 'aria-describedby="fault-match_string" aria-invalid="true"' in answer.text
+
+
+async def test_a_pattern_is_checked_while_it_is_written(desk: Desk) -> None:
+    form = hidden_fields(await desk.page(NEW), NEW) | RULE | {"match_type": "regex"}
+    told = {}
+    for pattern in ("fan [0-9]", "\u200b\u00e9[z-a]", r"a\y", "x" * 60 + "[z-a]"):
+        told[pattern] = (await desk.send("/ui/rules/check", form | {"match_string": pattern})).json()
+    assert told.pop("fan [0-9]") == {"faults": {}, "marks": {}, "warnings": []}
+    assert "no meaning" in told.pop(r"a\y")["warnings"][0]
+    marks = [one["marks"]["match_string"].split("\n") for one in told.values()]
+    assert marks[0][0].startswith("\u2039U+200B\u203a\u00e9[")
+    assert [line[mark.index("^")] for line, mark in marks] == ["a", "a"]
+    assert "Range out of order" in told["\u200b\u00e9[z-a]"]["faults"]["match_string"]
+    assert len(marks[1][0]) < 60
+    shown = await desk.send(NEW, form | {"match_string": "[z-a]", "do": "save"})
+    assert "\n[z-a]\n   ^</pre>" in shown.text
+
+
+async def test_the_list_tells_what_rules_did_and_which_never_can(desk: Desk, database: Database) -> None:
+    await desk.fill(NEW, NEW, **RULE, do="save")
+    await desk.fill(NEW, NEW, **RULE | {"match_string": "LINK down on", "priority": "200"}, do="save")
+    await desk.fill(NEW, NEW, **RULE | {"match_string": "fan", "dev_handling": "Ignore"}, do="save")
+    for offset, days in enumerate((0, 0, 2, 40)):
+        await store_event(database, offset, rule_id=1, broker_time=utc_now() - dt.timedelta(days=days, minutes=1))
+    api, _ = api_on(database)
+    answer = await Desk(api).client.get("/api/v2/rules/usage?ids=1,2,3,9")
+    check_answer(api.table, answer)
+    told = {one["rule_id"]: one for one in answer.json()["items"]}
+    assert [(told[id]["last_day"], told[id]["last_30_days"], told[id]["shadowed_by"]) for id in (1, 2, 3)] == [
+        (2, 3, None), (0, 0, 1), (0, 0, None),
+    ]  # fmt: skip
+    assert [told[id]["counts_all"] for id in (1, 2, 3)] == [True, True, False]
+    assert [told[id]["last_hit_at"] is None for id in (1, 2, 3)] == [False, True, True]
+    page = await desk.page("/ui/rules")
+    assert "matches all of it before" in page
+    assert "what it ignores leaves none" in page
+    assert "3 in 30 days" in await desk.page("/ui/rules/1")
+    for wrong in ("", "?ids=", "?ids=a", "?ids=1,", "?ids=9999999999", "?ids=" + ",".join(map(str, range(201)))):
+        check_answer(api.table, refused := await Desk(api).client.get("/api/v2/rules/usage" + wrong))
+        assert refused.status_code == 422
+
+
+async def test_rules_go_out_as_a_file_and_come_in_again(desk: Desk) -> None:
+    await desk.fill(NEW, NEW, **RULE, do="save")
+    files = "/ui/rules/files"
+    written = await desk.page(files + "/jsonl")
+    assert "link down" in written
+    assert "link down" in await desk.page(files + "/yaml")
+    await desk.page(files + "/xml", 422)
+    more = written + '{"match_string": "fan", "prod_handling": "Log_only", "dev_handling": "Log_only"}\n'
+    assert "1 would be added; 1 stand" in (await desk.fill(files, files, 200, content=more, format="jsonl")).text
+    assert "There are no" not in await desk.page("/ui/rules?q=link")
+    assert "1 added" in (await desk.fill(files, files, 200, content=more, format="jsonl", do="add")).text
+    assert ">rule 2<" in await desk.page("/ui/rules?q=fan")
+    wrong = await desk.fill(files, files, 422, content=more + '{"match_type": "none"}\n' + EVIL, do="add")
+    assert "line 3" in wrong.text
+    assert "script>alert(1)" in "".join(read(wrong.text).texts)
 
 
 async def test_of_two_who_edit_the_second_sees_what_the_first_did(desk: Desk) -> None:

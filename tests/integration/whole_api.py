@@ -23,6 +23,7 @@ from streams.adapters.rehearsals import Rehearsals
 from streams.adapters.replay_jobs import ReplayJobs
 from streams.adapters.replay_runner import ReplayRunner
 from streams.adapters.rule_store import RuleStore
+from streams.adapters.rule_usage import RuleUsage
 from streams.adapters.searches import PostgresSearches
 from streams.adapters.slo import PostgresSlo
 from streams.adapters.transactions import Transactions
@@ -54,6 +55,7 @@ def api_on(database: Database) -> tuple[Envelope, ApiMetrics]:
         slo=PostgresSlo(transactions),
         maintenance=PostgresMaintenance(transactions),
         rules=RuleStore(transactions),
+        usage=RuleUsage(transactions),
         hosts=development_hosts(transactions),
         teams=device_teams(transactions),
         config=ConfigStore(transactions),
