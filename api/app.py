@@ -37,7 +37,9 @@ from api.idempotency import Repeatable
 from api.ingest import Ingest
 from api.jobs import Jobs
 from api.keys import ApiKeys
+from api.lag import LagTrend
 from api.ledger import LedgerOfPartitions
+from api.letter_changes import LetterHand
 from api.maintenance import MaintenanceWindows
 from api.metrics import ApiMetrics
 from api.objectives import ObjectiveLevels
@@ -53,7 +55,9 @@ from api.rules import Rules
 from api.rules_v1 import RulesV1
 from api.slo import Slo
 from api.summary import MetricsSummary
+from api.system import SystemOfAll
 from api.teams import Teams
+from api.unhandled import UnhandledSignatures
 from api.version import VersionInfo
 from schemas.slo import objectives
 from streams.adapters.audit_samples import AuditSamples
@@ -62,6 +66,7 @@ from streams.adapters.config_store import ConfigStore
 from streams.adapters.event_traces import EventTraces
 from streams.adapters.host_lists import HostList
 from streams.adapters.ledger import LedgerReads
+from streams.adapters.letter_changes import LetterChanges
 from streams.adapters.letter_searches import LetterSearches
 from streams.adapters.overview import OverviewReads
 from streams.adapters.rehearsals import Rehearsals
@@ -69,6 +74,8 @@ from streams.adapters.replay_jobs import ReplayJobs
 from streams.adapters.replay_runner import ReplayRunner
 from streams.adapters.rule_store import RuleStore
 from streams.adapters.rule_usage import RuleUsage
+from streams.adapters.system import SystemReads
+from streams.adapters.unhandled import UnhandledReads
 from streams.core.api_keys import Keys
 from streams.core.idempotency import IdempotencyStore
 from streams.core.reads import Reads
@@ -87,11 +94,13 @@ class Ports:
     searches: Searches
     letters: LetterSearches
     rehearsals: Rehearsals
+    changes: LetterChanges
     jobs: ReplayJobs
     runner: ReplayRunner
     traces: EventTraces
     ledger: LedgerReads
     overview: OverviewReads
+    lag: LagTrend
     balance: Balance
     slo: SloReads
     maintenance: MaintenanceStore
@@ -99,12 +108,14 @@ class Ports:
     """None where no PROMETHEUS_URL is set."""
     rules: RuleStore
     usage: RuleUsage
+    unhandled: UnhandledReads
     hosts: HostList
     teams: HostList
     config: ConfigStore
     config_audit: ConfigAudit
     samples: AuditSamples
     keys: Keys
+    system: SystemReads
     answers: IdempotencyStore
     cursors: Cursors
     now: Now
@@ -123,7 +134,7 @@ def resources(ports: Ports) -> tuple[Resource, ...]:
         Slo(ports.slo, promised, metrics, ports.now),
         ObjectiveLevels(ports.slo, prometheus, promised, metrics, ports.now),
         MaintenanceWindows(ports.maintenance, ports.now),
-        OverviewOfAll(ports.overview, metrics, ports.now),
+        OverviewOfAll(ports.overview, ports.lag, metrics, ports.now),
         MetricsSummary(ports.slo, metrics, ports.now),
         VersionInfo(),
         Rules(ports.rules, patterns, cursors, metrics),
@@ -141,11 +152,14 @@ def resources(ports: Ports) -> tuple[Resource, ...]:
         Events(ports.door, metrics),
         EventTracing(ports.traces, metrics),
         AuditedEvents(ports.searches, cursors, metrics),
+        UnhandledSignatures(ports.unhandled, cursors, metrics),
         Deliveries(ports.searches, cursors, metrics),
         DeadLetters(ports.letters, ports.rehearsals, ports.jobs, ports.runner, cursors=cursors, metrics=metrics),
+        LetterHand(ports.changes, metrics),
         Jobs(ports.jobs, cursors, metrics),
         LedgerOfPartitions(ports.ledger, ports.balance, cursors, metrics),
         ApiKeys(ports.keys, cursors, ports.now),
+        SystemOfAll(ports.system, metrics, ports.now),
     )
     return tuple(Repeatable(subject, ports.answers, ports.metrics) for subject in subjects)
 

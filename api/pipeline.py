@@ -14,6 +14,7 @@ from api.balance import Balance
 from api.beside import Task, beside
 from api.door import Depth, Door
 from api.guarded_transactions import GuardedTransactions
+from api.lag import LagTrend
 from api.metrics import ApiMetrics
 from schemas.settings import Settings
 from streams.adapters.config_watcher import ConfigWatcher
@@ -38,6 +39,7 @@ class Pipeline:
     door: Door
     runner: ReplayRunner
     balance: Balance
+    lag: LagTrend
     tasks: tuple[Task, ...]
     """Each runs until it is cancelled."""
 
@@ -58,7 +60,8 @@ class Pipeline:
         door = Door(events, depth, lambda: config.current, metrics)
         runner = ReplayRunner(pool, settings.kafka_bootstrap)
         balance = Balance(partial(_checked, pool, settings.kafka_bootstrap), now)
-        return cls(pool, door, runner, balance, (config.run, events.run, runner.run))
+        lag = LagTrend(depth.now, now)
+        return cls(pool, door, runner, balance, lag, (config.run, events.run, runner.run, lag.run))
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

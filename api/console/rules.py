@@ -69,7 +69,11 @@ class RulePages:
         )
 
     async def new(self, request: Request) -> Response:
-        return self._editor(request, dict(NEW) | _given(request), None)
+        """With `do=try` in its address it is tried at once."""
+        form = dict(NEW) | _given(request)
+        if request.query_params.get("do") == "try":
+            return await self._tried(request, form, None)
+        return self._editor(request, form, None)
 
     async def edit(self, request: Request) -> Response:
         rule = await self._inside.get(request, _api_path(request))
@@ -79,10 +83,10 @@ class RulePages:
         """Tries what the form holds, or saves it."""
         form = request.state.form
         version = whole(form, "version") if form.get("version") else None
+        if form.get("do") != "save":
+            return await self._tried(request, form, version)
         try:
-            if form.get("do") == "save":
-                return await self._save(request, form, version)
-            trial = (await self._inside.ask(request, "POST", PATH + "/dry-run", body=trial_of(form, _id(request)))).body
+            return await self._save(request, form, version)
         except (Problem, Refused) as error:
             problem = problem_of(error, request.scope["path"])
             if problem.type is ProblemType.STALE:
@@ -90,7 +94,16 @@ class RulePages:
             if problem.type is not ProblemType.VALIDATION:
                 raise
             return self._editor(request, form, version, problem=problem)
-        return self._editor(request, form, version, trial=trial)
+
+    async def _tried(self, request: Request, form: Mapping[str, str], version: int | None) -> Response:
+        try:
+            trial = await self._inside.ask(request, "POST", PATH + "/dry-run", body=trial_of(form, _id(request)))
+        except (Problem, Refused) as error:
+            problem = problem_of(error, request.scope["path"])
+            if problem.type is not ProblemType.VALIDATION:
+                raise
+            return self._editor(request, form, version, problem=problem)
+        return self._editor(request, form, version, trial=trial.body)
 
     async def check(self, request: Request) -> Response:
         """For the script of the editor: faults by field, and marks under texts that are wrong in one place."""

@@ -55,6 +55,10 @@ function live() {
     for (const [name, value] of Object.entries(told.values)) {
       for (const element of document.querySelectorAll(`[data-value="${CSS.escape(name)}"]`)) element.textContent = value;
     }
+    for (const [name, points] of Object.entries(told.lines)) {
+      const line = document.querySelector(`polyline[data-line="${CSS.escape(name)}"]`);
+      if (line) line.setAttribute("points", points);
+    }
     for (const [name, [x, width]] of Object.entries(told.bar)) {
       const part = document.querySelector(`rect[data-part="${CSS.escape(name)}"]`);
       if (part) { part.setAttribute("x", x); part.setAttribute("width", width); }
