@@ -35,6 +35,11 @@ PAGES = (
     "/ui/system", "/ui/components", "/ui/nothing",
 )  # fmt: skip
 """Every page of the console, with something on it."""
+STRANGERS = (
+    "/ui", "/ui/events/mutt.ingest.syslog:0:0", "/ui/unhandled", "/ui/rules/2", "/ui/rules/2/edit",
+    f"/ui/dead-letters/{LETTER}", f"/ui/dead-letters/{LETTER}/edit", "/ui/slo", "/ui/maintenance", "/ui/changes/1",
+)  # fmt: skip
+"""Pages that are no list of events, letters or rules, and show what strangers wrote."""
 
 
 async def furnish(database: Database, texts: Sequence[str] = SOME) -> None:
