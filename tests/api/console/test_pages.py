@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
-from api.console.charts import Chart, burn_chart
+from api.console.charts import Chart, burn_chart, trend
 from api.console.rendering import STATIC, exact, moment, seen
 from api.console.tiles import parts
+from api.lag import KEPT, LagTrend
 from tests.api.console.canned import KEY, World
 from tests.api.console.desk import read
+from tests.api.window import NOW
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -107,6 +109,42 @@ def test_alerts_and_maintenance_are_bands_of_their_time() -> None:
         ("maintenance", 0.0, 100.0, "upgrade"),
         ("firing", 300.0, 200.0, "page: 1h"),
     ]
+
+
+def test_a_trend_is_drawn_from_its_first_point_to_its_last() -> None:
+    points = [
+        {"at": f"2026-03-01T12:0{minute}:00Z", "records": records} for minute, records in ((0, 0), (1, 8), (4, 4))
+    ]
+    assert (trend(points).lines, trend(points).top) == (["0.0,80.0 150.0,0.0 600.0,40.0"], 8)
+    assert trend(points[:1]).lines == trend([]).lines == []
+
+
+async def test_lag_is_kept_for_an_hour() -> None:
+    counts = iter(range(KEPT + 9))
+
+    async def count() -> int:
+        return next(counts)
+
+    lag = LagTrend(count, lambda: NOW)
+    for _ in range(KEPT + 9):
+        await lag.look()
+    assert [point.records for point in lag.points] == list(range(9, KEPT + 9))
+
+
+async def test_what_a_browser_stopped_is_counted_for_those_alone_who_are_signed_in() -> None:
+    world = World()
+    desk = world.desk()
+
+    async def told(content: bytes) -> tuple[int, float | None]:
+        answer = await desk.client.post("/ui/csp-report", content=content)
+        return answer.status_code, world.metrics.registry.get_sample_value("mutt_console_policy_reports_total")
+
+    report = b'{"csp-report":{"violated-directive":"script-src","blocked-uri":"inline\\nx","line-number":3}}'
+    assert await told(report) == (204, 0)
+    await desk.sign_in(KEY)
+    for number, content in enumerate((report, b"", b"[]", b"\xff", b'{"csp-report":7}'), 1):
+        assert await told(content) == (204, number)
+    assert (await told(b"x" * 20_000))[0] == 413
 
 
 async def test_a_wrong_filter_is_told_where_it_stands_and_the_form_keeps_it() -> None:
