@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -109,7 +108,7 @@ class HostPages:
         if form.get("do") == "add":
             await self._inside.ask(request, "POST", kind.api, body={"hostname": hostname} | team | why)
             return
-        one, headers = f"{kind.api}/{quote(hostname)}", {"If-Match": etag(whole(form, "version"))}
+        one, headers = f"{kind.api}/{hostname}", {"If-Match": etag(whole(form, "version"))}
         if form.get("do") == "remove":
             await self._inside.ask(request, "DELETE", one, query=why, headers=headers)
         else:

@@ -25,6 +25,7 @@ from streams.adapters.secrets import FileSecrets
 from tests.integration.browsers import CHROMIUM, WHY_NOT, browsing, sign_in
 
 THEMES = ("light", "dark")
+SIZE = {"width": 1200, "height": 720}
 MOST_BYTES = 150_000
 """Of one picture, so that the repository stays small."""
 PAGES = {
@@ -65,7 +66,7 @@ class Pictures:
         self.problems += [f"{name} has more than {MOST_BYTES} bytes" for name in too_large]
 
     async def _take(self, theme: str, origin: str, key: str) -> None:
-        async with browsing(origin, color_scheme=theme, viewport={"width": 1280, "height": 800}) as (page, watch):
+        async with browsing(origin, color_scheme=theme, viewport=SIZE) as (page, watch):
             await sign_in(page, key)
             for name, path in PAGES.items():
                 await page.goto(path)
