@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 import asyncpg
 
@@ -24,7 +25,11 @@ from streams.adapters.faults import store_faults
 from streams.adapters.ledger_check import Books, checked_books
 from streams.adapters.replay_runner import ReplayRunner
 from streams.adapters.secrets import SecretSource
+from streams.adapters.tracing import tracing
 from streams.adapters.undecided import LogsAndProgress
+
+if TYPE_CHECKING:
+    from streams.adapters.spans import Tracing
 
 CONNECTIONS = 8
 """Beside those that requests use: configuration, and jobs with their locks."""
@@ -42,6 +47,7 @@ class Pipeline:
     lag: LagTrend
     tasks: tuple[Task, ...]
     """Each runs until it is cancelled."""
+    tracing: Tracing | None
 
     @classmethod
     async def create(
@@ -57,11 +63,12 @@ class Pipeline:
         config = ConfigWatcher(pool, partial(connect, settings, secrets))
         events = KafkaEvents(settings.kafka_bootstrap)
         depth = Depth(LogsAndProgress(settings.kafka_bootstrap, transactions), metrics)
-        door = Door(events, depth, lambda: config.current, metrics)
+        traced = tracing(settings, "mutt-api")
+        door = Door(traced.events(events) if traced else events, depth, lambda: config.current, metrics)
         runner = ReplayRunner(pool, settings.kafka_bootstrap)
         balance = Balance(partial(_checked, pool, settings.kafka_bootstrap), now)
         lag = LagTrend(depth.now, now)
-        return cls(pool, door, runner, balance, lag, (config.run, events.run, runner.run, lag.run))
+        return cls(pool, door, runner, balance, lag, (config.run, events.run, runner.run, lag.run), traced)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -71,6 +78,8 @@ class Pipeline:
                 yield
         finally:
             self.pool.terminate()
+            if self.tracing:
+                await self.tracing.close()
 
 
 async def _checked(pool: asyncpg.Pool, bootstrap: str) -> Books:

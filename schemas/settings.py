@@ -14,7 +14,15 @@ from schemas.errors import SettingsRefused
 
 PREFIX = "MUTT_"
 _UNPREFIXED = frozenset(
-    {"prometheus_url", "vault_addr", "vault_cacert", "vault_role_id", "vault_secret_id_file", "vault_secrets_path"}
+    {
+        "otel_exporter_otlp_endpoint",
+        "prometheus_url",
+        "vault_addr",
+        "vault_cacert",
+        "vault_role_id",
+        "vault_secret_id_file",
+        "vault_secrets_path",
+    }
 )
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
@@ -79,6 +87,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     """Sites whose pages may ask the API from a browser; none if unset."""
     prometheus_url: HttpUrl | None = None
     """PROMETHEUS_URL: where service levels can be asked of Prometheus too; as other tools name it, without MUTT_."""
+    otel_exporter_otlp_endpoint: HttpUrl | None = None
+    """OTEL_EXPORTER_OTLP_ENDPOINT: collector of OpenTelemetry that spans go to over HTTP; needs the extra `otel`."""
     log_level: str = "info"
     debug: bool = False
     """Commands show the traceback of a defect."""

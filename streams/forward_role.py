@@ -23,6 +23,7 @@ from streams.adapters.deliveries import PostgresDeliveries
 from streams.adapters.pause_board import PostgresPauseBoard
 from streams.adapters.publisher import KafkaOutbox, create_producer
 from streams.adapters.secrets import SecretSource
+from streams.adapters.tracing import tracing
 from streams.adapters.webhook import WebhookSink, receiver_url
 from streams.agents.forward_alerts import Forwarder, forward_alerts
 from streams.app import WorkerApp, end_process
@@ -54,6 +55,7 @@ class ForwardRole:
         self._settings = settings
         self._secrets = secrets
         self._clock = SystemClock()
+        self._tracing = tracing(settings, "mutt-forward")
         self._receiver = receiver_named(settings.receiver)
         self._sink = WebhookSink(
             receiver_url(settings.webhook_url),
@@ -77,6 +79,8 @@ class ForwardRole:
         settings, parts, self._app = self._settings, self._opened_parts, app
         await self._health.start(settings.host, settings.forward_port)
         parts.push_async_callback(self._health.close)
+        if self._tracing:
+            parts.push_async_callback(self._tracing.close)
         pool = await create_pool(settings, self._secrets, size=CONNECTIONS, standstill_s=STANDSTILL_S)
         parts.callback(pool.terminate)
         parts.push_async_callback(self._tasks.close)
@@ -91,7 +95,7 @@ class ForwardRole:
     def _forward(self, pool: asyncpg.Pool, producer: AIOKafkaProducer) -> None:
         deliveries = PostgresDeliveries(pool)
         self._forwarder = Forwarder(
-            sink=self._sink,
+            sink=self._tracing.sink(self._sink) if self._tracing else self._sink,
             receiver=self._receiver,
             store=deliveries,
             outbox=KafkaOutbox(pool, producer),

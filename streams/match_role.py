@@ -27,6 +27,7 @@ from streams.adapters.publisher import KafkaOutbox, create_producer
 from streams.adapters.rule_watcher import RuleWatcher
 from streams.adapters.rules import PostgresRuleSource
 from streams.adapters.secrets import SecretSource
+from streams.adapters.tracing import tracing
 from streams.agents.match_events import match_events
 from streams.agents.match_lane import Matching
 from streams.app import WorkerApp, end_process
@@ -74,6 +75,7 @@ class MatchRole:
         self._settings = settings
         self._secrets = secrets
         self._clock = SystemClock()
+        self._tracing = tracing(settings, "mutt-match")
         self._pauses = Pauses(self._clock)
         self._tasks = Tasks(end_process)
         self._health = HealthServer("match", metrics.REGISTRY, self._not_ready, self._paused)
@@ -90,6 +92,8 @@ class MatchRole:
         settings, parts, self._app = self._settings, self._parts, app
         await self._health.start(settings.host, settings.match_port)
         parts.push_async_callback(self._health.close)
+        if self._tracing:
+            parts.push_async_callback(self._tracing.close)
         pool = await create_pool(
             settings, self._secrets, size=settings.transactions + 6, stateless=True, standstill_s=STANDSTILL_S
         )
@@ -123,11 +127,11 @@ class MatchRole:
     def _match(self, pool: asyncpg.Pool, producer: AIOKafkaProducer, app: WorkerApp) -> None:
         settings = self._settings
         outbox = KafkaOutbox(pool, producer)
-        self._outbox = outbox
+        self._outbox = self._tracing.outbox(outbox, self._clock) if self._tracing else outbox
         self._tasks.spawn(outbox.run(), "published-marks")
         matching = Matching(
             store=PostgresBatchStore(pool),
-            outbox=outbox,
+            outbox=self._outbox,
             log_position=ConsumerLog(lambda: app.batch_consumer),
             knowledge=self._knowledge,
             pauses=self._pauses,

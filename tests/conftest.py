@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
+import gc
+
 import pytest
+
+
+def pytest_collection() -> None:
+    """What is imported and collected stays until the end: the collector need not look at it, now or in any test."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -25,6 +25,11 @@ def level(metric: str, *by: str, how: str = "sum", legend: str = "") -> Query:
     return Query(f"{how}{_by(by)}({metric})", legend or _legend(by))
 
 
+def age(metric: str) -> Query:
+    """Seconds since the moment that a gauge holds, as seconds since the epoch."""
+    return Query(f"time() - max({metric})", "age")
+
+
 def share(part: str, whole: str, legend: str = "") -> Query:
     """The part of a counter in another; no data where nothing happened."""
     return Query(f"sum(rate({part}[{INTERVAL}])) / sum(rate({whole}[{INTERVAL}]))", legend)

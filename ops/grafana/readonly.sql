@@ -18,4 +18,7 @@ GRANT SELECT (topic, severity, team, state, attempts, created_at) ON alerts TO m
 GRANT SELECT (topic, stage, reason, state, hostname, replays, first_failed_at) ON dead_letters TO mutt_grafana;
 GRANT SELECT (created_at, actor, reason, selected, sent, refused, came_back, finished_at) ON replays TO mutt_grafana;
 GRANT SELECT (topic, hostname, template, count, last_seen) ON unhandled_signatures TO mutt_grafana;
+GRANT SELECT ON retention_runs TO mutt_grafana;
+GRANT SELECT (created_at, name, kind, state, rows, bytes, low, high) ON retention_archives TO mutt_grafana;
+GRANT SELECT (id, kind, since, until, set_by, set_at, lifted_at) ON legal_holds TO mutt_grafana;
 GRANT SELECT (changed_at, changed_by, operation, table_name, object, reason) ON config_audit TO mutt_grafana;

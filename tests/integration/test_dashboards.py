@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import http.client
+import http.server
 import json
 import math
 import re
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.parse
@@ -16,6 +18,7 @@ import urllib.request
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +37,7 @@ from tests.integration.pipeline import add_rule, configure, until
 from tests.integration.prometheus_server import PROGRAM, prometheus
 from tests.integration.topics import produce
 from tests.ops.grafana.reading import Asked, filled_in, questions
+from tests.programs import run_text
 from tests.schemas.test_snmptrapd import LINK_DOWN, record
 
 ROLE = "mutt_grafana"
@@ -48,9 +52,12 @@ STORM = """SELECT EXISTS (SELECT FROM alerts WHERE state = 'pending')
                OR EXISTS (SELECT FROM dead_letters WHERE reason = 'shed' AND state IN ('open', 'replaying'))"""
 HALTED = """INSERT INTO partition_progress (topic, partition, next_offset, halted_at, halted_reason)
             VALUES ('mutt.ingest.raw', 0, 0, now(), 'the log was replaced')"""
+KEPT = """INSERT INTO retention_archives (id, name, kind, schema_version)
+          VALUES (gen_random_uuid(), 'sli_1', 'sli', 12);
+          INSERT INTO legal_holds (reason, set_by) VALUES ('case 4711', 'ann')"""
 ALERTS = 20
 SECRETS = ("raw FROM audit", "value FROM dead_letters", "payload FROM alerts", "new_values FROM config_audit",
-           "1 FROM api_key_hashes")  # fmt: skip
+           "reason FROM legal_holds", "1 FROM api_key_hashes")  # fmt: skip
 _BY = re.compile(r"\bby \(([^)]*)\)")
 
 
@@ -58,7 +65,7 @@ _BY = re.compile(r"\bby \(([^)]*)\)")
 async def test_every_panel_shows_something_while_mutt_is_at_work(system: System, tmp_path: Path) -> None:
     began = time.time()
     async with at_work(system) as (world, ports), grafanas_role(system) as database:
-        with prometheus(tmp_path, ports) as url:
+        with node_exporter(await textfile(system, tmp_path)) as node, prometheus(tmp_path, ports | node) as url:
             empty = questions()
 
             async def all_show_something() -> bool:
@@ -141,6 +148,32 @@ async def at_work(system: System) -> AsyncIterator[tuple[World, dict[str, int]]]
 def moody(number: int) -> int:
     """A quarter of the posts find it down, and some of the others it refuses for good."""
     return 503 if number % 16 < 4 else 422 if number % 5 == 0 else 200
+
+
+async def textfile(system: System, folder: Path) -> Path:
+    """What a run of retention leaves for a node exporter."""
+    archives, metrics = folder / "archives", folder / "textfiles" / "metrics"
+    archives.mkdir(mode=0o700)
+    metrics.parent.mkdir()
+    environment = system.environment() | {"MUTT_ARCHIVE_DIR": str(archives)}
+    arguments = ("retention", "run", "--textfile", str(metrics))
+    done = await asyncio.to_thread(run_text, "mutt", *arguments, environment=environment)
+    assert metrics.exists(), done.stdout + done.stderr
+    await system.database.pool.execute(KEPT)
+    return metrics
+
+
+@contextmanager
+def node_exporter(textfile: Path) -> Iterator[dict[str, int]]:
+    """Stands for a node exporter that collects this file; its port, by the job that asks it."""
+    handler = partial(http.server.SimpleHTTPRequestHandler, directory=str(textfile.parent))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield {"mutt-retention": server.server_address[1]}
+    finally:
+        server.shutdown()
+        server.server_close()
 
 
 @contextmanager

@@ -278,7 +278,7 @@ async def world(stack: Stack, bug: str | None, *, stalls: bool = False) -> Async
         made.end()
         for role in {name.rpartition("-")[0] for name in made.started} & set(GROUPS):
             await made.forget(role)
-        database.pool.terminate()
+        database.leave()
 
 
 def empty(stack: Stack) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ops.grafana.boards import dead_letters, delivery, ingest, objectives, overview, stores
+from ops.grafana.boards import dead_letters, delivery, ingest, objectives, overview, retention, stores
 from ops.grafana.panels import Board
 
 BOARDS: tuple[Board, ...] = (
@@ -12,4 +12,5 @@ BOARDS: tuple[Board, ...] = (
     dead_letters.BOARD,
     objectives.BOARD,
     stores.BOARD,
+    retention.BOARD,
 )

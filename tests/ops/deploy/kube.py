@@ -39,8 +39,9 @@ def of_kind(overlay: str, *kinds: str) -> dict[str, Document]:
 
 
 def pods(overlay: str) -> dict[str, Document]:
-    """The pod template of every deployment and job."""
-    return {name: document["spec"]["template"] for name, document in of_kind(overlay, "Deployment", "Job").items()}
+    """The pod template of every deployment and job, and of the jobs that a clock starts."""
+    specs = {name: document["spec"] for name, document in of_kind(overlay, "Deployment", "Job", "CronJob").items()}
+    return {name: spec.get("jobTemplate", {"spec": spec})["spec"]["template"] for name, spec in specs.items()}
 
 
 def containers(pod: Document) -> list[Document]:

@@ -137,7 +137,8 @@ def test_the_targets_are_files_that_prometheus_reads() -> None:
     wanted = set(re.findall(r"targets/[\w-]+\.yml", text_of("ops/prometheus/prometheus.yml")))
     there = {file.removeprefix("ops/compose/") for file in tracked() if file.startswith("ops/compose/targets/")}
     assert there <= wanted
-    assert wanted - there == {"targets/postgresql.yml", "targets/kafka.yml"}  # exporters, where there are any
+    exporters = {"targets/postgresql.yml", "targets/kafka.yml", "targets/retention.yml"}
+    assert wanted - there == exporters  # where there are any
 
 
 @pytest.mark.parametrize("name", ["prometheus", "alertmanager"])

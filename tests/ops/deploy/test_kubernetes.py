@@ -135,7 +135,8 @@ def test_pods_are_restricted(overlay: str) -> None:
         assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
         assert spec["automountServiceAccountToken"] is False
         assert not {"hostNetwork", "hostPID", "hostIPC"} & set(spec)
-        assert {next(iter(volume.keys() - {"name"})) for volume in spec["volumes"]} <= {"emptyDir", "projected"}
+        kinds = {next(iter(volume.keys() - {"name"})) for volume in spec["volumes"]}
+        assert kinds - {"emptyDir", "projected"} == ({"persistentVolumeClaim"} if name == "mutt-retention" else set())
         for container in containers(pod):
             assert container["securityContext"] == {
                 "allowPrivilegeEscalation": False,
@@ -217,6 +218,16 @@ def test_the_secrets_that_must_be_there_are_named() -> None:
     named = set(re.findall(r"[A-Z]+(?:_[A-Z]+)+", told))
     assert named == {"DB_PASS_CURRENT", "MOOG_API_KEY", "WEBHOOK_SIGNING_SECRET", "API_PEPPER"}
     assert named <= known_secrets()
+
+
+@each_overlay
+def test_archives_lie_on_a_volume_that_is_there(overlay: str) -> None:
+    pod = pods(overlay)["mutt-retention"]
+    (container,) = containers(pod)
+    (claim,) = [volume for volume in pod["spec"]["volumes"] if "persistentVolumeClaim" in volume]
+    assert claim["persistentVolumeClaim"]["claimName"] in of_kind(overlay, "PersistentVolumeClaim")
+    mounted = {mount["mountPath"] for mount in container["volumeMounts"] if mount["name"] == claim["name"]}
+    assert mounted == {environment(overlay, container)["MUTT_ARCHIVE_DIR"]}
 
 
 @each_overlay

@@ -15,12 +15,24 @@ from ops.grafana.build import documents
 from ops.grafana.load import DASHBOARDS
 from ops.grafana.panels import WIDTH, Unit
 from ops.grafana.queries import narrowed
+from ops.retention_metrics import RetentionMetrics
 from streams import metrics
 from tests.ops.grafana.reading import Asked, dashboards, panels, questions
 
 PROVISIONING = DASHBOARDS.parent / "provisioning"
-UIDS = ("mutt-dead-letters", "mutt-delivery", "mutt-ingest", "mutt-overview", "mutt-slo", "mutt-stores")
+UIDS = (
+    "mutt-dead-letters",
+    "mutt-delivery",
+    "mutt-ingest",
+    "mutt-overview",
+    "mutt-retention",
+    "mutt-slo",
+    "mutt-stores",
+)
 """Part of every link that somebody kept: never changed."""
+
+WHOLE = ("mutt: SLO & error budget", "mutt: retention")
+"""Boards that no component narrows."""
 
 PROMQL = [one for one in questions() if not one.sql]
 METRIC = re.compile(r"\bmutt_\w+|\bup\b")
@@ -29,7 +41,8 @@ each = pytest.mark.parametrize("dashboard", dashboards().values(), ids=dashboard
 
 def exported() -> set[str]:
     """Every series a service may show, histograms by each of their names."""
-    families = [*metrics.REGISTRY.collect(), *ApiMetrics().registry.collect()]
+    registries = (metrics.REGISTRY, ApiMetrics().registry, RetentionMetrics().registry)
+    families = [family for registry in registries for family in registry.collect()]
     suffixes = {"counter": ("_total",), "histogram": ("_bucket", "_count", "_sum")}
     return {family.name + suffix for family in families for suffix in suffixes.get(family.type, ("",))}
 
@@ -55,7 +68,7 @@ def test_every_metric_is_narrowed_by_environment_and_component() -> None:
     for one in PROMQL:
         count = len(METRIC.findall(one.text))
         assert one.text.count('environment=~"$environment"') == count, one
-        assert one.text.count('job=~"$component"') == (0 if one.board == "mutt: SLO & error budget" else count), one
+        assert one.text.count('job=~"$component"') == (0 if one.board in WHOLE else count), one
 
 
 def test_matchers_join_those_that_are_there() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -22,18 +23,25 @@ LAST_FIRST = ("mutt-objectives-slow", "mutt-objectives", "mutt-alerts")
 needs_promtool = pytest.mark.skipif(PROMTOOL is None, reason="promtool is not installed (package prometheus)")
 
 
+@cache
+def rules_of(*, with_objectives: bool) -> tuple[str, list[str]]:
+    """The file, and its groups in the order they are played."""
+    rules = rules_file(objectives() if with_objectives else {})
+    groups = [group["name"] for group in yaml.safe_load(rules)["groups"]]
+    return rules, sorted(groups, key=LAST_FIRST.index)
+
+
 @needs_promtool
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.name)
 def test_the_pager_says(story: Story, tmp_path: Path) -> None:
     assert PROMTOOL is not None
-    rules = rules_file(objectives() if story.objectives else {})
+    rules, groups = rules_of(with_objectives=bool(story.objectives))
     (tmp_path / "mutt.rules.yml").write_text(rules)
     file = tmp_path / "story.yml"
-    groups = [group["name"] for group in yaml.safe_load(rules)["groups"]]
     played = {
         "rule_files": ["mutt.rules.yml"],
         "evaluation_interval": f"{story.every}m",
-        "group_eval_order": sorted(groups, key=LAST_FIRST.index),
+        "group_eval_order": groups,
         "tests": [story.as_test()],
     }
     file.write_text(yaml.safe_dump(played))
