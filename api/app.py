@@ -37,7 +37,9 @@ from api.idempotency import Repeatable
 from api.ingest import Ingest
 from api.jobs import Jobs
 from api.keys import ApiKeys
+from api.lag import LagTrend
 from api.ledger import LedgerOfPartitions
+from api.letter_changes import LetterHand
 from api.maintenance import MaintenanceWindows
 from api.metrics import ApiMetrics
 from api.objectives import ObjectiveLevels
@@ -45,13 +47,17 @@ from api.overview import OverviewOfAll
 from api.pattern_guard import PatternGuard
 from api.prometheus_source import POLICY, PROMETHEUS, PrometheusSource
 from api.routes import Resource, flatten
+from api.rule_check import RuleCheck
 from api.rule_dry_run import RuleDryRun
 from api.rule_files import RuleFiles
+from api.rule_usage import RuleUsages
 from api.rules import Rules
 from api.rules_v1 import RulesV1
 from api.slo import Slo
 from api.summary import MetricsSummary
+from api.system import SystemOfAll
 from api.teams import Teams
+from api.unhandled import UnhandledSignatures
 from api.version import VersionInfo
 from schemas.slo import objectives
 from streams.adapters.audit_samples import AuditSamples
@@ -60,6 +66,7 @@ from streams.adapters.config_store import ConfigStore
 from streams.adapters.event_traces import EventTraces
 from streams.adapters.host_lists import HostList
 from streams.adapters.ledger import LedgerReads
+from streams.adapters.letter_changes import LetterChanges
 from streams.adapters.letter_searches import LetterSearches
 from streams.adapters.listening import OPEN, MetricsDoor
 from streams.adapters.overview import OverviewReads
@@ -67,6 +74,9 @@ from streams.adapters.rehearsals import Rehearsals
 from streams.adapters.replay_jobs import ReplayJobs
 from streams.adapters.replay_runner import ReplayRunner
 from streams.adapters.rule_store import RuleStore
+from streams.adapters.rule_usage import RuleUsage
+from streams.adapters.system import SystemReads
+from streams.adapters.unhandled import UnhandledReads
 from streams.core.api_keys import Keys
 from streams.core.idempotency import IdempotencyStore
 from streams.core.reads import Reads
@@ -85,23 +95,28 @@ class Ports:
     searches: Searches
     letters: LetterSearches
     rehearsals: Rehearsals
+    changes: LetterChanges
     jobs: ReplayJobs
     runner: ReplayRunner
     traces: EventTraces
     ledger: LedgerReads
     overview: OverviewReads
+    lag: LagTrend
     balance: Balance
     slo: SloReads
     maintenance: MaintenanceStore
     prometheus: PrometheusReads | None
     """None where no PROMETHEUS_URL is set."""
     rules: RuleStore
+    usage: RuleUsage
+    unhandled: UnhandledReads
     hosts: HostList
     teams: HostList
     config: ConfigStore
     config_audit: ConfigAudit
     samples: AuditSamples
     keys: Keys
+    system: SystemReads
     answers: IdempotencyStore
     cursors: Cursors
     metrics_door: MetricsDoor
@@ -121,12 +136,14 @@ def resources(ports: Ports) -> tuple[Resource, ...]:
         Slo(ports.slo, promised, metrics, ports.now),
         ObjectiveLevels(ports.slo, prometheus, promised, metrics, ports.now),
         MaintenanceWindows(ports.maintenance, ports.now),
-        OverviewOfAll(ports.overview, metrics, ports.now),
+        OverviewOfAll(ports.overview, ports.lag, metrics, ports.now),
         MetricsSummary(ports.slo, metrics, ports.now),
         VersionInfo(),
         Rules(ports.rules, patterns, cursors, metrics),
         RuleFiles(ports.rules, patterns, metrics),
         RuleDryRun(ports.rules, ports.samples, patterns, metrics),
+        RuleCheck(patterns),
+        RuleUsages(ports.usage, ports.rules, metrics, ports.now),
         RulesV1(ports.rules, patterns, metrics),
         DevHosts(ports.hosts, cursors, metrics),
         Teams(ports.teams, cursors, metrics),
@@ -137,11 +154,14 @@ def resources(ports: Ports) -> tuple[Resource, ...]:
         Events(ports.door, metrics),
         EventTracing(ports.traces, metrics),
         AuditedEvents(ports.searches, cursors, metrics),
+        UnhandledSignatures(ports.unhandled, cursors, metrics),
         Deliveries(ports.searches, cursors, metrics),
         DeadLetters(ports.letters, ports.rehearsals, ports.jobs, ports.runner, cursors=cursors, metrics=metrics),
+        LetterHand(ports.changes, metrics),
         Jobs(ports.jobs, cursors, metrics),
         LedgerOfPartitions(ports.ledger, ports.balance, cursors, metrics),
         ApiKeys(ports.keys, cursors, ports.now),
+        SystemOfAll(ports.system, metrics, ports.now),
     )
     return tuple(Repeatable(subject, ports.answers, ports.metrics) for subject in subjects)
 

@@ -245,7 +245,7 @@ class DeadLetters:
 
     async def replay(self, request: Request) -> Response:
         order = await bodies.read(request, ReplayOrder)
-        chosen = _chosen(order.filter)
+        chosen = chosen_letters(order.filter)
         if order.dry_run:
             with self._metrics.timed("dry_run"):
                 rehearsal, complete = await self._rehearsals.of(chosen, order.limit)
@@ -257,7 +257,7 @@ class DeadLetters:
         return JsonResponse(ReplayAnswer(shown_job(job), None), 202, headers=headers)
 
 
-def _chosen(choice: LetterChoice) -> LetterFilter:
+def chosen_letters(choice: LetterChoice) -> LetterFilter:
     """Raises Invalid where it would mean every letter there is, or times do not fit."""
     faults = [
         Fault("must name its time zone", pointer=f"/filter/{name}")

@@ -132,6 +132,13 @@ class ApiMetrics:
             buckets=_LATENCY,
             registry=self.registry,
         )
+        # Reports of browsers on the console, of those who are signed in. Any: a script that is not ours tried to run,
+        # or a page of ours asks for what its policy forbids; the log names it.
+        self.policy_reports = Counter(
+            "mutt_console_policy_reports_total",
+            "What browsers stopped on pages of the console.",
+            registry=self.registry,
+        )
         # Requests without a key that opens, by why. unknown and wrong rising: somebody tries keys; auth_failures in the
         # database names addresses and key ids. expired and revoked: a client still has its old key; tell its owner.
         # limited: refused with 429 without being looked at.

@@ -22,6 +22,7 @@ from api.slo import HOURS, LONGEST_WINDOW
 from schemas.scopes import Scope
 from schemas.slo import Component, Objective, Objectives
 from streams.core.slo import BurnState, Standing, burn_rate, shown_duration, stand, windows_of
+from streams.core.slo_alerts import LOOKS_BACK, fired
 from streams.core.slo_reads import Levels, Point, SloReads
 from streams.core.slo_windows import MINUTE, Maintenance, Span, down
 
@@ -89,11 +90,26 @@ class BurnPoint(Struct, frozen=True):
     """Declared maintenance touches this step, so that the objective does not count all of it."""
 
 
-class BurnSeries(Struct, frozen=True):
+class BurnAlert(Struct, frozen=True):
+    """A time in which both windows of a rule burned faster than it allows."""
+
+    severity: str
+    long_window: str
+    short_window: str
+    since: dt.datetime
+    until: dt.datetime
+
+
+class BurnSeries(Struct, frozen=True, kw_only=True):
     objective: str
     hours: int
     step_seconds: int
+    since: dt.datetime
+    until: dt.datetime
     points: list[BurnPoint]
+    alerts: list[BurnAlert]
+    """Of the rules whose short window is no shorter than a step."""
+    maintenance: list[Window]
 
 
 class ObjectiveLevels:
@@ -154,11 +170,12 @@ class ObjectiveLevels:
         hours = reader.whole("hours", 24, high=LONGEST_WINDOW)
         reader.finish()
         step = next(step for most, step in STEPS if hours <= most)
-        start = down(self._now() - dt.timedelta(hours=hours), step)
+        now = self._now()
+        shown = Span(down(now - dt.timedelta(hours=hours), step), down(now, step) + step)
         with self._metrics.timed("slo_series"):
-            points = await self._reads.series(objective.component, start, step)
-        shown = _points(objective, points, step, await self._reads.maintenance(start))
-        return JsonResponse(BurnSeries(objective.name, hours, round(step.total_seconds()), shown))
+            points = await self._reads.series(objective.component, shown.first - LOOKS_BACK, step)
+            maintenance = await self._reads.maintenance(shown.first)
+        return JsonResponse(_series(objective, points, step, shown, maintenance, hours))
 
     async def _maintenance(self, now: dt.datetime) -> tuple[Maintenance, ...]:
         longest = max(objective.window for objective in self._objectives.values())
@@ -208,10 +225,41 @@ def _shown(standing: Standing, now: dt.datetime, maintenance: Sequence[Maintenan
     )
 
 
+def _series(
+    objective: Objective,
+    points: Sequence[Point],
+    step: dt.timedelta,
+    shown: Span,
+    maintenance: Sequence[Maintenance],
+    hours: int,
+) -> BurnSeries:
+    declared = [each for each in maintenance if each.covers(objective.component)]
+    within = [point for point in points if point.at >= shown.first]
+    return BurnSeries(
+        objective=objective.name,
+        hours=hours,
+        step_seconds=round(step.total_seconds()),
+        since=shown.first,
+        until=shown.after,
+        points=_points(objective, within, step, declared),
+        alerts=[
+            BurnAlert(
+                one.rule.severity,
+                shown_duration(one.rule.long),
+                shown_duration(one.rule.short),
+                one.span.first,
+                one.span.after,
+            )
+            for one in fired(objective, points, step, shown)
+        ],
+        maintenance=[shown_window(each) for each in declared],
+    )
+
+
 def _points(
     objective: Objective, points: Sequence[Point], step: dt.timedelta, maintenance: Sequence[Maintenance]
 ) -> list[BurnPoint]:
-    declared = [each.span for each in maintenance if each.covers(objective.component)]
+    declared = [each.span for each in maintenance]
     return [
         BurnPoint(
             point.at,

@@ -27,6 +27,8 @@ class FaultBody(Struct):
     detail: str
     pointer: str | None = None
     parameter: str | None = None
+    position: int | None = None
+    """Of a text that is wrong in one place: how many of its characters stand before that."""
 
 
 class ProblemBody(Struct):

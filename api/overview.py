@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from api.fresh import Fresh
 from api.gate import Now
+from api.lag import LagPoint, LagTrend
 from api.metrics import ApiMetrics
 from api.problems import JsonResponse
 from api.queries import QueryReader
@@ -73,6 +74,8 @@ class OverviewAnswer(Struct, frozen=True, kw_only=True):
     shed_at: int
     dead_letters: dict[str, int]
     """Open ones by reason, whenever they failed."""
+    lag: list[LagPoint]
+    """Records that waited to be decided, in the last hour of this process, the oldest first."""
     paused: list[PausedPartition]
     operator: OperatorsWord
 
@@ -80,8 +83,9 @@ class OverviewAnswer(Struct, frozen=True, kw_only=True):
 class OverviewOfAll:
     """All who ask within a second get the same."""
 
-    def __init__(self, reads: OverviewReads, metrics: ApiMetrics, now: Now) -> None:
+    def __init__(self, reads: OverviewReads, lag: LagTrend, metrics: ApiMetrics, now: Now) -> None:
         self._reads = reads
+        self._lag = lag
         self._metrics = metrics
         self._now = now
         self._found = Fresh(self._read, holds_s=HOLDS_S)
@@ -105,10 +109,10 @@ class OverviewOfAll:
         now = self._now()
         since = (now - LENGTH).replace(second=0, microsecond=0)
         with self._metrics.timed("overview"):
-            return shown(await self._reads.show(since), now)
+            return shown(await self._reads.show(since), now, self._lag.points)
 
 
-def shown(found: Overview, now: dt.datetime) -> OverviewAnswer:
+def shown(found: Overview, now: dt.datetime, lag: list[LagPoint]) -> OverviewAnswer:
     config, operator = found.pauses.config, found.pauses.operator
     return OverviewAnswer(
         as_of=now,
@@ -121,6 +125,7 @@ def shown(found: Overview, now: dt.datetime) -> OverviewAnswer:
         warn_at=config.alerter_queue_warn_threshold,
         shed_at=config.alerter_queue_shed_threshold,
         dead_letters=dict(found.letters),
+        lag=lag,
         paused=[PausedPartition(*(getattr(one, name) for name in PausedPartition.__struct_fields__))
                 for one in found.pauses.pauses],
         operator=OperatorsWord(operator.paused, operator.by, operator.since, operator.why),

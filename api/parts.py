@@ -39,6 +39,7 @@ from streams.adapters.host_lists import development_hosts, device_teams
 from streams.adapters.idempotency import IdempotencyKeys
 from streams.adapters.indicators import PostgresIndicators
 from streams.adapters.ledger import LedgerReads
+from streams.adapters.letter_changes import LetterChanges
 from streams.adapters.letter_searches import LetterSearches
 from streams.adapters.listening import OPEN, MetricsDoor
 from streams.adapters.maintenance import PostgresMaintenance
@@ -48,9 +49,12 @@ from streams.adapters.reads import PostgresReads
 from streams.adapters.rehearsals import Rehearsals
 from streams.adapters.replay_jobs import ReplayJobs
 from streams.adapters.rule_store import RuleStore
+from streams.adapters.rule_usage import RuleUsage
 from streams.adapters.searches import PostgresSearches
 from streams.adapters.slo import PostgresSlo
+from streams.adapters.system import SystemReads
 from streams.adapters.transactions import Transactions
+from streams.adapters.unhandled import UnhandledReads
 from streams.core.api_keys import derived_key
 from streams.core.indicator_book import IndicatorBook
 
@@ -110,22 +114,27 @@ def ports_of(parts: Parts, pipeline: Pipeline, settings: Settings, door: Metrics
         searches=PostgresSearches(transactions),
         letters=LetterSearches(transactions),
         rehearsals=Rehearsals(transactions),
+        changes=LetterChanges(transactions),
         jobs=ReplayJobs(transactions),
         runner=pipeline.runner,
         traces=EventTraces(transactions, settings.kafka_bootstrap),
         ledger=LedgerReads(transactions),
+        lag=pipeline.lag,
         balance=pipeline.balance,
         overview=OverviewReads(transactions),
         slo=PostgresSlo(transactions),
         maintenance=PostgresMaintenance(transactions),
         prometheus=Prometheus(settings.prometheus_url) if settings.prometheus_url else None,
         rules=RuleStore(transactions),
+        usage=RuleUsage(transactions),
+        unhandled=UnhandledReads(transactions),
         hosts=development_hosts(transactions),
         teams=device_teams(transactions),
         config=ConfigStore(transactions),
         config_audit=ConfigAudit(transactions),
         samples=AuditSamples(transactions),
         keys=parts.keys,
+        system=SystemReads(pipeline.pool, settings.kafka_bootstrap),
         answers=parts.answers,
         cursors=Cursors(own_keys(parts.peppers, "cursors"), utc_now),
         metrics_door=door,

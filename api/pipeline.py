@@ -15,6 +15,7 @@ from api.balance import Balance
 from api.beside import Task, beside
 from api.door import Depth, Door
 from api.guarded_transactions import GuardedTransactions
+from api.lag import LagTrend
 from api.metrics import ApiMetrics
 from schemas.settings import Settings
 from streams.adapters.config_watcher import ConfigWatcher
@@ -43,6 +44,7 @@ class Pipeline:
     door: Door
     runner: ReplayRunner
     balance: Balance
+    lag: LagTrend
     tasks: tuple[Task, ...]
     """Each runs until it is cancelled."""
     tracing: Tracing | None
@@ -65,7 +67,8 @@ class Pipeline:
         door = Door(traced.events(events) if traced else events, depth, lambda: config.current, metrics)
         runner = ReplayRunner(pool, settings.kafka_bootstrap)
         balance = Balance(partial(_checked, pool, settings.kafka_bootstrap), now)
-        return cls(pool, door, runner, balance, (config.run, events.run, runner.run), traced)
+        lag = LagTrend(depth.now, now)
+        return cls(pool, door, runner, balance, lag, (config.run, events.run, runner.run, lag.run), traced)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

@@ -62,9 +62,16 @@ class Fault:
     detail: str
     pointer: str | None = None
     parameter: str | None = None
+    position: int | None = None
+    """Of a text that is wrong in one place: how many of its characters stand before that."""
 
-    def shown(self) -> dict[str, str]:
-        members = {"pointer": self.pointer, "parameter": self.parameter, "detail": self.detail}
+    def shown(self) -> dict[str, str | int]:
+        members = {
+            "pointer": self.pointer,
+            "parameter": self.parameter,
+            "detail": self.detail,
+            "position": self.position,
+        }
         return {name: value for name, value in members.items() if value is not None}
 
     def __str__(self) -> str:

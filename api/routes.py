@@ -38,7 +38,10 @@ PUBLIC = frozenset(
 )
 """The paths of the API that need no key; every other route names its scope."""
 
-OPEN_PAGES = frozenset({"/ui/sign-in", "/ui/sign-out", "/ui/static/{name}"})
+REPORT = "/ui/csp-report"
+"""Where browsers tell what the console's policy stopped."""
+
+OPEN_PAGES = frozenset({"/ui/sign-in", "/ui/sign-out", "/ui/static/{name}", REPORT})
 """What of the console is there for whom is not signed in."""
 
 

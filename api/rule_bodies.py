@@ -145,7 +145,10 @@ async def check_pattern(guard: PatternGuard, rule: Rule, old: Rule | None = None
 async def pattern_faults(guard: PatternGuard, rules: list[Rule], pointers: list[str]) -> list[Fault]:
     """In the words of the engine, which name the position."""
     problems = await guard.problems(rules)
-    return [Fault(problem.reason, pointer=pointers[problem.rule] + "/match_string") for problem in problems]
+    return [
+        Fault(problem.reason, pointer=pointers[problem.rule] + "/match_string", position=problem.position)
+        for problem in problems
+    ]
 
 
 def refuse_patterns(faults: Iterable[Fault]) -> None:

@@ -7,17 +7,24 @@ import asyncio
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.answering import Answering
+from api.console.components import Components
 from api.console.config import ConfigPages
 from api.console.dead_letters import DeadLetterPages
 from api.console.entry import Entry
 from api.console.events import EventPages
 from api.console.gate import ConsoleGate
+from api.console.hosts import HostPages
 from api.console.inside import Inside
+from api.console.keys import KeyPages
+from api.console.letters import LetterPages
 from api.console.levels import LevelPages
 from api.console.overview import OverviewPage
 from api.console.rendering import Pages
+from api.console.reports import Reports
+from api.console.rule_files import RuleFilePages
 from api.console.rules import RulePages
 from api.console.sessions import Sessions
+from api.console.system import SystemPages
 from api.dispatch import dispatch
 from api.envelope import Envelope
 from api.hosts import Hosts
@@ -27,7 +34,9 @@ from api.routes import Resource, Table, flatten
 PREFIX = "/ui"
 
 
-def subjects(inside: Inside, pages: Pages, sessions: Sessions, stopping: asyncio.Event) -> tuple[Resource, ...]:
+def subjects(
+    inside: Inside, pages: Pages, sessions: Sessions, metrics: ApiMetrics, stopping: asyncio.Event
+) -> tuple[Resource, ...]:
     """All pages, by subject."""
     return (
         Entry(pages, sessions),
@@ -35,8 +44,15 @@ def subjects(inside: Inside, pages: Pages, sessions: Sessions, stopping: asyncio
         EventPages(inside, pages),
         LevelPages(inside, pages),
         RulePages(inside, pages),
+        RuleFilePages(inside, pages),
+        HostPages(inside, pages),
         DeadLetterPages(inside, pages),
+        LetterPages(inside, pages),
         ConfigPages(inside, pages),
+        KeyPages(inside, pages),
+        SystemPages(inside, pages),
+        Components(pages),
+        Reports(metrics),
     )
 
 
@@ -45,7 +61,7 @@ def create_console(
 ) -> Envelope:
     """The ASGI application of everything below /ui. What lasts ends once `stopping` is set."""
     pages = Pages(sessions)
-    table = Table(flatten(subjects(Inside(api), pages, sessions, stopping)))
+    table = Table(flatten(subjects(Inside(api), pages, sessions, metrics, stopping)))
     gate = ConsoleGate(dispatch, sessions, hosts)
     return Envelope(Answering(gate, pages.failure), metrics, table)
 

@@ -50,7 +50,7 @@ class DeadLetterPages:
 
     async def list(self, request: Request) -> Response:
         page = await list_page(self._inside, request, dead_letters.PATH, dead_letters.FILTERS)
-        return self._pages.page(request, "dead_letters.html", page=page, **_words())
+        return self._pages.page(request, "dead_letters.html", page=page, **letter_words())
 
     async def show(self, request: Request) -> Response:
         letter = await self._inside.get(request, f"{dead_letters.PATH}/{request.path_params['id']}")
@@ -97,7 +97,7 @@ class DeadLetterPages:
     ) -> Response:
         return self._pages.page(
             request, "replay.html", status=status, form=form, trial=trial, problem=problem,
-            once=request.state.request_id, **_words(),
+            once=request.state.request_id, **letter_words(),
         )  # fmt: skip
 
 
@@ -121,7 +121,7 @@ def _number(text: str, kind: type[int] | type[float]) -> int | float | str:
         return text
 
 
-def _words() -> dict[str, Any]:
+def letter_words() -> dict[str, Any]:
     return {
         "reasons": [one.value for one in Reason],
         "stages": [one.value for one in Stage],

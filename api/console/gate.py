@@ -14,7 +14,7 @@ from api.head import Head
 from api.hosts import Hosts
 from api.problem_types import ProblemType
 from api.problems import Problem
-from api.routes import ApiRoute, Endpoint
+from api.routes import REPORT, ApiRoute, Endpoint
 
 SIGN_IN = "/ui/sign-in"
 SIGNED_OUT = "your session has ended; sign in again, then send it once more"
@@ -36,7 +36,8 @@ class ConsoleGate:
         check_request(scope, head, self._hosts)
         if route is not None and route.scope is None and request.method == "GET":
             return await self._endpoint(request)
-        if request.method == "POST":
+        told = route is not None and route.path == REPORT
+        if request.method == "POST" and not told:
             check_origin(head)
             scope["state"]["form"] = await read_form(request)
         entered = await self._sessions.of(request)

@@ -54,13 +54,25 @@ class Inside:
         body: object = None,
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
-        """One question for whoever asked the console; `headers` are beside those of the body."""
-        content = b"" if body is None else msgspec.json.encode(body)
-        given = dict(headers or {}) | ({"Content-Type": JSON} if content else {})
-        asked = self._request(request, method, path, query, given, content)
-        check_scope(asked.state.route, asked.state.client)
-        response = await dispatch(asked)
+        """One question for whoever asked the console; `headers` are beside those of the body.
+
+        A body of bytes is sent as it is; `headers` name its type.
+        """
+        content = b"" if body is None else body if isinstance(body, bytes) else msgspec.json.encode(body)
+        given = ({"Content-Type": JSON} if content else {}) | dict(headers or {})
+        response = await self._response(request, method, path, query, given, content)
         return Answer(_read(response), response.headers.get("etag"))
+
+    async def file(self, request: Request, path: str, query: Query = NO_QUERY) -> Response:
+        """What is at this path as it is, for who wants to keep it."""
+        return await self._response(request, "GET", path, query, {}, b"")
+
+    async def _response(
+        self, outer: Request, method: str, path: str, query: Query, headers: Mapping[str, str], content: bytes
+    ) -> Response:
+        asked = self._request(outer, method, path, query, headers, content)
+        check_scope(asked.state.route, asked.state.client)
+        return await dispatch(asked)
 
     def _request(
         self, outer: Request, method: str, path: str, query: Query, headers: Mapping[str, str], content: bytes

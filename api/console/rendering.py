@@ -36,6 +36,7 @@ POLICY = "; ".join(
         "frame-ancestors 'none'",
         "require-trusted-types-for 'script'",
         "trusted-types 'none'",
+        "report-uri /ui/csp-report",
     )
 )
 """Nothing runs that is not a file of ours, and no text becomes markup in the browser either."""
@@ -53,13 +54,18 @@ NAVIGATION: tuple[tuple[str, str, Scope, str], ...] = (
     ("/ui", "Overview", Scope.EVENTS_READ, "o"),
     ("/ui/events", "Events", Scope.EVENTS_READ, "e"),
     ("/ui/alerts", "Alerts", Scope.EVENTS_READ, "a"),
+    ("/ui/unhandled", "Unhandled", Scope.EVENTS_READ, "u"),
     ("/ui/rules", "Rules", Scope.RULES_READ, "r"),
+    ("/ui/hosts", "Hosts", Scope.RULES_READ, "t"),
     ("/ui/dead-letters", "Dead letters", Scope.DLQ_READ, "d"),
     ("/ui/jobs", "Jobs", Scope.DLQ_READ, "j"),
     ("/ui/ledger", "Ledger", Scope.EVENTS_READ, "l"),
     ("/ui/slo", "Service levels", Scope.EVENTS_READ, "s"),
+    ("/ui/maintenance", "Maintenance", Scope.CONFIG_READ, "m"),
     ("/ui/config", "Configuration", Scope.CONFIG_READ, "c"),
     ("/ui/changes", "Changes", Scope.AUDIT_READ, "h"),
+    ("/ui/keys", "Keys", Scope.KEYS_ADMIN, "k"),
+    ("/ui/system", "System", Scope.CONFIG_READ, "y"),
 )
 """Address, name, what a reader must be allowed, and the letter that leads there after `g`."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from api.console.rendering import seen
 from api.problems import Problem
 from api.rule_bodies import RULE_FIELDS
 from schemas.rules import AlertSeverity, Handling, MatchType, Mode, SeverityMatch
@@ -64,6 +65,25 @@ def faults_of(problem: Problem) -> dict[str, str]:
         name = (fault.pointer or "").removeprefix("/rule").removeprefix("/")
         found.setdefault(name if name in (*RULE_FIELDS, "reason", "lines") else "", fault.detail)
     return found or {"": problem.detail}
+
+
+def pointed(problem: Problem, form: Mapping[str, str]) -> dict[str, str]:
+    """By field, the text up to where it is wrong and what follows, on a line of its own under it a mark."""
+    found: dict[str, str] = {}
+    for fault in problem.errors:
+        name = (fault.pointer or "").rpartition("/")[2]
+        if fault.position is not None and name in form:
+            found.setdefault(name, _marked(form[name], fault.position))
+    return found
+
+
+AROUND = 40
+
+
+def _marked(text: str, position: int) -> str:
+    begin, end = max(0, position - AROUND), position + AROUND
+    before, after = ("…" if begin else "") + text[begin:position], text[position:end] + ("…" if end < len(text) else "")
+    return f"{seen(before)}{seen(after)}\n{' ' * len(seen(before))}^"
 
 
 def _text(value: object) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from secrets import token_hex
 from typing import Any
 
@@ -14,11 +14,11 @@ from api.console.forms import whole
 from api.console.inside import Inside
 from api.console.listing import list_page
 from api.console.rendering import SAFE, Pages
-from api.console.rule_forms import CHOICES, LAST, NEW, body_of, faults_of, fields_of, trial_of
+from api.console.rule_forms import CHOICES, LAST, NEW, body_of, faults_of, fields_of, pointed, trial_of
 from api.idempotency import NAME as IDEMPOTENCY_KEY
 from api.preconditions import etag
 from api.problem_types import ProblemType
-from api.problems import Problem, problem_of
+from api.problems import JsonResponse, Problem, problem_of
 from api.routes import ApiRoute
 from api.rules import PATH, RULES
 from schemas.errors import Refused
@@ -40,6 +40,7 @@ class RulePages:
             ApiRoute(method="GET", path=UI, endpoint=self.list, scope=read, summary="Rules"),
             ApiRoute(method="GET", path=UI + "/new", endpoint=self.new, scope=write, summary="A new rule"),
             ApiRoute(method="POST", path=UI + "/new", endpoint=self.send, scope=write, summary="Try it, or save it"),
+            ApiRoute(method="POST", path=UI + "/check", endpoint=self.check, scope=write, summary="What is wrong yet"),
             ApiRoute(method="GET", path=ONE, endpoint=self.show, scope=read, summary="One rule"),
             ApiRoute(method="GET", path=ONE + "/edit", endpoint=self.edit, scope=write, summary="Its editor"),
             ApiRoute(method="POST", path=ONE + "/edit", endpoint=self.send, scope=write, summary="Try it, or save it"),
@@ -49,7 +50,8 @@ class RulePages:
 
     async def list(self, request: Request) -> Response:
         page = await list_page(self._inside, request, PATH, RULES.filters)
-        return self._pages.page(request, "rules.html", page=page, choices=CHOICES)
+        used = await self._usage(request, [one["id"] for one in page.rows])
+        return self._pages.page(request, "rules.html", page=page, choices=CHOICES, used=used)
 
     async def show(self, request: Request) -> Response:
         path = _api_path(request)
@@ -61,10 +63,17 @@ class RulePages:
             for after, before in zip(versions, older, strict=True)
         ]
         history = list(zip(versions, changes, strict=True))
-        return self._pages.page(request, "rule.html", it=rule, history=history, saved="saved" in request.query_params)
+        used = (await self._usage(request, [rule["id"]])).get(rule["id"])
+        return self._pages.page(
+            request, "rule.html", it=rule, history=history, used=used, saved="saved" in request.query_params
+        )
 
     async def new(self, request: Request) -> Response:
-        return self._editor(request, dict(NEW) | _given(request), None)
+        """With `do=try` in its address it is tried at once."""
+        form = dict(NEW) | _given(request)
+        if request.query_params.get("do") == "try":
+            return await self._tried(request, form, None)
+        return self._editor(request, form, None)
 
     async def edit(self, request: Request) -> Response:
         rule = await self._inside.get(request, _api_path(request))
@@ -74,18 +83,38 @@ class RulePages:
         """Tries what the form holds, or saves it."""
         form = request.state.form
         version = whole(form, "version") if form.get("version") else None
+        if form.get("do") != "save":
+            return await self._tried(request, form, version)
         try:
-            if form.get("do") == "save":
-                return await self._save(request, form, version)
-            trial = (await self._inside.ask(request, "POST", PATH + "/dry-run", body=trial_of(form, _id(request)))).body
+            return await self._save(request, form, version)
         except (Problem, Refused) as error:
             problem = problem_of(error, request.scope["path"])
             if problem.type is ProblemType.STALE:
                 return await self._conflict(request, form, version)
             if problem.type is not ProblemType.VALIDATION:
                 raise
-            return self._editor(request, form, version, faults=faults_of(problem), status=422)
-        return self._editor(request, form, version, trial=trial)
+            return self._editor(request, form, version, problem=problem)
+
+    async def _tried(self, request: Request, form: Mapping[str, str], version: int | None) -> Response:
+        try:
+            trial = await self._inside.ask(request, "POST", PATH + "/dry-run", body=trial_of(form, _id(request)))
+        except (Problem, Refused) as error:
+            problem = problem_of(error, request.scope["path"])
+            if problem.type is not ProblemType.VALIDATION:
+                raise
+            return self._editor(request, form, version, problem=problem)
+        return self._editor(request, form, version, trial=trial.body)
+
+    async def check(self, request: Request) -> Response:
+        """For the script of the editor: faults by field, and marks under texts that are wrong in one place."""
+        form = request.state.form
+        try:
+            found = (await self._inside.ask(request, "POST", PATH + "/check", body=body_of(form))).body
+        except Problem as problem:
+            if problem.type is not ProblemType.VALIDATION:
+                raise
+            return JsonResponse({"faults": faults_of(problem), "marks": pointed(problem, form), "warnings": []})
+        return JsonResponse({"faults": {}, "marks": {}, "warnings": found["warnings"]})
 
     async def restore(self, request: Request) -> Response:
         form = request.state.form
@@ -129,14 +158,22 @@ class RulePages:
         form: Mapping[str, str],
         version: int | None,
         *,
-        faults: Mapping[str, str] | None = None,
+        problem: Problem | None = None,
         trial: Mapping[str, Any] | None = None,
-        status: int = 200,
     ) -> Response:
         return self._pages.page(
-            request, "rule_editor.html", status=status, form=form, version=version, rule_id=_id(request),
-            faults=faults or {}, trial=trial, choices=CHOICES, last=LAST, once=form.get("once") or token_hex(16),
+            request, "rule_editor.html", status=problem.type.status if problem else 200, form=form, version=version,
+            rule_id=_id(request), faults=faults_of(problem) if problem else {},
+            marks=pointed(problem, form) if problem else {}, trial=trial, choices=CHOICES, last=LAST,
+            once=form.get("once") or token_hex(16),
         )  # fmt: skip
+
+    async def _usage(self, request: Request, ids: Sequence[int]) -> dict[int, Mapping[str, Any]]:
+        """By the ids of rules in force."""
+        if not ids:
+            return {}
+        found = await self._inside.get(request, PATH + "/usage", {"ids": ",".join(map(str, ids))})
+        return {one["rule_id"]: one | {"most": found["most"]} for one in found["items"]}
 
 
 def _id(request: Request) -> int | None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from api.console.charts import Chart, trend
 from api.console.rendering import count
 
 WIDTH = 1000
@@ -19,18 +20,23 @@ class Tiles:
     values: Mapping[str, str]
     bar: Mapping[str, tuple[float, float]]
     """Where each part of the bar begins, and how wide it is, of WIDTH."""
+    lag: Chart
     shape: str
     """Another one where the page would have other rows."""
 
     def told(self) -> bytes:
-        return msgspec.json.encode({"values": self.values, "bar": self.bar, "shape": self.shape})
+        lines = {"lag": self.lag.lines[-1]} if self.lag.lines else {}
+        return msgspec.json.encode({"values": self.values, "bar": self.bar, "lines": lines, "shape": self.shape})
 
 
 def tiles(overview: Mapping[str, Any], rates: Mapping[str, Any], objectives: list[Mapping[str, Any]]) -> Tiles:
     """Of the answers of the API: /overview, /metrics/summary and the items of /slo."""
+    lag = overview["lag"]
     ended, alerts, letters = overview["ended"], overview["alerts"], overview["dead_letters"]
     values = {
         "rate": f"{rates['last_minute'] / 60:,.1f}",
+        "lag": count(lag[-1]["records"]) if lag else "\u2013",
+        "lag-top": count(max((one["records"] for one in lag), default=0)),
         "waiting": count(overview["waiting"]),
         "delivered": count(alerts["delivered"]),
         "dead": count(alerts["dead"]),
@@ -42,7 +48,7 @@ def tiles(overview: Mapping[str, Any], rates: Mapping[str, Any], objectives: lis
         **{f"letter-{reason}": count(number) for reason, number in letters.items()},
     }
     values["delivered"] = count(overview["funnel"]["delivered"])
-    return Tiles(values, parts(ended), _shape(overview, objectives))
+    return Tiles(values, parts(ended), trend(lag), _shape(overview, objectives))
 
 
 def parts(ended: Mapping[str, int]) -> dict[str, tuple[float, float]]:
@@ -60,5 +66,12 @@ def _shape(overview: Mapping[str, Any], objectives: list[Mapping[str, Any]]) -> 
     """What is drawn as rows and words, not as a figure."""
     paused = [[one["topic"], one["partition"], one["reason"]] for one in overview["paused"]]
     states = [[one["name"], one["state"]] for one in objectives]
-    rest = [sorted(overview["dead_letters"]), paused, states, overview["operator"]["paused"], overview["complete"]]
+    rest = [
+        sorted(overview["dead_letters"]),
+        paused,
+        states,
+        overview["operator"]["paused"],
+        overview["complete"],
+        len(overview["lag"]) > 1,
+    ]
     return hashlib.sha256(msgspec.json.encode(rest)).hexdigest()[:16]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,8 +10,6 @@ from ops.cli.awaited import awaited
 from ops.cli.exits import Exit, printable
 
 if TYPE_CHECKING:
-    from asyncpg import Connection
-
     from streams.core.health_checks import Finding
 
 
@@ -51,14 +49,8 @@ def _security() -> list[Finding]:
 
 async def _examine() -> list[Finding]:
     from ops.cli.connections import database, settings_from_environment
-    from streams.adapters.health_readings import read_positions, read_postgres, read_topics
-    from streams.core.health_checks import judge_positions, judge_postgres, judge_topics
+    from streams.adapters.system import examine
 
     settings = settings_from_environment()
     async with database(settings) as pool:
-        async with pool.acquire() as connection:
-            store = await read_postgres(cast("Connection", connection))
-        findings = [*judge_postgres(store), *judge_topics(await read_topics(settings.kafka_bootstrap))]
-        if not store.pending:
-            findings += judge_positions(await read_positions(pool, settings.kafka_bootstrap))
-    return findings
+        return (await examine(pool, settings.kafka_bootstrap))[0]

@@ -8,7 +8,7 @@ import os
 import signal
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,6 +58,8 @@ class Options:
     """Prometheus and Alertmanager watch, and a burn-rate alert fires and resolves."""
     stay: bool = True
     """Stay up after the balance sheet until Ctrl-C."""
+    afterwards: Callable[[Stack], None] | None = None
+    """What is done with the stack, while it stands, after the balance sheet."""
 
 
 def run(options: Options, console: Console) -> dict[str, Any]:
@@ -77,6 +79,8 @@ def run(options: Options, console: Console) -> dict[str, Any]:
             with _screen(options, console, board):
                 result = asyncio.run(_play(stack, board, options, traffic))
             result["seconds"] = round(time.monotonic() - began, 1)
+            if options.afterwards is not None:
+                options.afterwards(stack)
             if options.stay:
                 _stay(stack, console, result)
         finally:

@@ -76,17 +76,15 @@ class LetterDesk:
 
     async def count(self, chosen: LetterFilter, *states: LetterState) -> int:
         """How many letters the filter names in these states."""
-        query = f"SELECT count(*) FROM dead_letters d WHERE {MATCHES}"  # noqa: S608 - constants
-        count: int = await self._pool.fetchval(query, *filter_values(_in(chosen, states)), timeout=BULK_TIMEOUT_S)
-        return count
+        return await count_letters(self._pool, chosen, *states)
 
     async def park(self, chosen: LetterFilter) -> int:
         """Parks the open letters of the filter: nothing but a hand takes them out again."""
-        return await self._change(_PARK, chosen)
+        return await self._change(chosen, back=False)
 
     async def unpark(self, chosen: LetterFilter) -> int:
         """Opens the parked letters of the filter; their count of replays begins anew."""
-        return await self._change(_UNPARK, chosen)
+        return await self._change(chosen, back=True)
 
     async def edit(self, seen: StoredLetter, value: bytes) -> str:
         """Replaces what a replay sends; the original stays. Returns the difference.
@@ -94,31 +92,10 @@ class LetterDesk:
         Raises Refused when the letter cannot be edited, Outdated when another hand was faster.
         """
         async with self._pool.acquire() as connection, connection.transaction():
-            query = f"SELECT {WHOLE} {FROM} WHERE d.id = $1 FOR UPDATE OF d"
-            stored = stored_letter(await connection.fetchrow(query, seen.letter.id))
-            if why := refuse_edit(stored):
-                raise Refused(f"letter {stored.letter.id} cannot be edited: {why}")
-            if stored.edits != seen.edits:
-                raise Outdated(f"letter {stored.letter.id} was edited by another hand meanwhile; look at it again")
-            diff = difference(current_value(stored), value)
-            await self._write_edit(connection, stored.letter.id, value, diff)
+            diff = await edit_letter(connection, seen, value, actor=self._actor, note=self._note)
             crash.here("letter_edited")
         crash.here("edit_committed")
         return diff
-
-    async def _write_edit(self, connection: Any, letter: uuid.UUID, value: bytes, diff: str) -> None:
-        await connection.execute(
-            "UPDATE dead_letters SET edited_value = $2, edits = edits + 1 WHERE id = $1", letter, value
-        )
-        await connection.execute(
-            "INSERT INTO letter_log (letter_id, actor, action, note, value, diff)"
-            " VALUES ($1, $2, 'edited', $3, $4, $5)",
-            letter,
-            self._actor,
-            self._note,
-            value,
-            diff.replace("\0", "\u2400"),
-        )
 
     async def purge(self, chosen: LetterFilter, expected: int, keeper: Keeper) -> Archive:
         """Takes the letters' bytes out of the table once they are in the archive; all of them or none.
@@ -155,11 +132,45 @@ class LetterDesk:
             expected,
         )
 
-    async def _change(self, statement: str, chosen: LetterFilter) -> int:
-        done: str = await self._pool.execute(
-            statement, *filter_values(chosen), self._actor, self._note, timeout=BULK_TIMEOUT_S
-        )
-        return int(done.split()[-1])
+    async def _change(self, chosen: LetterFilter, *, back: bool) -> int:
+        return await park_letters(self._pool, chosen, back=back, actor=self._actor, note=self._note)
+
+
+async def edit_letter(connection: Any, seen: StoredLetter, value: bytes, *, actor: str, note: str | None) -> str:
+    """Within a transaction. Returns the difference. Raises Refused, or Outdated."""
+    query = f"SELECT {WHOLE} {FROM} WHERE d.id = $1 FOR UPDATE OF d"
+    stored = stored_letter(await connection.fetchrow(query, seen.letter.id))
+    if why := refuse_edit(stored):
+        raise Refused(f"letter {stored.letter.id} cannot be edited: {why}")
+    if stored.edits != seen.edits:
+        raise Outdated(f"letter {stored.letter.id} was edited by another hand meanwhile; look at it again")
+    diff = difference(current_value(stored), value)
+    await connection.execute(
+        "UPDATE dead_letters SET edited_value = $2, edits = edits + 1 WHERE id = $1", stored.letter.id, value
+    )
+    await connection.execute(
+        "INSERT INTO letter_log (letter_id, actor, action, note, value, diff) VALUES ($1, $2, 'edited', $3, $4, $5)",
+        stored.letter.id,
+        actor,
+        note,
+        value,
+        diff.replace("\0", "\u2400"),
+    )
+    return diff
+
+
+async def count_letters(connection: Any, chosen: LetterFilter, *states: LetterState) -> int:
+    """How many letters the filter names in these states."""
+    query = f"SELECT count(*) FROM dead_letters d WHERE {MATCHES}"  # noqa: S608 - constants
+    count: int = await connection.fetchval(query, *filter_values(_in(chosen, states)), timeout=BULK_TIMEOUT_S)
+    return count
+
+
+async def park_letters(connection: Any, chosen: LetterFilter, *, back: bool, actor: str, note: str | None) -> int:
+    """Parks the open letters of the filter, or opens its parked ones (`back`). Returns how many."""
+    values = (*filter_values(chosen), actor, note)
+    done: str = await connection.execute(_UNPARK if back else _PARK, *values, timeout=BULK_TIMEOUT_S)
+    return int(done.split()[-1])
 
 
 async def _archived(connection: Any, named: LetterFilter, expected: int, keeper: Keeper) -> Archive:

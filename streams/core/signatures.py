@@ -22,13 +22,17 @@ TEMPLATE_CHARACTERS = 512
 BOOK_LIMIT = 2000
 """Signatures remembered per partition; beyond it the longest unseen is forgotten."""
 
-_ID = re.compile(
+ID = re.compile(
     r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"  # UUID
     r"|(?<![A-Za-z0-9])0[xX][0-9a-fA-F]+"
     r"|(?<![A-Za-z0-9])[0-9a-fA-F]{8,}(?![A-Za-z0-9])"  # hash, address, long hexadecimal id
     r"|(?<![A-Za-z0-9])(?=[a-fA-F]*[0-9])[0-9a-fA-F]+(?![A-Za-z0-9])"  # short hexadecimal with a digit in it
     r"|[0-9]+"
 )
+"""Numbers and ids of messages, which no signature looks at."""
+SAMPLE_CHARACTERS = 200
+"""Of a message that are kept to be shown."""
+
 _INT64 = struct.Struct(">q").unpack
 _ID_BYTES = b"0123456789abcdefABCDEF:.-"
 
@@ -58,7 +62,7 @@ class Seen(Struct, gc=False):
 
 def mask(message: str) -> str:
     """The message with every number and id shown as `#`, cut to TEMPLATE_CHARACTERS."""
-    return _ID.sub("#", message[:TEMPLATE_CHARACTERS])
+    return ID.sub("#", message[:TEMPLATE_CHARACTERS])
 
 
 def signature(hostname: str, message: str) -> int:
@@ -126,11 +130,11 @@ class SignatureDraft:
         seen.last = at
         if seen.count == 2 or (not seen.template and seen.stored):
             seen.template = mask(message)
-            seen.sample = message[:200]
+            seen.sample = message[:SAMPLE_CHARACTERS]
         if seen.count >= policy.threshold and not seen.alerted:
             seen.alerted = True
             seen.template = seen.template or mask(message)
-            seen.sample = seen.sample or message[:200]
+            seen.sample = seen.sample or message[:SAMPLE_CHARACTERS]
             return seen
         return None
 

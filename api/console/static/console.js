@@ -55,6 +55,10 @@ function live() {
     for (const [name, value] of Object.entries(told.values)) {
       for (const element of document.querySelectorAll(`[data-value="${CSS.escape(name)}"]`)) element.textContent = value;
     }
+    for (const [name, points] of Object.entries(told.lines)) {
+      const line = document.querySelector(`polyline[data-line="${CSS.escape(name)}"]`);
+      if (line) line.setAttribute("points", points);
+    }
     for (const [name, [x, width]] of Object.entries(told.bar)) {
       const part = document.querySelector(`rect[data-part="${CSS.escape(name)}"]`);
       if (part) { part.setAttribute("x", x); part.setAttribute("width", width); }
@@ -62,6 +66,49 @@ function live() {
   });
 }
 
+// The editor of a rule asks what is wrong a moment after the last key; without an answer, sending the form tells it.
+function checks() {
+  const form = document.querySelector("form[data-check]");
+  if (!form) return;
+  let timer = 0;
+  let asked = 0;
+  form.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(check, 400); });
+  async function check() {
+    const number = ++asked;
+    const answer = await fetch(form.dataset.check, { method: "POST", body: new URLSearchParams(new FormData(form)) }).catch(() => null);
+    if (!answer || !answer.ok || number !== asked) return;
+    show(await answer.json());
+  }
+  function show(told) {
+    for (const place of form.querySelectorAll(".fault[id]")) {
+      const name = place.id.slice("fault-".length);
+      place.textContent = told.faults[name] || "";
+      const field = form.elements[name];
+      if (told.faults[name]) field.setAttribute("aria-invalid", "true"); else field.removeAttribute("aria-invalid");
+    }
+    for (const place of form.querySelectorAll(".mark")) {
+      place.textContent = told.marks[place.id.slice("mark-".length)] || "";
+      place.hidden = !place.textContent;
+    }
+    const warnings = document.getElementById("warnings");
+    warnings.replaceChildren(...told.warnings.map((words) => { const item = document.createElement("li"); item.textContent = words; return item; }));
+    warnings.hidden = !told.warnings.length;
+    form.dataset.checked = String(asked);
+  }
+}
+
+function files() {
+  for (const place of document.querySelectorAll("[data-file]")) {
+    place.hidden = false;
+    const input = place.querySelector("input");
+    input.addEventListener("change", async () => {
+      if (input.files[0]) document.getElementById(place.dataset.file).value = await input.files[0].text();
+    });
+  }
+}
+
+checks();
+files();
 localTimes(document);
 copyButtons();
 keyboard();

@@ -59,9 +59,10 @@ class World:
     pepper: Secret | None = PEPPER
     hosts: tuple[str, ...] = ()
     keys: MemoryKeys = field(default_factory=MemoryKeys)
+    metrics: ApiMetrics = field(default_factory=ApiMetrics)
 
     def desk(self, base_url: str = SITE) -> Desk:
-        metrics = ApiMetrics()
+        metrics = self.metrics
 
         def single() -> tuple[Secret, ...]:
             return (Secret(self.single),) if self.single else ()

@@ -89,8 +89,9 @@ def read(page: str) -> Read:
 
 
 def hidden_fields(page: str, action: str) -> dict[str, str]:
-    """Of the form that is sent to this address."""
-    form = next(one for one in page.split("<form")[1:] if f'action="{action}"' in one).partition("</form>")[0]
+    """Of the form that is posted to this address."""
+    begins = f' method="post" action="{action}"'
+    form = next(one for one in page.split("<form")[1:] if one.startswith(begins)).partition("</form>")[0]
     found = re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)">', form)
     return {name: unescape(value) for name, value in found}
 

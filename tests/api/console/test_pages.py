@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
-from api.console.levels import chart
+from api.console.charts import Chart, burn_chart, trend
 from api.console.rendering import STATIC, exact, moment, seen
 from api.console.tiles import parts
+from api.lag import KEPT, LagTrend
 from tests.api.console.canned import KEY, World
 from tests.api.console.desk import read
+from tests.api.window import NOW
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -83,11 +85,66 @@ def test_what_every_page_loads_is_small() -> None:
     assert sum(file.stat().st_size for file in STATIC.iterdir()) < 40_000
 
 
+def burnt(*rates: float | None, **more: Any) -> Chart:
+    """A step a minute, from noon on."""
+    points = [{"at": f"2026-03-01T12:{minute:02}:00Z", "burn_rate": rate} for minute, rate in enumerate(rates)]
+    series = {"since": "2026-03-01T12:00:00Z", "until": "2026-03-01T12:06:00Z", "step_seconds": 60, "points": points}
+    return burn_chart(series | {"alerts": [], "maintenance": []} | more)
+
+
 def test_a_chart_has_no_line_where_nothing_was_measured() -> None:
-    rates = [1.0, 4.0, None, 0.0, None]
-    drawn = chart([{"burn_rate": rate} for rate in rates])
-    assert drawn == {"lines": ["0.0,60.0 150.0,0.0", "450.0,80.0 452.0,80.0"], "top": 4.0, "one": 60.0}
-    assert chart([]) == {"lines": [], "top": 2.0, "one": 40.0}
+    drawn = burnt(1.0, 4.0, None, 0.0, None)
+    assert (drawn.lines, drawn.top, drawn.limit) == (["0.0,60.0 100.0,0.0", "300.0,80.0 302.0,80.0"], 4.0, 60.0)
+    assert (burnt().lines, burnt().top, burnt().limit) == ([], 2.0, 40.0)
+
+
+def test_alerts_and_maintenance_are_bands_of_their_time() -> None:
+    window = {"starts_at": "2026-03-01T11:00:00Z", "ends_at": "2026-03-01T12:01:00Z", "reason": "upgrade"}
+    later = window | {"starts_at": "2026-03-01T13:00:00Z", "ends_at": "2026-03-01T14:00:00Z"}
+    alert = {
+        "since": "2026-03-01T12:03:00Z", "until": "2026-03-01T12:05:00Z", "severity": "page", "long_window": "1h",
+    }  # fmt: skip
+    bands = burnt(1.0, maintenance=[window, later], alerts=[alert]).bands
+    assert [(one.kind, one.x, one.width, one.title) for one in bands] == [
+        ("maintenance", 0.0, 100.0, "upgrade"),
+        ("firing", 300.0, 200.0, "page: 1h"),
+    ]
+
+
+def test_a_trend_is_drawn_from_its_first_point_to_its_last() -> None:
+    points = [
+        {"at": f"2026-03-01T12:0{minute}:00Z", "records": records} for minute, records in ((0, 0), (1, 8), (4, 4))
+    ]
+    assert (trend(points).lines, trend(points).top) == (["0.0,80.0 150.0,0.0 600.0,40.0"], 8)
+    assert trend(points[:1]).lines == trend([]).lines == []
+
+
+async def test_lag_is_kept_for_an_hour() -> None:
+    counts = iter(range(KEPT + 9))
+
+    async def count() -> int:
+        return next(counts)
+
+    lag = LagTrend(count, lambda: NOW)
+    for _ in range(KEPT + 9):
+        await lag.look()
+    assert [point.records for point in lag.points] == list(range(9, KEPT + 9))
+
+
+async def test_what_a_browser_stopped_is_counted_for_those_alone_who_are_signed_in() -> None:
+    world = World()
+    desk = world.desk()
+
+    async def told(content: bytes) -> tuple[int, float | None]:
+        answer = await desk.client.post("/ui/csp-report", content=content)
+        return answer.status_code, world.metrics.registry.get_sample_value("mutt_console_policy_reports_total")
+
+    report = b'{"csp-report":{"violated-directive":"script-src","blocked-uri":"inline\\nx","line-number":3}}'
+    assert await told(report) == (204, 0)
+    await desk.sign_in(KEY)
+    for number, content in enumerate((report, b"", b"[]", b"\xff", b'{"csp-report":7}'), 1):
+        assert await told(content) == (204, number)
+    assert (await told(b"x" * 20_000))[0] == 413
 
 
 async def test_a_wrong_filter_is_told_where_it_stands_and_the_form_keeps_it() -> None:
