@@ -17,9 +17,14 @@ from streams.adapters.secret_sources import read_secrets
 
 
 @asynccontextmanager
-async def database(settings: Settings, *, size: int = 2) -> AsyncIterator[asyncpg.Pool]:
-    """A pool for one command. Raises OSError or asyncpg's errors, which become the command's exit status."""
-    async with await create_pool(settings, read_secrets(settings, Service.OPERATOR), size=size) as pool:
+async def database(
+    settings: Settings, *, size: int = 2, service: Service = Service.OPERATOR
+) -> AsyncIterator[asyncpg.Pool]:
+    """A pool for one command, with the login of this service.
+
+    Raises OSError or asyncpg's errors, which become the command's exit status.
+    """
+    async with await create_pool(settings, read_secrets(settings, service), size=size) as pool:
         yield pool
 
 

@@ -16,6 +16,7 @@ from ops.cli import (
     pauses,
     ready,
     retention,
+    roles,
     rules,
     secrets,
     slo,
@@ -43,6 +44,7 @@ app.add_typer(retention.app, name="retention")
 app.add_typer(slo.app, name="slo")
 app.add_typer(keys.app, name="keys")
 app.add_typer(secrets.app, name="secrets")
+app.add_typer(roles.app, name="roles")
 app.add_typer(api.app, name="api")
 app.command("migrate")(migrate.migrate)
 app.command("doctor")(doctor.doctor)
