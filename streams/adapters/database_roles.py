@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import asyncpg
-
 from streams.core.database_access import (
     FUNCTIONS,
     PARTS,
@@ -87,7 +85,7 @@ class Place:
     parts: tuple[str, ...]
 
 
-async def apply_roles(connection: asyncpg.Connection, *, keep: bool = True) -> list[str]:
+async def apply_roles(connection: Any, *, keep: bool = True) -> list[str]:
     """Makes the roles, gives the owner everything of mutt and each its rights. Returns the statements that were run.
 
     All or nothing, and safe to repeat; without `keep` it is undone. The connection may make roles, and owns what is
@@ -113,7 +111,7 @@ async def apply_roles(connection: asyncpg.Connection, *, keep: bool = True) -> l
     return done
 
 
-async def _make_roles(connection: asyncpg.Connection, place: Place) -> list[str]:
+async def _make_roles(connection: Any, place: Place) -> list[str]:
     there = {row["role"] for row in await connection.fetch(_ROLES, _ALL)}
     done: list[str] = []
     for role, attributes in role_statements():
@@ -127,7 +125,7 @@ async def _make_roles(connection: asyncpg.Connection, place: Place) -> list[str]
     return done
 
 
-async def grant(connection: asyncpg.Connection) -> list[str]:
+async def grant(connection: Any) -> list[str]:
     """The rights on what is there, by its owner. Returns the statements that were run. Raises asyncpg's errors."""
     place = await _place(connection)
     done: list[str] = []
@@ -136,7 +134,7 @@ async def grant(connection: asyncpg.Connection) -> list[str]:
     return done
 
 
-async def set_login(connection: asyncpg.Connection, login: str, role: str) -> list[str]:
+async def set_login(connection: Any, login: str, role: str) -> list[str]:
     """Gives a login the settings of its role, which are not inherited."""
     schema = await connection.fetchval("SELECT current_schema()")
     done: list[str] = []
@@ -145,7 +143,7 @@ async def set_login(connection: asyncpg.Connection, login: str, role: str) -> li
     return done
 
 
-async def make_login(connection: asyncpg.Connection, login: str, verifier: str, roles: Sequence[str]) -> None:
+async def make_login(connection: Any, login: str, verifier: str, roles: Sequence[str]) -> None:
     """A login in these roles, or the same with another password. In the transaction of whoever calls.
 
     `verifier` is of SCRAM: the server is never told the password.
@@ -170,7 +168,7 @@ async def become_owner(connection: Any, *, local: bool = False) -> bool:
     return may
 
 
-async def differences(connection: asyncpg.Connection) -> list[str]:
+async def differences(connection: Any) -> list[str]:
     """Where the database differs from the table of roles, a line each. Raises asyncpg's errors."""
     roles = {row["role"]: row for row in await connection.fetch(_ROLES, _ALL)}
     found = [f"there is no role {role}" for role in _ALL if role not in roles]
@@ -199,7 +197,7 @@ def _plain(config: list[str]) -> set[str]:
     return {each.replace('"', "") for each in config}
 
 
-async def _grants_that_differ(connection: asyncpg.Connection, place: Place) -> list[str]:
+async def _grants_that_differ(connection: Any, place: Place) -> list[str]:
     rows = await connection.fetch(_RIGHTS, _ALL, list(FUNCTIONS))
     ours = {*place.tables, *place.parts, *SEQUENCES, *FUNCTIONS}
     real = {Grant(*row) for row in rows if row["object"] in ours}
@@ -213,13 +211,13 @@ def _said(grant: Grant) -> str:
     return f"{grant.role} {grant.verb} on {grant.object}" + (f" ({grant.column})" if grant.column else "")
 
 
-async def _place(connection: asyncpg.Connection) -> Place:
+async def _place(connection: Any) -> Place:
     [(database, schema)] = await connection.fetch(_PLACE)
     there = sorted(row[0] for row in await connection.fetch(_TABLES_THERE))
     parts = tuple(name for name in there if re.match(PARTS, name))
     return Place(database, schema, tuple(name for name in there if name in TABLES), parts)
 
 
-async def _run(connection: asyncpg.Connection, statement: str) -> list[str]:
+async def _run(connection: Any, statement: str) -> list[str]:
     await connection.execute(statement)
     return [statement]

@@ -60,7 +60,7 @@ _TABLES: tuple[tuple[str, str, str, str, str, str, str], ...] = (
     ("config_audit",         "S",    "S",    "S",      "SI",    "S",       ""),
     ("ruleset_version",      "S",    "S",    "",       "S",     "S",       ""),
     ("maintenance_windows",  "",     "SIUD", "",       "SIUD",  "S",       ""),
-    ("api_keys",             "",     "SIU",  "",       "SIU",   "S",       ""),
+    ("api_keys",             "S",    "SIU",  "",       "SIU",   "S",       ""),
     ("api_key_hashes",       "",     "SIU",  "",       "SIU",   "",        ""),
     ("auth_failures",        "",     "SIUD", "",       "S",     "S",       ""),
     ("idempotency_keys",     "",     "SIUD", "",       "",      "",        ""),
