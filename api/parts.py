@@ -102,7 +102,7 @@ def ports_of(parts: Parts, pipeline: Pipeline, settings: Settings) -> Ports:
         metrics=parts.metrics,
         checks={
             "postgresql": parts.reads.check_schema,
-            "kafka": partial(check_brokers, settings.kafka_bootstrap),
+            "kafka": partial(check_brokers, pipeline.brokers),
         },
         reads=parts.reads,
         door=pipeline.door,
@@ -111,7 +111,7 @@ def ports_of(parts: Parts, pipeline: Pipeline, settings: Settings) -> Ports:
         rehearsals=Rehearsals(transactions),
         jobs=ReplayJobs(transactions),
         runner=pipeline.runner,
-        traces=EventTraces(transactions, settings.kafka_bootstrap),
+        traces=EventTraces(transactions, pipeline.brokers),
         ledger=LedgerReads(transactions),
         balance=pipeline.balance,
         overview=OverviewReads(transactions),

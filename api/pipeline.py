@@ -16,6 +16,7 @@ from api.door import Depth, Door
 from api.guarded_transactions import GuardedTransactions
 from api.metrics import ApiMetrics
 from schemas.settings import Settings
+from streams.adapters.broker_access import BrokerAccess, Brokers
 from streams.adapters.config_watcher import ConfigWatcher
 from streams.adapters.database import connect, create_pool
 from streams.adapters.event_publisher import KafkaEvents
@@ -33,6 +34,7 @@ CONNECTIONS = 8
 class Pipeline:
     """Ports of the resources that reach beyond one question to the database."""
 
+    brokers: Brokers
     pool: asyncpg.Pool
     """For what runs beside requests."""
     door: Door
@@ -53,12 +55,13 @@ class Pipeline:
         """Connects to nothing yet."""
         pool = await create_pool(settings, secrets, size=CONNECTIONS)
         config = ConfigWatcher(pool, partial(connect, settings, secrets))
-        events = KafkaEvents(settings.kafka_bootstrap)
-        depth = Depth(LogsAndProgress(settings.kafka_bootstrap, transactions), metrics)
+        brokers = BrokerAccess(settings, secrets)
+        events = KafkaEvents(brokers)
+        depth = Depth(LogsAndProgress(brokers, transactions), metrics)
         door = Door(events, depth, lambda: config.current, metrics)
-        runner = ReplayRunner(pool, settings.kafka_bootstrap)
-        balance = Balance(partial(_checked, pool, settings.kafka_bootstrap), now)
-        return cls(pool, door, runner, balance, (config.run, events.run, runner.run))
+        runner = ReplayRunner(pool, brokers)
+        balance = Balance(partial(_checked, pool, brokers), now)
+        return cls(brokers, pool, door, runner, balance, (config.run, events.run, runner.run))
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -70,6 +73,6 @@ class Pipeline:
             self.pool.terminate()
 
 
-async def _checked(pool: asyncpg.Pool, bootstrap: str) -> Books:
+async def _checked(pool: asyncpg.Pool, brokers: Brokers) -> Books:
     with store_faults():
-        return await checked_books(pool, bootstrap)
+        return await checked_books(pool, brokers)

@@ -34,7 +34,7 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="One JSON object
 
 
 async def _examine() -> list[Finding]:
-    from ops.cli.connections import database, settings_from_environment
+    from ops.cli.connections import brokers_of, database, settings_from_environment
     from streams.adapters.health_readings import read_positions, read_postgres, read_topics
     from streams.core.health_checks import judge_positions, judge_postgres, judge_topics
 
@@ -42,7 +42,7 @@ async def _examine() -> list[Finding]:
     async with database(settings) as pool:
         async with pool.acquire() as connection:
             store = await read_postgres(cast("Connection", connection))
-        findings = [*judge_postgres(store), *judge_topics(await read_topics(settings.kafka_bootstrap))]
+        findings = [*judge_postgres(store), *judge_topics(await read_topics(brokers_of(settings)))]
         if not store.pending:
-            findings += judge_positions(await read_positions(pool, settings.kafka_bootstrap))
+            findings += judge_positions(await read_positions(pool, brokers_of(settings)))
     return findings

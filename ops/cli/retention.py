@@ -138,13 +138,14 @@ def restore(
 
 
 async def _plan(*, kafka: bool) -> tuple[Plan, list[str]]:
+    from ops.cli.connections import brokers_of
     from streams.adapters.retention_plan import make_plan
     from streams.adapters.topics import describe_topics
     from streams.core.retention import topic_problems
 
     async with _store() as (store, rules, settings):
         planned = await make_plan(store, rules, await store.now())
-    topics = {name: config for name, _, config in await describe_topics(settings.kafka_bootstrap)} if kafka else {}
+    topics = {name: config for name, _, config in await describe_topics(brokers_of(settings))} if kafka else {}
     return planned, topic_problems(rules, topics) if kafka else []
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ops.cli.connections import database, settings_from_environment
+from ops.cli.connections import brokers_of, database, settings_from_environment
 from ops.cli.exits import Exit, fail, printable
 from ops.cli.letter_views import bytes_text
 from schemas.events import event_id
@@ -45,7 +45,7 @@ async def _find(wanted: EventPlace | uuid.UUID) -> tuple[EventPlace | None, Trac
         if place is None:
             return None, None, ""
         found = await traces.trace(*place)
-    return place, found, await read_record(settings.kafka_bootstrap, *place)
+    return place, found, await read_record(brokers_of(settings), *place)
 
 
 def _lines(place: EventPlace, found: Trace, record: SourceRecord, verdict: str) -> list[str]:

@@ -149,7 +149,7 @@ async def test_an_operator_resets_the_ledger_as_his_role(database: Database) -> 
 
 
 async def test_a_fresh_schema_is_made_as_the_role_that_migrates(postgres: Stack, database: Database) -> None:
-    """The roles come first, on an empty database; what migrations make is the owner's, and the roles get their rights."""
+    """The roles come first, on an empty database; what migrations make is the owner's, and they get their rights."""
     name = f"empty_{database.settings.database_url.rpartition('_')[2]}"
     await create_database(postgres.settings, name)
     url = f"{database.settings.database_url.rpartition('/')[0]}/{name}"
