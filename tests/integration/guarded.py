@@ -38,14 +38,19 @@ class Guarded:
         kafka._layout.create()
         identity = authority.issue("broker").both(folder / "identity.pem")
         kafka.guard = Guard(free_port(), free_port(), identity, authority.certificate)
-        kafka.start(180)
         guarded = cls(kafka, authority, folder, authority.issue("mutt-match"))
-        guarded._make_users()
+        try:
+            kafka.start(180)
+            guarded._make_users()
+        except BaseException:
+            kafka.kill()
+            raise
         return guarded
 
     def _make_users(self) -> None:
         info = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, _ROUNDS)
-        made = AdminClient({"bootstrap.servers": self.kafka.bootstrap}).alter_user_scram_credentials(
+        admin = AdminClient({"bootstrap.servers": self.kafka.bootstrap})
+        made = admin.alter_user_scram_credentials(
             [UserScramCredentialUpsertion(f"mutt-{each}", info, f"of {each}".encode()) for each in Client]
         )
         for answer in made.values():
