@@ -85,16 +85,20 @@ def test_ACL_2_a_record_is_taken_only_where_the_table_has_a_write(guarded: Guard
         producer = Producer(guarded.librdkafka(client))
         seen = {name for name in NAMES if producer.list_topics(name, 60).topics[name].error is None}
         assert seen == {name for name in NAMES if "DESCRIBE" in may(client, Kind.TOPIC, name)}, client
-        outcomes: dict[str, KafkaError | None] = {}
-        for name in seen:
-            producer.produce(
-                name, b"tried", on_delivery=lambda error, message: outcomes.update({message.topic(): error})
-            )
-        assert producer.flush(90) == 0
+        outcomes = sent_to(producer, seen)
         written = {name for name, error in outcomes.items() if error is None}
         assert written == {name for name in NAMES if "WRITE" in may(client, Kind.TOPIC, name)}, client
         codes = {error.code() for error in outcomes.values() if error is not None}
         assert codes <= {KafkaError.TOPIC_AUTHORIZATION_FAILED}, client
+
+
+def sent_to(producer: Producer, names: set[str]) -> dict[str, KafkaError | None]:
+    """A record on each of the topics: why it was refused, or None."""
+    outcomes: dict[str, KafkaError | None] = {}
+    for name in names:
+        producer.produce(name, b"tried", on_delivery=lambda error, message: outcomes.update({message.topic(): error}))
+    assert producer.flush(90) == 0
+    return outcomes
 
 
 async def test_ACL_3_the_pipeline_works_with_a_login_and_a_certificate_for_each(
