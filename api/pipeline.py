@@ -18,6 +18,7 @@ from api.guarded_transactions import GuardedTransactions
 from api.lag import LagTrend
 from api.metrics import ApiMetrics
 from schemas.settings import Settings
+from streams.adapters.broker_access import BrokerAccess, Brokers
 from streams.adapters.config_watcher import ConfigWatcher
 from streams.adapters.database import connect, create_pool
 from streams.adapters.event_publisher import KafkaEvents
@@ -39,6 +40,7 @@ CONNECTIONS = 8
 class Pipeline:
     """Ports of the resources that reach beyond one question to the database."""
 
+    brokers: Brokers
     pool: asyncpg.Pool
     """For what runs beside requests."""
     door: Door
@@ -61,14 +63,15 @@ class Pipeline:
         """Connects to nothing yet."""
         pool = await create_pool(settings, secrets, size=CONNECTIONS)
         config = ConfigWatcher(pool, partial(connect, settings, secrets))
-        events = KafkaEvents(settings.kafka_bootstrap)
-        depth = Depth(LogsAndProgress(settings.kafka_bootstrap, transactions), metrics)
+        brokers = BrokerAccess(settings, secrets)
+        events = KafkaEvents(brokers)
+        depth = Depth(LogsAndProgress(brokers, transactions), metrics)
         traced = tracing(settings, "mutt-api")
         door = Door(traced.events(events) if traced else events, depth, lambda: config.current, metrics)
-        runner = ReplayRunner(pool, settings.kafka_bootstrap)
-        balance = Balance(partial(_checked, pool, settings.kafka_bootstrap), now)
+        runner = ReplayRunner(pool, brokers)
+        balance = Balance(partial(_checked, pool, brokers), now)
         lag = LagTrend(depth.now, now)
-        return cls(pool, door, runner, balance, lag, (config.run, events.run, runner.run, lag.run), traced)
+        return cls(brokers, pool, door, runner, balance, lag, (config.run, events.run, runner.run, lag.run), traced)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -82,6 +85,6 @@ class Pipeline:
                 await self.tracing.close()
 
 
-async def _checked(pool: asyncpg.Pool, bootstrap: str) -> Books:
+async def _checked(pool: asyncpg.Pool, brokers: Brokers) -> Books:
     with store_faults():
-        return await checked_books(pool, bootstrap)
+        return await checked_books(pool, brokers)

@@ -36,10 +36,13 @@ class Service(StrEnum):
     SNMP_BRIDGE = "snmp-bridge"
     API = "api"
     MIGRATE = "migrate"
+    """`mutt migrate`, and `mutt retention restore`, which makes a table."""
+    RETENTION = "retention"
+    """`mutt retention run`."""
     OPERATOR = "operator"
     """Whoever runs `mutt` commands."""
     ROTATE = "rotate"
-    """`mutt secrets rotate-db`."""
+    """`mutt secrets rotate-db`, `mutt roles`."""
 
 
 class DatabaseRole(StrEnum):
@@ -48,6 +51,7 @@ class DatabaseRole(StrEnum):
     WORKER = "worker"
     API = "api"
     MIGRATE = "migrate"
+    RETENTION = "retention"
     OPERATOR = "operator"
     ADMIN = "admin"
     """Makes and retires the logins of the others."""
@@ -99,6 +103,7 @@ READS: Mapping[Service, tuple[SecretGroup, ...]] = {
     Service.SNMP_BRIDGE: (kafka_group(Service.SNMP_BRIDGE),),
     Service.API: (database_group(DatabaseRole.API), API, kafka_group(Service.API)),
     Service.MIGRATE: (database_group(DatabaseRole.MIGRATE), kafka_group(Service.MIGRATE)),
+    Service.RETENTION: (database_group(DatabaseRole.RETENTION),),
     Service.OPERATOR: (database_group(DatabaseRole.OPERATOR), API, kafka_group(Service.OPERATOR)),
     Service.ROTATE: (database_group(DatabaseRole.ADMIN),),
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, get_type_hints
+from typing import Annotated, Literal, get_type_hints
 
 import msgspec
 from msgspec import Meta, Struct
@@ -36,6 +36,9 @@ ReceiverHosts = Annotated[str, Meta(pattern=r"^(\*\.)?[A-Za-z0-9._:-]+(,(\*\.)?[
 Origins = Annotated[str, Meta(pattern=r"^https?://[^\s,/*]+(,https?://[^\s,/*]+)*$")]
 """scheme://host[:port], with a comma between several."""
 PostgresUrl = Annotated[str, Meta(pattern="^postgres(ql)?://")]
+SslMode = Literal["disable", "verify-full"]
+KafkaSecurity = Literal["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"]
+SaslMechanism = Literal["SCRAM-SHA-256", "SCRAM-SHA-512", "PLAIN"]
 HttpUrl = Annotated[str, Meta(pattern=r"^https?://[^\s/?#@]+(/[^\s?#@]*)?$")]
 """Without user and password: no setting holds a secret."""
 VaultPath = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*$")]
@@ -48,8 +51,25 @@ class Settings(Struct, frozen=True, kw_only=True):
     home: str = ".mutt"
     """Folder of the development stack (`muttdev`)."""
     kafka_bootstrap: Brokers = "127.0.0.1:9092"
+    kafka_security: KafkaSecurity = "plaintext"
+    """ssl and sasl_ssl: TLS, with a certificate that is vouched for and has the address's name; sasl_plaintext and
+    sasl_ssl: with the login that the secrets KAFKA_USER and KAFKA_PASSWORD are."""
+    kafka_sasl_mechanism: SaslMechanism = "SCRAM-SHA-512"
+    kafka_cacert: str | None = None
+    """File with the authorities that vouch for the brokers, instead of the system's."""
+    kafka_cert: str | None = None
+    """File with our certificate, where brokers ask for one (mTLS); and its key, which only we may read."""
+    kafka_key: str | None = None
     database_url: PostgresUrl = "postgresql://mutt@127.0.0.1:5432/mutt"
     """Without a password: that is the secret DB_PASS_CURRENT."""
+    database_sslmode: SslMode | None = None
+    """verify-full: TLS alone, with a certificate that is vouched for and has the address's name. disable: none.
+    Unset: what sslmode in the address says, else TLS where the server offers it, whoever it is."""
+    database_cacert: str | None = None
+    """File with the authorities that vouch for PostgreSQL, instead of the system's."""
+    database_cert: str | None = None
+    """File with our certificate for it, if it asks for one; and its key, which only we may read."""
+    database_key: str | None = None
     secrets_dir: str | None = None
     """Folder with one file per secret, for development; not looked at where VAULT_ADDR is set."""
     vault_addr: HttpUrl | None = None

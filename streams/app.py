@@ -19,6 +19,9 @@ from yarl import URL
 
 from schemas.settings import Settings
 from schemas.topics import Topic
+from streams.adapters.broker_access import BrokerAccess, Brokers
+from streams.adapters.secrets import SecretSource
+from streams.broker_login import credentials
 from streams.core.watchdog import WatchdogPolicy
 from streams.driver import BatchConsumer, BatchTransport
 from streams.stacks import task_stacks, thread_stacks
@@ -63,13 +66,14 @@ class WorkerApp(faust.App):  # type: ignore[misc]
 
     role: Role
     settings: Settings
+    brokers: Brokers
     watchdog: Watchdog
     begun = False
     """Whether there may be work in hand: everything is open, and the consumer starts."""
 
     async def on_first_start(self) -> None:
         await self.role.open(self)
-        await wait_for_brokers(self.settings.kafka_bootstrap)
+        await wait_for_brokers(self.brokers)
         self.begun = True
         self.watchdog.start()
         await super().on_first_start()
@@ -121,11 +125,18 @@ class Worker(faust.Worker):  # type: ignore[misc]
         await asyncio.sleep(0)
 
 
-def create_app(settings: Settings, role: Role, loop: asyncio.AbstractEventLoop) -> WorkerApp:
-    """The Faust app of a worker, to be run by `faust.Worker` in `loop`. docs/adr/0002 says why each setting."""
+def create_app(
+    settings: Settings, role: Role, loop: asyncio.AbstractEventLoop, secrets: SecretSource | None = None
+) -> WorkerApp:
+    """The Faust app of a worker, to be run by `faust.Worker` in `loop`. docs/adr/0002 says why each setting.
+
+    Without `secrets` it cannot log in at brokers that want it. Raises SettingsRefused.
+    """
+    brokers = settings.kafka_bootstrap if secrets is None else BrokerAccess(settings, secrets)
     app = WorkerApp(
         f"mutt-{role.name}",
         broker=f"kafka://{settings.kafka_bootstrap}",
+        broker_credentials=credentials(brokers),
         loop=loop,
         datadir=settings.data_dir,
         agent_supervisor=CrashingSupervisor,
@@ -152,7 +163,7 @@ def create_app(settings: Settings, role: Role, loop: asyncio.AbstractEventLoop) 
         web_enabled=False,
         worker_redirect_stdouts=False,
     )
-    app.settings, app.role = settings, role
+    app.settings, app.role, app.brokers = settings, role, brokers
     app.watchdog = Watchdog(
         WatchdogPolicy.of(settings.watchdog_timeout, slowest_s=settings.webhook_timeout),
         loop=loop,
@@ -181,12 +192,12 @@ def _follow_assignment(app: WorkerApp, role: Role) -> None:
     app.on_partitions_revoked.connect(revoked, weak=False)
 
 
-def run_worker(settings: Settings, role: Role) -> None:
+def run_worker(settings: Settings, role: Role, secrets: SecretSource | None = None) -> None:
     """Runs the worker until SIGTERM or SIGINT; ends with SystemExit."""
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     with tempfile.TemporaryDirectory(prefix="mutt-", ignore_cleanup_errors=True) as folder:
-        app = create_app(replace(settings, data_dir=settings.data_dir or folder), role, loop)
+        app = create_app(replace(settings, data_dir=settings.data_dir or folder), role, loop, secrets)
         worker = Worker(
             app, loop=loop, loglevel=settings.log_level, override_logging=False, redirect_stdouts=False, quiet=True
         )

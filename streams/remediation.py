@@ -12,6 +12,7 @@ from schemas.errors import StoreUnavailable
 from schemas.settings import Settings
 from streams import metrics
 from streams.adapters.backlog import PostgresBacklog
+from streams.adapters.broker_access import BrokerAccess
 from streams.adapters.config_watcher import ConfigWatcher
 from streams.adapters.database import connect, create_pool
 from streams.adapters.egress import way_of
@@ -66,8 +67,9 @@ class Remediation:
         return [f"remediation of {reason}" for reason in self._acting.stopped] if self._acting else []
 
     async def _run(self, pool: asyncpg.Pool, config: ConfigWatcher) -> None:
+        settings = self._settings
         await config.first()
-        producer = await wait_for_start(lambda: create_producer(self._settings.kafka_bootstrap))
+        producer = await wait_for_start(lambda: create_producer(BrokerAccess(settings, self._secrets)))
         self._parts.push_async_callback(producer.stop)
         outside = Outside(
             replays=RemediationReplays(pool, producer),

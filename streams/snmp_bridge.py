@@ -16,6 +16,7 @@ from schemas.snmp import event_of
 from schemas.snmptrapd import Broken, Found, Said, TrapReader
 from schemas.topics import SNMP
 from streams import metrics
+from streams.adapters.broker_access import Brokers
 from streams.adapters.listening import metrics_door, server_tls
 from streams.adapters.patient_publisher import PatientPublisher
 from streams.adapters.publisher import create_producer, stop_producer
@@ -33,10 +34,11 @@ SAID_LIMIT = 500
 class SnmpBridge:
     """Carries traps from standard input to `mutt.ingest.snmp` until the input ends."""
 
-    def __init__(self, settings: Settings, stops: Sequence[signal.Signals]) -> None:
+    def __init__(self, settings: Settings, stops: Sequence[signal.Signals], brokers: Brokers | None = None) -> None:
         """`stops` are the signals that end it; they may be blocked until it runs."""
         self._settings = settings
         self._stops = stops
+        self._brokers = settings.kafka_bootstrap if brokers is None else brokers
         self._problems: dict[str, str] = {"kafka": "not asked yet"}
         self._health = HealthServer(
             "snmp-bridge",
@@ -74,7 +76,7 @@ class SnmpBridge:
         patience.reschedule(asyncio.get_running_loop().time() + deadline)
 
     async def _carry(self, read: Callable[[], Awaitable[bytes]]) -> None:
-        producer = await wait_for_start(lambda: create_producer(self._settings.kafka_bootstrap))
+        producer = await wait_for_start(lambda: create_producer(self._brokers))
         try:
             publisher = PatientPublisher(producer, SNMP.name, self._waits_for)
             self._waits_for(None)

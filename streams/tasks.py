@@ -12,6 +12,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from schemas.errors import BrokerUnavailable
+from streams.adapters.broker_access import Brokers
 from streams.adapters.brokers import check_brokers
 
 log = structlog.get_logger()
@@ -46,9 +47,9 @@ class Tasks:
             self._on_death(error)
 
 
-async def wait_for_brokers(bootstrap: str) -> None:
+async def wait_for_brokers(brokers: Brokers) -> None:
     """Returns once Kafka answers: a consumer gives up at once where it does not."""
-    await _until_answered(partial(check_brokers, bootstrap))
+    await _until_answered(partial(check_brokers, brokers))
 
 
 async def wait_for_start(create: Callable[[], AIOKafkaProducer]) -> AIOKafkaProducer:

@@ -13,7 +13,7 @@ import asyncpg
 import msgspec
 import typer
 
-from ops.cli.connections import database, settings_from_environment, user_name
+from ops.cli.connections import brokers_of, database, settings_from_environment, user_name
 from ops.cli.consent import NoteOption, YesOption, on_terminal
 from ops.cli.dlq_rehearse import Plan, print_rehearsal, rehearse
 from ops.cli.exits import Exit, fail
@@ -106,7 +106,7 @@ async def _perform(plan: Plan) -> tuple[list[uuid.UUID], Outcome]:
     async with database(settings, size=3) as pool:
         replays = Replays(pool)
         again = await replays.replay(plan.resume) if plan.resume is not None else None
-        async with started_producer(settings.kafka_bootstrap) as producer:
+        async with started_producer(brokers_of(settings)) as producer:
             replayer = Replayer(replays, producer, plan.pace)
             async for record in _replays(replays, plan, again):
                 done.append(record.id)

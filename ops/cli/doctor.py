@@ -48,9 +48,9 @@ def _security() -> list[Finding]:
 
 
 async def _examine() -> list[Finding]:
-    from ops.cli.connections import database, settings_from_environment
+    from ops.cli.connections import brokers_of, database, settings_from_environment
     from streams.adapters.system import examine
 
     settings = settings_from_environment()
     async with database(settings) as pool:
-        return (await examine(pool, settings.kafka_bootstrap))[0]
+        return (await examine(pool, brokers_of(settings)))[0]

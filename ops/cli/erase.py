@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ops.cli.config import Actor, Json, author
+from ops.cli.awaited import awaited
 from ops.cli.consent import YesOption, agree
 from ops.cli.exits import Exit, printable
 
@@ -37,11 +37,11 @@ def erase(
     from streams.core.erasure import Target
 
     target = Target(host, pattern)
-    found = asyncio.run(_run(target, None))
+    found = awaited(_run(target, None))
     if not dry_run:
         rows = sum(tally.rows for tally in found.tables.values())
         agree(f"Erase {rows} rows for good?", yes=yes, otherwise="nothing was erased")
-        found = asyncio.run(_run(target, author(actor, reason)))
+        found = awaited(_run(target, author(actor, reason)))
     _tell(found, dry_run=dry_run, as_json=as_json)
     if found.busy:
         raise typer.Exit(Exit.TRY_AGAIN)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from enum import IntEnum
 from socket import gaierror
+from ssl import SSLError
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -147,6 +148,11 @@ def classify(error: BaseException) -> tuple[Exit, str]:
         return Exit.USAGE, _usage(error)
     if isinstance(error, (KeyboardInterrupt, typer.Abort)):
         return Exit.INTERRUPTED, "interrupted"
+    if refused := _certificate(error):
+        return (
+            Exit.CONFIGURATION,
+            f"TLS with PostgreSQL fails: {refused}; check MUTT_DATABASE_URL and MUTT_DATABASE_CACERT",
+        )
     if isinstance(error, Unavailable):
         return Exit.UNAVAILABLE, f"{error}; {_IS_IT_UP}"
     for kinds, code in _CODES:
@@ -165,6 +171,15 @@ def classify(error: BaseException) -> tuple[Exit, str]:
         Exit.INTERNAL,
         f"{type(error).__name__}: {error} (a defect in mutt; --debug before the command shows the traceback)",
     )
+
+
+def _certificate(error: BaseException | None) -> str | None:
+    """Why the server's certificate, or ours, is refused, where that is what this error comes from."""
+    while error is not None:
+        if isinstance(error, SSLError):
+            return str(getattr(error, "verify_message", None) or error.reason or error).rstrip(".")
+        error = error.__cause__
+    return None
 
 
 def _usage(error: typer.TyperException) -> str:

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ops.cli.connections import database, settings_from_environment, user_name
+from ops.cli.connections import brokers_of, database, settings_from_environment, user_name
 from ops.cli.exits import Exit, fail, printable
 from schemas.errors import Refused
 from schemas.events import Disposition
@@ -107,11 +107,11 @@ async def _show() -> list[PartitionBooks]:
 
 async def _verify(settings: Settings) -> Books:
     async with database(settings) as pool:
-        return await checked_books(pool, settings.kafka_bootstrap)
+        return await checked_books(pool, brokers_of(settings))
 
 
 async def _reset(settings: Settings, topic: str, partition: int, to: str) -> tuple[Standing, Reset]:
-    bounds = (await log_bounds(settings.kafka_bootstrap, [(topic, partition)])).get((topic, partition))
+    bounds = (await log_bounds(brokers_of(settings), [(topic, partition)])).get((topic, partition))
     if bounds is None:
         raise Refused(f"the brokers know no partition {topic}:{partition}")
     offset = {"earliest": bounds.begin, "latest": bounds.end}.get(to)
@@ -139,7 +139,7 @@ async def _since(settings: Settings, ledger: Ledger, before: Standing, offset: i
     if newest is None:
         return None
     newest_ms = round(newest.timestamp() * 1000)
-    found = await first_timestamp_from(settings.kafka_bootstrap, (before.topic, before.partition), newest_ms)
+    found = await first_timestamp_from(brokers_of(settings), (before.topic, before.partition), newest_ms)
     if found == newest_ms:
         raise Refused(
             f"offsets from {offset} on were processed from this very log; going back would process them twice"

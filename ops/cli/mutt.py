@@ -18,6 +18,7 @@ GROUPS = {
     "retention": ("retention", "Retention: what is past its time is archived, verified, and only then deleted."),
     "slo": ("slo", "Service levels: where every objective stands, and declared maintenance."),
     "keys": ("keys", "API keys: who may ask the API for what."),
+    "roles": ("roles", "The roles of PostgreSQL: who may do what with which table."),
     "secrets": ("secrets", "Secrets: what is stored, without showing it; their rotation."),
     "api": ("api", "The HTTP API (`python -m api` serves it)."),
 }

@@ -16,6 +16,7 @@ import typer
 from ops.cli import legal_holds
 from ops.cli.config import Actor, Json
 from ops.cli.exits import Exit, fail, printable
+from schemas.secret_names import Service
 
 if TYPE_CHECKING:
     from schemas.settings import Settings
@@ -135,13 +136,14 @@ def restore(
 
 
 async def _plan(*, kafka: bool) -> tuple[Plan, list[str]]:
+    from ops.cli.connections import brokers_of
     from streams.adapters.retention_plan import make_plan
     from streams.adapters.topics import describe_topics
     from streams.core.retention import topic_problems
 
     async with _store() as (store, rules, settings):
         planned = await make_plan(store, rules, await store.now())
-    topics = {name: config for name, _, config in await describe_topics(settings.kafka_bootstrap)} if kafka else {}
+    topics = {name: config for name, _, config in await describe_topics(brokers_of(settings))} if kafka else {}
     return planned, topic_problems(rules, topics) if kafka else []
 
 
@@ -153,7 +155,7 @@ async def _run(
     from streams.adapters.retention_plan import make_plan
     from streams.adapters.retention_run import Retention
 
-    async with _store() as (store, rules, settings):
+    async with _store(Service.RETENTION) as (store, rules, settings):
         folder = _folder(settings)
         _check_clock(await store.now())
         try:
@@ -196,7 +198,7 @@ async def _restore(name: str, *, drop: bool) -> str:
     from streams.adapters.archive_reading import restore as restored
     from streams.adapters.archive_reading import unrestore
 
-    async with _store() as (store, _, settings):
+    async with _store(Service.MIGRATE) as (store, _, settings):
         if drop:
             return await unrestore(store, name)
         rows = sum(archive.rows or 0 for archive in await store.archives() if archive.name == name)
@@ -205,8 +207,11 @@ async def _restore(name: str, *, drop: bool) -> str:
 
 
 @asynccontextmanager
-async def _store() -> AsyncIterator[tuple[RetentionStore, Policies, Settings]]:
-    """The store, the policies in force, and the settings. Raises ConfigRefused where a policy is none."""
+async def _store(service: Service = Service.OPERATOR) -> AsyncIterator[tuple[RetentionStore, Policies, Settings]]:
+    """With the login of this service: the store, the policies in force, and the settings.
+
+    Raises ConfigRefused where a policy is none.
+    """
     from ops.cli.connections import database, settings_from_environment
     from streams.adapters.config_store import ConfigStore
     from streams.adapters.retention_store import RetentionStore
@@ -214,7 +219,7 @@ async def _store() -> AsyncIterator[tuple[RetentionStore, Policies, Settings]]:
     from streams.core.retention import policies
 
     settings = settings_from_environment()
-    async with database(settings, size=CONNECTIONS) as pool:
+    async with database(settings, size=CONNECTIONS, service=service) as pool:
         stored = await ConfigStore(Transactions(pool)).read()
         yield RetentionStore(pool), policies(stored), settings
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+from typing import TYPE_CHECKING
 
 from ops.cli.awaited import awaited
 from ops.cli.exits import Exit, fail
 from schemas.settings import Settings
+
+if TYPE_CHECKING:
+    from streams.adapters.broker_access import BrokerAccess
 
 STOPS = (signal.SIGTERM, signal.SIGINT)
 
@@ -28,6 +32,20 @@ def snmp_bridge() -> None:
     settings = Settings.from_env(os.environ)
     configure(settings.log_level, "snmp-bridge")
     check_safe(settings, Service.SNMP_BRIDGE)
-    if not awaited(SnmpBridge(settings, STOPS).run()):
+    if not awaited(SnmpBridge(settings, STOPS, _brokers(settings)).run()):
         where = settings.kafka_bootstrap
         fail(Exit.UNAVAILABLE, f"Kafka at {where} had not taken all traps when it was time to stop; the rest is lost")
+
+
+def _brokers(settings: Settings) -> BrokerAccess:
+    """Its only secret is the login at brokers that want one."""
+    from schemas.secret_names import Service
+    from streams.adapters.broker_access import BrokerAccess, uses_login
+    from streams.adapters.secret_sources import open_secrets
+    from streams.adapters.secrets import FileSecrets
+    from streams.app import end_process
+    from streams.metrics import SECRETS
+
+    if not uses_login(settings):
+        return BrokerAccess(settings, FileSecrets(None))
+    return BrokerAccess(settings, open_secrets(settings, Service.SNMP_BRIDGE, SECRETS, end_process))

@@ -39,7 +39,7 @@ def trace(
 
 
 async def _find(wanted: EventPlace | uuid.UUID) -> tuple[EventPlace | None, Trace | None, SourceRecord]:
-    from ops.cli.connections import database, settings_from_environment
+    from ops.cli.connections import brokers_of, database, settings_from_environment
     from streams.adapters.traces import Traces, read_record
 
     settings = settings_from_environment()
@@ -49,7 +49,7 @@ async def _find(wanted: EventPlace | uuid.UUID) -> tuple[EventPlace | None, Trac
         if place is None:
             return None, None, ""
         found = await traces.trace(*place)
-    return place, found, await read_record(settings.kafka_bootstrap, *place)
+    return place, found, await read_record(brokers_of(settings), *place)
 
 
 def _lines(place: EventPlace, found: Trace, record: SourceRecord, verdict: str) -> list[str]:

@@ -46,4 +46,5 @@ def _run(service: str, role: type) -> None:
     share_arenas()
     settings = Settings.from_env(os.environ)
     configure(settings.log_level, service)
-    run_worker(settings, role(settings, open_safely(settings, Service(service), SECRETS, end_process)))
+    secrets = open_safely(settings, Service(service), SECRETS, end_process)
+    run_worker(settings, role(settings, secrets), secrets)

@@ -10,6 +10,7 @@ import subprocess
 import uuid
 import warnings
 from base64 import urlsafe_b64encode
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
@@ -34,7 +35,7 @@ controller.quorum.voters=1@127.0.0.1:{controller}
 listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}{listens}
 advertised.listeners=PLAINTEXT://127.0.0.1:{port}{advertised}
 controller.listener.names=CONTROLLER
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,PROXIED:PLAINTEXT
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,PROXIED:PLAINTEXT,LOGIN:SASL_SSL,MUTUAL:SSL
 log.dirs={data}/logs
 num.partitions=8
 auto.create.topics.enable=false
@@ -48,12 +49,39 @@ group.initial.rebalance.delay.ms=0
 group.min.session.timeout.ms=6000
 message.max.bytes={message_bytes}
 log.retention.hours=168
+{guard}"""
+
+# Whoever comes by the open listener is the administrator: it is for the stack itself.
+_GUARD = """authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+super.users=User:ANONYMOUS
+sasl.enabled.mechanisms=SCRAM-SHA-512
+listener.name.login.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
+ssl.keystore.type=PEM
+ssl.keystore.location={identity}
+ssl.truststore.type=PEM
+ssl.truststore.location={authorities}
+listener.name.mutual.ssl.client.auth=required
+listener.name.mutual.ssl.principal.mapping.rules=RULE:^CN=([^,]+).*$/$1/,DEFAULT
 """
 
 _LOGGING = """<?xml version="1.0" encoding="UTF-8"?>
 <Configuration status="WARN"><Appenders><Console name="out"><PatternLayout pattern="%d %p %m (%c)%n"/></Console>
 </Appenders><Loggers><Root level="WARN"><AppenderRef ref="out"/></Root></Loggers></Configuration>
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """Listeners with TLS, and an authorizer behind them. Files in PEM."""
+
+    login_port: int
+    """SASL/SCRAM over TLS."""
+    mutual_port: int
+    """TLS with a certificate of the client, whose common name is its principal."""
+    identity: Path
+    """The broker's key and certificate."""
+    authorities: Path
+    """Who vouches for clients."""
 
 
 class Kafka(Server):
@@ -65,6 +93,7 @@ class Kafka(Server):
         self.port = port or free_port()
         self.proxied: tuple[int, int] | None = None
         """Ports of a second listener: where it listens, and where clients that ask there are told to go: to a proxy."""
+        self.guard: Guard | None = None
 
     @property
     def bootstrap(self) -> str:
@@ -93,7 +122,13 @@ class Kafka(Server):
     def _configure(self) -> Path:
         properties = self._data / "server.properties"
         listens, advertised = ("", "") if self.proxied is None else [f",PROXIED://127.0.0.1:{p}" for p in self.proxied]
+        guard = ""
+        if self.guard is not None:
+            more = f",LOGIN://127.0.0.1:{self.guard.login_port},MUTUAL://127.0.0.1:{self.guard.mutual_port}"
+            listens, advertised = listens + more, advertised + more
+            guard = _GUARD.format(identity=_escaped(self.guard.identity), authorities=_escaped(self.guard.authorities))
         text = _PROPERTIES.format(
+            guard=guard,
             port=self.port,
             controller=free_port(),
             listens=listens,

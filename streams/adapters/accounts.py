@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import asyncpg
 
+from streams.adapters.broker_access import Brokers
 from streams.adapters.transactions import Transactions
 from streams.adapters.undecided import LogsAndProgress
 
@@ -46,9 +47,9 @@ class Account:
 class Accounts:
     """Reads with one connection to PostgreSQL at a time, and one to Kafka that is kept."""
 
-    def __init__(self, pool: asyncpg.Pool, bootstrap: str) -> None:
+    def __init__(self, pool: asyncpg.Pool, brokers: Brokers) -> None:
         self._transactions = Transactions(pool)
-        self._logs = LogsAndProgress(bootstrap, self._transactions)
+        self._logs = LogsAndProgress(brokers, self._transactions)
 
     async def read(self) -> Account:
         """Raises Unavailable."""

@@ -10,6 +10,7 @@ import asyncpg
 
 from schemas.errors import AlreadyThere, ArchiveDamaged, NotFound
 from streams.adapters.archives import ArchiveFolder, Manifest
+from streams.adapters.database_roles import become_owner
 from streams.adapters.expired_rows import LONG_S
 from streams.adapters.retention_store import RetentionStore, StoredArchive
 
@@ -85,6 +86,7 @@ async def _fill(
     store: RetentionStore, folder: ArchiveFolder, manifest: Manifest, table: str, tell: Callable[[int], None]
 ) -> None:
     async with store.pool.acquire() as connection, connection.transaction():
+        await become_owner(connection, local=True)
         await connection.execute(f"CREATE TABLE {table} AS SELECT * FROM {manifest.kind} WITH NO DATA")  # noqa: S608 - names that the database checked
         text = f"INSERT INTO {table} SELECT * FROM json_populate_recordset(NULL::{table}, $1)"  # noqa: S608 - names that the database checked
         for lines in _pieces(folder.lines(manifest.name)):
@@ -95,6 +97,7 @@ async def _fill(
             raise ArchiveDamaged(f"{manifest.name} gave {rows} rows, not {manifest.rows}")
         if "hostname" in manifest.columns:
             await connection.execute(f"CREATE INDEX ON {table} (hostname, broker_time)", timeout=LONG_S)
+        await connection.execute("SELECT share_reads('audit', $1::text::regclass)", table)
 
 
 def _pieces(lines: Iterator[bytes]) -> Iterator[list[str]]:
@@ -108,5 +111,7 @@ async def unrestore(store: RetentionStore, name: str) -> str:
     known = {archive.name for archive in await store.archives()}
     if name not in known or await store.pool.fetchval("SELECT to_regclass($1) IS NULL", table):
         raise NotFound(f"there is no table {table}")
-    await store.pool.execute(f"DROP TABLE {table}")
+    async with store.pool.acquire() as connection, connection.transaction():
+        await become_owner(connection, local=True)
+        await connection.execute(f"DROP TABLE {table}")
     return table

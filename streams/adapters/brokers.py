@@ -6,16 +6,17 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
 
 from schemas.errors import BrokerUnavailable
+from streams.adapters.broker_access import Brokers, connection, told_why
 
 REQUEST_MS = 2000
 
 
-async def check_brokers(bootstrap: str) -> None:
+async def check_brokers(brokers: Brokers) -> None:
     """Asks any broker for the cluster's metadata. Raises BrokerUnavailable when none answers within seconds."""
-    client = AIOKafkaClient(bootstrap_servers=bootstrap, client_id="mutt", request_timeout_ms=REQUEST_MS)
+    client = AIOKafkaClient(**connection(brokers), client_id="mutt", request_timeout_ms=REQUEST_MS)
     try:
         await client.bootstrap()
     except (KafkaError, OSError, TimeoutError) as error:
-        raise BrokerUnavailable(f"Kafka: {error or type(error).__name__}") from error
+        raise BrokerUnavailable(f"Kafka: {await told_why(brokers, error)}") from error
     finally:
         await client.close()

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 from weakref import WeakKeyDictionary
 
 import asyncpg
 import structlog
 
+from schemas.errors import SettingsRefused
 from schemas.secret_names import DB_PASSWORD, DB_PASSWORD_NEXT, DB_USER, DB_USER_NEXT
 from schemas.secrets import Secret
 from schemas.settings import Settings
 from streams.adapters.secrets import SecretSource
+from streams.adapters.tls import TlsFiles, client_context
 
 log = structlog.get_logger()
 
@@ -32,7 +35,7 @@ _good: WeakKeyDictionary[SecretSource, dict[str, str | None]] = WeakKeyDictionar
 
 def connection_options(settings: Settings, secrets: SecretSource) -> dict[str, Any]:
     """Keyword arguments for asyncpg.connect, with the login in use."""
-    return _options(settings) | logins(secrets)[0]
+    return _options(settings) | {"ssl": _tls(settings)} | logins(secrets)[0]
 
 
 def logins(secrets: SecretSource) -> list[dict[str, str | None]]:
@@ -51,16 +54,20 @@ def logins(secrets: SecretSource) -> list[dict[str, str | None]]:
 
 async def connect(settings: Settings, secrets: SecretSource) -> asyncpg.Connection:
     """One connection. Raises OSError or asyncpg.PostgresError when the server cannot be reached or refuses."""
-    return await _log_in(secrets, **_options(settings))
+    return await _log_in(settings, secrets, **_options(settings))
 
 
 async def connect_as(settings: Settings, user: str, password: Secret) -> asyncpg.Connection:
     """The same with one login alone."""
-    return await asyncpg.connect(**_options(settings) | {"user": user, "password": password.reveal()})
+    return await asyncpg.connect(**_options(settings), user=user, password=password.reveal(), ssl=_tls(settings))
 
 
-async def _log_in(secrets: SecretSource, *args: Any, **options: Any) -> asyncpg.Connection:
-    """With the logins that are known; where all are refused they may just have been replaced, so it looks again."""
+async def _log_in(settings: Settings, secrets: SecretSource, *args: Any, **options: Any) -> asyncpg.Connection:
+    """With the logins that are known; where all are refused they may just have been replaced, so it looks again.
+
+    Files of TLS are read each time: whoever replaces them need not restart us. Raises SettingsRefused for them.
+    """
+    options["ssl"] = _tls(settings)
     try:
         return await _try_all(secrets, *args, **options)
     except LOGIN_REFUSED:
@@ -69,6 +76,14 @@ async def _log_in(secrets: SecretSource, *args: Any, **options: Any) -> asyncpg.
         if logins(secrets) == known:
             raise
     return await _try_all(secrets, *args, **options)
+
+
+async def _log_in_again(settings: Settings, secrets: SecretSource, *args: Any, **options: Any) -> asyncpg.Connection:
+    """The same for a pool: files that cannot be used any more are waited for like a server that is away."""
+    try:
+        return await _log_in(settings, secrets, *args, **options)
+    except SettingsRefused as refused:
+        raise ConnectionError(str(refused)) from refused
 
 
 async def _try_all(secrets: SecretSource, *args: Any, **options: Any) -> asyncpg.Connection:
@@ -100,11 +115,12 @@ async def create_pool(
     transaction, nobody listening. It saves one query each time a connection is given back. A session that stands still
     within a transaction for `standstill_s` is ended by the server; 0: never.
     """
+    _tls(settings)
     options = _options(settings)
     options["server_settings"]["idle_in_transaction_session_timeout"] = f"{standstill_s}s"
     reset = _nothing_to_reset if stateless else None
     pool = await asyncpg.create_pool(
-        **options, connect=partial(_log_in, secrets), min_size=0, max_size=size, reset=reset
+        **options, connect=partial(_log_in_again, settings, secrets), min_size=0, max_size=size, reset=reset
     )
     _follow(secrets, pool)
     return pool
@@ -117,6 +133,13 @@ def _options(settings: Settings) -> dict[str, Any]:
         "command_timeout": STATEMENT_TIMEOUT_S,
         "server_settings": {"application_name": "mutt", "timezone": "UTC"},
     }
+
+
+def _tls(settings: Settings) -> ssl.SSLContext | Literal["disable"] | None:
+    """What asyncpg takes for `ssl`. Raises SettingsRefused for files that cannot be used."""
+    if settings.database_sslmode == "verify-full":
+        return client_context(TlsFiles.of(settings, "database"))
+    return settings.database_sslmode
 
 
 def _follow(secrets: SecretSource, pool: asyncpg.Pool) -> None:

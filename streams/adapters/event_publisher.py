@@ -12,6 +12,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
 from schemas.errors import BrokerUnavailable, Overloaded
+from streams.adapters.broker_access import Brokers
 from streams.adapters.publisher import create_producer, stop_producer
 from streams.adapters.record_batches import RecordBatches
 from streams.core.ingest import Headers, IngestRecord, Published, Unpublished
@@ -30,8 +31,8 @@ RETRY_S = 1.0
 class KafkaEvents:
     """Implements EventSink. `run` keeps its producer; until that has found a broker nothing is taken."""
 
-    def __init__(self, bootstrap: str, *, deadline_s: float = DEADLINE_S, most_held: int = MOST_HELD) -> None:
-        self._bootstrap = bootstrap
+    def __init__(self, brokers: Brokers, *, deadline_s: float = DEADLINE_S, most_held: int = MOST_HELD) -> None:
+        self._brokers = brokers
         self._deadline_s = deadline_s
         self._most_held = most_held
         self._producer: AIOKafkaProducer | None = None
@@ -41,7 +42,7 @@ class KafkaEvents:
     async def run(self) -> None:
         """Starts the producer, however long Kafka is away, and stops it when cancelled."""
         while self._producer is None:
-            producer = create_producer(self._bootstrap)
+            producer = create_producer(self._brokers)
             try:
                 await producer.start()
                 self._producer = producer

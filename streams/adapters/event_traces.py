@@ -6,6 +6,7 @@ import asyncio
 import uuid
 from typing import Any
 
+from streams.adapters.broker_access import Brokers
 from streams.adapters.trace_documents import EventPlace, SourceRecord, is_known, trace_json, verdict_on
 from streams.adapters.traces import Trace, Traces, read_record
 from streams.adapters.transactions import Transactions
@@ -18,9 +19,9 @@ NOT_READ = "it was not asked for"
 class EventTraces:
     """Raises StoreUnavailable. Brokers that are away are told in the trace."""
 
-    def __init__(self, transactions: Transactions, bootstrap: str) -> None:
+    def __init__(self, transactions: Transactions, brokers: Brokers) -> None:
         self._transactions = transactions
-        self._bootstrap = bootstrap
+        self._brokers = brokers
 
     async def trace(self, wanted: EventPlace | uuid.UUID, *, record: bool) -> dict[str, Any] | None:
         """What is known of the event, as `mutt trace --json` says it; None where nothing is."""
@@ -41,6 +42,6 @@ class EventTraces:
     async def _record(self, place: EventPlace) -> SourceRecord:
         try:
             async with asyncio.timeout(RECORD_S):
-                return await read_record(self._bootstrap, *place)
+                return await read_record(self._brokers, *place)
         except TimeoutError:
             return "Kafka does not answer in time"

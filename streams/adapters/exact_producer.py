@@ -14,6 +14,7 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.producer.transaction_manager import NO_PRODUCER_EPOCH, NO_PRODUCER_ID, PidAndEpoch
 from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 
+from streams.adapters.broker_access import Brokers, connection
 from streams.adapters.record_batches import RecordBatches, TextRecord, home
 from streams.core.letters import LetterRecord
 
@@ -21,10 +22,10 @@ MAX_REQUEST = 5 * 1024 * 1024
 """Bytes of one produce request: above the 4 MiB a topic of mutt takes."""
 
 
-def producer_options(bootstrap: str) -> dict[str, Any]:
+def producer_options(brokers: Brokers) -> dict[str, Any]:
     """Keyword arguments for an AIOKafkaProducer that loses, reorders and doubles nothing."""
     return {
-        "bootstrap_servers": bootstrap,
+        **connection(brokers),
         "acks": "all",
         "enable_idempotence": True,
         "max_request_size": MAX_REQUEST,
@@ -66,9 +67,9 @@ class ExactProducer(AIOKafkaProducer):  # type: ignore[misc]
 
 
 @asynccontextmanager
-async def started_producer(bootstrap: str) -> AsyncIterator[AIOKafkaProducer]:
+async def started_producer(brokers: Brokers) -> AsyncIterator[AIOKafkaProducer]:
     """A producer of one's own, for as long as one command or job runs. Raises aiokafka's errors."""
-    producer = ExactProducer(**producer_options(bootstrap))
+    producer = ExactProducer(**producer_options(brokers))
     try:
         await producer.start()
         yield producer

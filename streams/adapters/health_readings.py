@@ -6,6 +6,7 @@ import datetime as dt
 
 import asyncpg
 
+from streams.adapters.broker_access import Brokers
 from streams.adapters.ledger import Ledger
 from streams.adapters.migrations import packaged, pending
 from streams.adapters.offsets import log_bounds
@@ -26,18 +27,17 @@ async def read_postgres(connection: asyncpg.Connection) -> PostgresReading:
     )
 
 
-async def read_topics(bootstrap: str) -> list[TopicReading]:
+async def read_topics(brokers: Brokers) -> list[TopicReading]:
     """The topics of mutt that are there. Raises BrokerUnavailable."""
     return [
-        TopicReading(name, len(copies), min(copies), config)
-        for name, copies, config in await describe_topics(bootstrap)
+        TopicReading(name, len(copies), min(copies), config) for name, copies, config in await describe_topics(brokers)
     ]
 
 
-async def read_positions(pool: asyncpg.Pool, bootstrap: str) -> list[PositionReading]:
+async def read_positions(pool: asyncpg.Pool, brokers: Brokers) -> list[PositionReading]:
     """Raises aiokafka's errors when no broker answers. The logs are read last: workers may run meanwhile."""
     _, standings, _ = await Ledger(pool).read()
-    bounds = await log_bounds(bootstrap, [(row.topic, row.partition) for row in standings])
+    bounds = await log_bounds(brokers, [(row.topic, row.partition) for row in standings])
     found = []
     for row in standings:
         log = bounds.get((row.topic, row.partition))

@@ -6,6 +6,7 @@ import dataclasses
 
 import asyncpg
 
+from streams.adapters.broker_access import Brokers
 from streams.adapters.ledger import Ledger
 from streams.adapters.offsets import LogBounds, committed_offsets, log_bounds
 from streams.core.books import Fault, LedgerRange, Standing, faults
@@ -22,11 +23,11 @@ class Books:
     faults: list[Fault]
 
 
-async def checked_books(pool: asyncpg.Pool, bootstrap: str) -> Books:
+async def checked_books(pool: asyncpg.Pool, brokers: Brokers) -> Books:
     """What was committed is read before the tables, where the logs end after them: workers may run meanwhile."""
-    committed = await committed_offsets(bootstrap, GROUP)
+    committed = await committed_offsets(brokers, GROUP)
     ranges, standings, orphans = await Ledger(pool).read()
-    bounds = await log_bounds(bootstrap, [(row.topic, row.partition) for row in standings])
+    bounds = await log_bounds(brokers, [(row.topic, row.partition) for row in standings])
     placed = [_placed(row, bounds, committed) for row in standings]
     return Books(ranges, placed, orphans + faults(ranges, placed))
 

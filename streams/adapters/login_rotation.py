@@ -17,8 +17,10 @@ from schemas.secrets import Secret
 from schemas.settings import Settings
 from streams import crash
 from streams.adapters.database import connect_as
+from streams.adapters.database_roles import make_login
 from streams.adapters.secrets import Loaded
 from streams.adapters.vault_store import VaultStore
+from streams.core.database_access import quoted
 from streams.core.login_rotation import (
     Stage,
     is_ours,
@@ -103,7 +105,7 @@ class LoginRotation:
         login = found.values[DB_USER_NEXT].reveal()
         left = 0
         if is_ours(login):
-            await self._run("ALTER ROLE %I NOLOGIN PASSWORD NULL", login)
+            await self._connection.execute(f"ALTER ROLE {quoted(login)} NOLOGIN PASSWORD NULL")
             left = await self._end_sessions(login, within_s)
         if not left:
             await self._save(found, retired(found.values))
@@ -124,18 +126,7 @@ class LoginRotation:
         """In one transaction: the login is there with all it may do, or not at all."""
         verifier = scram_verifier(password, randomness.token_bytes(16))
         async with self._connection.transaction():
-            if not await self._connection.fetchval("SELECT true FROM pg_roles WHERE rolname = $1", login):
-                await self._run("CREATE ROLE %I", login)
-            await self._run("ALTER ROLE %I LOGIN PASSWORD %L", login, verifier)
-            for group in groups:
-                await self._run("GRANT %I TO %I", group, login)
-
-    async def _run(self, statement: str, *names: str) -> None:
-        """PostgreSQL takes no parameters in these statements; it quotes them itself."""
-        places = ", ".join(f"${number + 2}::text" for number in range(len(names)))
-        await self._connection.execute(
-            await self._connection.fetchval(f"SELECT format($1, {places})", statement, *names)
-        )
+            await make_login(self._connection, login, verifier, groups)
 
     def _current(self, found: Loaded) -> str:
         """The user in use: the secret's, or else the address's."""

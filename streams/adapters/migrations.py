@@ -11,7 +11,7 @@ import asyncio
 import datetime as dt
 import hashlib
 import re
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -22,6 +22,7 @@ import asyncpg
 
 from schemas.errors import MigrationRefused, StoreUnavailable
 from streams import crash
+from streams.adapters.database_roles import become_owner, grant
 from streams.core.retention import month_after
 
 LOCK_KEY = 0x6D757474
@@ -116,9 +117,10 @@ async def migrate(connection: asyncpg.Connection, migrations: Sequence[Migration
     """Applies what is pending and makes sure that audit partitions lie ahead. Returns what was applied.
 
     Two runners at once: one waits for the other, polling, because waiting inside the lock function would deadlock
-    with concurrent index builds. Raises MigrationRefused, or StoreUnavailable when the other does not finish.
+    with concurrent index builds. Works as the owner of the schema, where the roles are there.
+    Raises MigrationRefused, or StoreUnavailable when the other does not finish.
     """
-    async with _locked(connection):
+    async with _locked(connection), _as_owner(connection) as owned:
         await connection.execute(_CREATE)
         todo = await pending(connection, packaged() if migrations is None else migrations)
         for migration in todo:
@@ -126,7 +128,21 @@ async def migrate(connection: asyncpg.Connection, migrations: Sequence[Migration
             crash.here("migration_recorded")
         if migrations is None:
             await _among_others(partial(create_audit_partitions, connection), "audit partitions")
+        if todo and owned:
+            async with connection.transaction():
+                await grant(connection)
     return todo
+
+
+@asynccontextmanager
+async def _as_owner(connection: asyncpg.Connection) -> AsyncIterator[bool]:
+    """Whether there is an owner (docs/ACCESS.md) to work as: what is new is its own, and the roles get their rights."""
+    owned = await become_owner(connection)
+    try:
+        yield owned
+    finally:
+        if owned and not connection.is_closed():
+            await connection.execute("RESET ROLE")
 
 
 async def _among_others(work: Callable[[], Awaitable[Any]], what: str) -> None:

@@ -11,6 +11,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import GroupCoordinatorNotAvailableError
 
+from streams.adapters.broker_access import Brokers, connection
+
 PartitionId = tuple[str, int]
 
 COORDINATOR_S = 15.0
@@ -25,9 +27,9 @@ class LogBounds:
 
 
 @asynccontextmanager
-async def reader(bootstrap: str) -> AsyncIterator[AIOKafkaConsumer]:
+async def reader(brokers: Brokers) -> AsyncIterator[AIOKafkaConsumer]:
     """A consumer outside any group. Raises aiokafka's errors when no broker answers."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, client_id="mutt")
+    consumer = AIOKafkaConsumer(**connection(brokers), client_id="mutt")
     try:
         await consumer.start()
         yield consumer
@@ -35,28 +37,28 @@ async def reader(bootstrap: str) -> AsyncIterator[AIOKafkaConsumer]:
         await consumer.stop()
 
 
-async def log_bounds(bootstrap: str, partitions: Collection[PartitionId]) -> dict[PartitionId, LogBounds]:
+async def log_bounds(brokers: Brokers, partitions: Collection[PartitionId]) -> dict[PartitionId, LogBounds]:
     """Bounds of the partitions that exist. Raises aiokafka's errors when no broker answers."""
-    there = await _existing(bootstrap, partitions)
+    there = await _existing(brokers, partitions)
     if not there:
         return {}
-    async with reader(bootstrap) as consumer:
+    async with reader(brokers) as consumer:
         begin = await consumer.beginning_offsets(there)
         end = await consumer.end_offsets(there)
     return {(tp.topic, tp.partition): LogBounds(begin[tp], end[tp]) for tp in there}
 
 
-async def first_timestamp_from(bootstrap: str, partition: PartitionId, timestamp: int) -> int | None:
+async def first_timestamp_from(brokers: Brokers, partition: PartitionId, timestamp: int) -> int | None:
     """Broker time (ms) of the first record that is not older than `timestamp`; None where there is none."""
-    async with reader(bootstrap) as consumer:
+    async with reader(brokers) as consumer:
         tp = TopicPartition(*partition)
         found = (await consumer.offsets_for_times({tp: max(timestamp, 0)}))[tp]
         return None if found is None else int(found.timestamp)
 
 
-async def committed_offsets(bootstrap: str, group: str) -> dict[PartitionId, int]:
+async def committed_offsets(brokers: Brokers, group: str) -> dict[PartitionId, int]:
     """What the group committed, where it did. Waits a while for the coordinator of a broker that has just started."""
-    async with _admin(bootstrap) as admin:
+    async with _admin(brokers) as admin:
         async for attempt in stamina.retry_context(
             on=GroupCoordinatorNotAvailableError, attempts=None, timeout=COORDINATOR_S, wait_max=1.0
         ):
@@ -66,8 +68,8 @@ async def committed_offsets(bootstrap: str, group: str) -> dict[PartitionId, int
 
 
 @asynccontextmanager
-async def _admin(bootstrap: str) -> AsyncIterator[AIOKafkaAdminClient]:
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, client_id="mutt")
+async def _admin(brokers: Brokers) -> AsyncIterator[AIOKafkaAdminClient]:
+    admin = AIOKafkaAdminClient(**connection(brokers), client_id="mutt")
     try:
         await admin.start()
         yield admin
@@ -75,13 +77,13 @@ async def _admin(bootstrap: str) -> AsyncIterator[AIOKafkaAdminClient]:
         await admin.close()
 
 
-async def partitions_of(bootstrap: str, topics: Collection[str]) -> list[TopicPartition]:
+async def partitions_of(brokers: Brokers, topics: Collection[str]) -> list[TopicPartition]:
     """All partitions of these topics, as far as they exist. Raises aiokafka's errors when no broker answers."""
-    async with _admin(bootstrap) as admin:
+    async with _admin(brokers) as admin:
         found = await admin.describe_topics(sorted(topics)) if topics else []
     return [TopicPartition(topic["topic"], one["partition"]) for topic in found for one in topic["partitions"]]
 
 
-async def _existing(bootstrap: str, partitions: Collection[PartitionId]) -> list[TopicPartition]:
-    known = await partitions_of(bootstrap, {topic for topic, _ in partitions})
+async def _existing(brokers: Brokers, partitions: Collection[PartitionId]) -> list[TopicPartition]:
+    known = await partitions_of(brokers, {topic for topic, _ in partitions})
     return [TopicPartition(*place) for place in partitions if place in known]

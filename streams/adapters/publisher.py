@@ -17,6 +17,7 @@ from schemas.errors import BrokerUnavailable
 from schemas.rows import row_letter
 from schemas.topics import ALERTS, DLQ
 from streams import crash
+from streams.adapters.broker_access import Brokers
 from streams.adapters.exact_producer import ExactProducer, producer_options, send_all_exact
 from streams.adapters.faults import store_faults
 from streams.adapters.published_marks import PublishedMarks
@@ -35,9 +36,9 @@ AlertRecord = tuple[uuid.UUID, bytes, bytes]
 """Id, key and value of a record on mutt.alerts."""
 
 
-def create_producer(bootstrap: str) -> AIOKafkaProducer:
+def create_producer(brokers: Brokers) -> AIOKafkaProducer:
     """The worker's own producer. Start it in the loop that will use it."""
-    return ExactProducer(**producer_options(bootstrap), linger_ms=5, compression_type="zstd", max_batch_size=256 * 1024)
+    return ExactProducer(**producer_options(brokers), linger_ms=5, compression_type="zstd", max_batch_size=256 * 1024)
 
 
 async def stop_producer(producer: AIOKafkaProducer) -> None:

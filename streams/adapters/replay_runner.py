@@ -12,6 +12,7 @@ from aiokafka.errors import KafkaError
 
 from schemas.errors import Unavailable
 from schemas.rows import plain_uuid
+from streams.adapters.broker_access import Brokers
 from streams.adapters.exact_producer import started_producer
 from streams.adapters.faults import store_faults
 from streams.adapters.locks import lock_key, try_lock
@@ -33,10 +34,10 @@ _STOPPED = "UPDATE replays SET problem = $2 WHERE id = $1"
 class ReplayRunner:
     """A replay is run by one process at a time, which holds its lock. What is cut short goes on where it stopped."""
 
-    def __init__(self, pool: asyncpg.Pool, bootstrap: str) -> None:
+    def __init__(self, pool: asyncpg.Pool, brokers: Brokers) -> None:
         self._pool = pool
         self._replays = Replays(pool)
-        self._bootstrap = bootstrap
+        self._brokers = brokers
         self._running: dict[uuid.UUID, asyncio.Task[None]] = {}
         self._wanted = asyncio.Event()
 
@@ -86,7 +87,7 @@ class ReplayRunner:
             return
         log.info("replay", replay=str(record.id), actor=record.actor, resumed=record.selected > 0)
         left = None if record.bounds.most is None else max(0, record.bounds.most - record.sent)
-        async with started_producer(self._bootstrap) as producer:
+        async with started_producer(self._brokers) as producer:
             replayer = Replayer(self._replays, producer, Pace(record.bounds.per_second, left))
             await replayer.perform(record, resumed=record.selected > 0, on_progress=lambda _: None)
         await self._pool.execute(_STOPPED, record.id, None)

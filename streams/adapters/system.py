@@ -10,6 +10,7 @@ import asyncpg
 from aiokafka.errors import KafkaError
 
 from schemas.errors import Unavailable
+from streams.adapters.broker_access import Brokers
 from streams.adapters.faults import store_faults
 from streams.adapters.health_readings import read_positions, read_postgres, read_topics
 from streams.core.health_checks import (
@@ -64,23 +65,23 @@ class SystemState:
     """The newest first, at most RUNS."""
 
 
-async def examine(pool: asyncpg.Pool, bootstrap: str) -> tuple[list[Finding], list[TopicReading]]:
+async def examine(pool: asyncpg.Pool, brokers: Brokers) -> tuple[list[Finding], list[TopicReading]]:
     """What `mutt doctor` finds. Raises what the readings raise, also where Kafka is away."""
     async with pool.acquire() as connection:
         store = await read_postgres(cast("asyncpg.Connection", connection))
-    topics = await read_topics(bootstrap)
+    topics = await read_topics(brokers)
     findings = [*judge_postgres(store), *judge_topics(topics)]
     if not store.pending:
-        findings += judge_positions(await read_positions(pool, bootstrap))
+        findings += judge_positions(await read_positions(pool, brokers))
     return findings, topics
 
 
 class SystemReads:
     """Reads for the API. Raises StoreUnavailable; Kafka that is away is a finding."""
 
-    def __init__(self, pool: asyncpg.Pool, bootstrap: str) -> None:
+    def __init__(self, pool: asyncpg.Pool, brokers: Brokers) -> None:
         self._pool = pool
-        self._bootstrap = bootstrap
+        self._brokers = brokers
 
     async def read(self) -> SystemState:
         with store_faults():
@@ -91,7 +92,7 @@ class SystemReads:
 
     async def _examined(self) -> tuple[list[Finding], list[TopicReading]]:
         try:
-            return await examine(self._pool, self._bootstrap)
+            return await examine(self._pool, self._brokers)
         except (Unavailable, KafkaError) as error:
             async with self._pool.acquire() as connection:
                 store = await read_postgres(cast("asyncpg.Connection", connection))

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import TopicAlreadyExistsError, for_code
 
-from schemas.errors import BrokerUnavailable
 from schemas.topics import TOPICS, Topic
+from streams.adapters.broker_access import Brokers, admin
 
 REQUEST_TIMEOUT_MS = 20_000
 
@@ -27,21 +26,9 @@ class TopicState:
     differences: tuple[str, ...] = ()
 
 
-@asynccontextmanager
-async def _admin(bootstrap: str) -> AsyncIterator[AIOKafkaAdminClient]:
-    client = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=REQUEST_TIMEOUT_MS)
-    try:
-        await client.start()
-        yield client
-    except (KafkaError, OSError, TimeoutError) as error:
-        raise BrokerUnavailable(f"Kafka at {bootstrap}: {error or type(error).__name__}") from error
-    finally:
-        await client.close()
-
-
-async def create_topics(bootstrap: str, *, replication: int = 1) -> list[TopicState]:
+async def create_topics(brokers: Brokers, *, replication: int = 1) -> list[TopicState]:
     """Creates what is missing of TOPICS; existing ones are left as they are. Raises BrokerUnavailable."""
-    async with _admin(bootstrap) as client:
+    async with admin(brokers, request_timeout_ms=REQUEST_TIMEOUT_MS) as client:
         there = set(await client.list_topics())
         missing = [topic for topic in TOPICS if topic.name not in there]
         if missing:
@@ -50,15 +37,15 @@ async def create_topics(bootstrap: str, *, replication: int = 1) -> list[TopicSt
         return [_as_created(state, state.name not in there) for state in states]
 
 
-async def check_topics(bootstrap: str) -> list[TopicState]:
+async def check_topics(brokers: Brokers) -> list[TopicState]:
     """Every topic of mutt with what differs from its definition. Raises BrokerUnavailable."""
-    async with _admin(bootstrap) as client:
+    async with admin(brokers, request_timeout_ms=REQUEST_TIMEOUT_MS) as client:
         return await _describe(client)
 
 
-async def describe_topics(bootstrap: str) -> list[tuple[str, list[int], dict[str, str]]]:
+async def describe_topics(brokers: Brokers) -> list[tuple[str, list[int], dict[str, str]]]:
     """The topics of mutt that are there: name, copies of each partition, settings. Raises BrokerUnavailable."""
-    async with _admin(bootstrap) as client:
+    async with admin(brokers, request_timeout_ms=REQUEST_TIMEOUT_MS) as client:
         copies, configs = await _read(client)
         return [(name, copies[name], configs[name]) for name in copies]
 

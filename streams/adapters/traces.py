@@ -12,6 +12,7 @@ import asyncpg
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
+from streams.adapters.broker_access import Brokers
 from streams.adapters.dead_letters import DeadLetters
 from streams.adapters.offsets import log_bounds, reader
 from streams.core.letters import LetterRecord, header_names
@@ -95,23 +96,23 @@ class Traces:
         return tuple(rows)
 
 
-async def read_record(bootstrap: str, topic: str, partition: int, offset: int) -> tuple[int, LetterRecord] | str:
+async def read_record(brokers: Brokers, topic: str, partition: int, offset: int) -> tuple[int, LetterRecord] | str:
     """The record with its broker time (ms), or why it cannot be had."""
     try:
-        bounds = (await log_bounds(bootstrap, [(topic, partition)])).get((topic, partition))
+        bounds = (await log_bounds(brokers, [(topic, partition)])).get((topic, partition))
         if bounds is None:
             return "the brokers know no such partition"
         if not bounds.begin <= offset < bounds.end:
             return f"not in the log, which holds [{bounds.begin}, {bounds.end})"
-        return await _read(bootstrap, TopicPartition(topic, partition), offset)
+        return await _read(brokers, TopicPartition(topic, partition), offset)
     except UnicodeDecodeError:
         return "its header names are not UTF-8"
     except (KafkaError, OSError, TimeoutError) as error:
         return f"Kafka cannot be asked: {str(error) or type(error).__name__}"
 
 
-async def _read(bootstrap: str, tp: TopicPartition, offset: int) -> tuple[int, LetterRecord] | str:
-    async with reader(bootstrap) as consumer:
+async def _read(brokers: Brokers, tp: TopicPartition, offset: int) -> tuple[int, LetterRecord] | str:
+    async with reader(brokers) as consumer:
         consumer.assign([tp])
         consumer.seek(tp, offset)
         async with asyncio.timeout(READ_TIMEOUT_S):

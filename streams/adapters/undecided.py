@@ -10,6 +10,7 @@ from aiokafka.errors import KafkaError
 
 from schemas.errors import BrokerUnavailable
 from schemas.topics import INGEST
+from streams.adapters.broker_access import Brokers, connection
 from streams.adapters.offsets import partitions_of
 from streams.adapters.transactions import Transactions
 from streams.core.ingest import undecided
@@ -23,8 +24,8 @@ _PROGRESS = "SELECT topic, partition, next_offset FROM partition_progress"
 class LogsAndProgress:
     """Implements UndecidedRecords. Its connection to the brokers is made when it is first asked, and kept."""
 
-    def __init__(self, bootstrap: str, transactions: Transactions) -> None:
-        self._bootstrap = bootstrap
+    def __init__(self, brokers: Brokers, transactions: Transactions) -> None:
+        self._brokers = brokers
         self._transactions = transactions
         self._consumer: AIOKafkaConsumer | None = None
         self._there: list[TopicPartition] = []
@@ -58,7 +59,7 @@ class LogsAndProgress:
 
     async def _connected(self) -> AIOKafkaConsumer:
         if self._consumer is None:
-            self._there = await partitions_of(self._bootstrap, [topic.name for topic in INGEST])
-            self._consumer = AIOKafkaConsumer(bootstrap_servers=self._bootstrap, client_id="mutt")
+            self._there = await partitions_of(self._brokers, [topic.name for topic in INGEST])
+            self._consumer = AIOKafkaConsumer(**connection(self._brokers), client_id="mutt")
             await self._consumer.start()
         return self._consumer
