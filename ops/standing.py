@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import UnionType
-from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from msgspec import Meta
 from msgspec.structs import fields
@@ -80,6 +80,8 @@ def allowed(hint: Any) -> str:
     if get_origin(hint) is Annotated:
         kind, *metas = get_args(hint)
         return _KINDS[kind] + "".join(_bounds(meta) for meta in metas if isinstance(meta, Meta))
+    if get_origin(hint) is Literal:
+        return ", ".join(get_args(hint))
     return _KINDS[hint]
 
 

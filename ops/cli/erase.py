@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ops.cli.config import Actor, Json, author
 from ops.cli.awaited import awaited
+from ops.cli.config import Actor, Json, author
 from ops.cli.consent import YesOption, agree
 from ops.cli.exits import Exit, printable
 
@@ -49,12 +49,13 @@ def erase(
 
 async def _run(target: Target, signed: Author | None) -> Erased:
     from ops.cli.connections import database, settings_from_environment
+    from schemas.secret_names import Service
     from streams.adapters.archives import ArchiveFolder
     from streams.adapters.erasures import Erasures
     from streams.adapters.transactions import Transactions
 
     settings = settings_from_environment()
-    async with database(settings) as pool:
+    async with database(settings, service=Service.MIGRATE) as pool:
         folder = ArchiveFolder(Path(settings.archive_dir)) if settings.archive_dir else None
         erasures = Erasures(Transactions(pool), folder)
         return await (erasures.rehearse(target) if signed is None else erasures.erase(target, signed))

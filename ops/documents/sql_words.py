@@ -17,6 +17,7 @@ TABLES: Mapping[str, str] = {
     "development_hosts": "Hosts whose events are handled by `dev_handling`.",
     "device_teams": "The team of a host, where its rule names none.",
     "dynamic_config": "Keys that somebody set; all others have their default ([CONFIG.md](CONFIG.md)).",
+    "erasures": "Every `mutt erase`: who, why, and how many rows; not what was looked for, but its digest.",
     "retention_runs": "Every run of retention.",
     "schema_migrations": "Which migrations were applied, with the checksum of each file.",
 }
@@ -44,6 +45,7 @@ INDEXES: Mapping[str, str] = {
     "dead_letters_replay_of": "what a replayed letter became",
     "dead_letters_state_time": "pages of letters by state",
     "dead_letters_unpublished": "the outbox of mutt.dlq",
+    "erasures_running": "whether this transaction erases",
     "idempotency_keys_created": "keys that are over",
     "letter_log_letter": "the history of a letter",
     "maintenance_windows_end": "windows that are not over",

@@ -10,6 +10,7 @@ import msgspec
 
 from schemas.errors import ArchiveDamaged, Refused
 from streams.adapters.archives import ArchiveFolder
+from streams.adapters.database_roles import become_owner
 from streams.adapters.transactions import Transactions
 from streams.core.authors import Author
 from streams.core.erasure import Target
@@ -125,6 +126,7 @@ class Erasures:
         if problems := list(target.problems()):
             raise Refused(problems)
         async with self._transactions.writing(Author("rehearsal"), answer_s=LONG_S) as connection:
+            await become_owner(connection, local=True)
             tables = {rows.table: await _count(connection, rows, target) for rows in ROWS}
             return Erased(tables, await self._archives(connection, target))
 
@@ -135,6 +137,7 @@ class Erasures:
             raise Refused(problems)
         identity = uuid.uuid4()
         async with self._transactions.writing(author, answer_s=LONG_S) as connection:
+            await become_owner(connection, local=True)
             await connection.execute("LOCK TABLE legal_holds IN SHARE MODE")
             await connection.execute(_BEGIN, identity, author.actor, reason, target.hostname, target.pattern_sha256)
             tables = {rows.table: await _erase(connection, rows, target) for rows in ROWS}

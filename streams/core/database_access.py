@@ -13,7 +13,7 @@ class DbRole(StrEnum):
     OWNER = "mutt_owner"
     """Owns everything; nobody is it but while the schema is changed."""
     MIGRATE = "mutt_migrate"
-    """May become the owner: `mutt migrate`, `mutt retention restore`."""
+    """May become the owner: `mutt migrate`, `mutt retention restore`, `mutt erase`."""
     WORKER = "mutt_worker"
     API = "mutt_api"
     RETENTION = "mutt_retention"
@@ -67,6 +67,7 @@ _TABLES: tuple[tuple[str, str, str, str, str, str, str], ...] = (
     ("retention_runs",       "",     "S",    "SIU",    "S",     "S",       ""),
     ("retention_archives",   "",     "S",    "SIUD",   "S",     "S",       "S"),
     ("legal_holds",          "",     "S",    "SM",     "SIU",   "S",       ""),
+    ("erasures",             "",     "S",    "",       "S",     "S",       ""),
     ("schema_migrations",    "S",    "S",    "S",      "S",     "S",       "S"),
 )  # fmt: skip
 """A letter a verb. The audit trails have no U and no D: rows leave them by functions alone, which want an archive."""
