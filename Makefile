@@ -39,7 +39,10 @@ fuzz: $(BIN)/mutt  ## the API from its own document, as every role; ARGS="--targ
 chaos: $(BIN)/mutt  ## kills, freezes, cuts and outages by a plan while events flow; then a checker balances the books
 	@$(BIN)/python -m tests.chaos $(ARGS)
 
-screenshots: $(BIN)/mutt  ## pictures of the console, of the stack whose settings are in the environment; ARGS is the folder
+docs: $(BIN)/mutt  ## the documents as a site, below .site, without a network
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet $(ARGS)
+
+screenshots: $(BIN)/mutt  ## pictures of the console, of the demo or of the stack in the environment; ARGS="[folder] --json"
 	@$(BIN)/python -m tests.screenshots $(ARGS)
 
 matrix: $(BIN)/mutt  ## the wheel on each of Python 3.11 to 3.13 that is there: installed, both programs, a demonstration
@@ -55,4 +58,4 @@ lock: $(BIN)/mutt  ## refresh all lock files (needs uv on PATH)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --group pyproject.toml:audit -o requirements-audit.lock
 	for peer in arroyo bytewax quixstreams; do uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --group pyproject.toml:bench-$$peer -o tests/bench/rivals/locks/$$peer.txt; done
 
-.PHONY: help venv demo test check bench load fuzz chaos screenshots matrix audit lock
+.PHONY: help venv demo test check bench load fuzz chaos docs screenshots matrix audit lock
