@@ -210,6 +210,8 @@ class BatchConsumer(drivers.Consumer):  # type: ignore[misc]
         self._next_read: dict[TP, int] = {}
         self._marks: dict[TP, Watermark] = {}
         self._wanted_seeks: dict[TP, int] = {}
+        self._begins: dict[TP, int] = {}
+        """Where the partitions of a new assignment begin, until their positions are set once more."""
         self._assigned_once = False
         self._handing_on = Chore("handing on")
         self.polls = 0
@@ -245,6 +247,14 @@ class BatchConsumer(drivers.Consumer):  # type: ignore[misc]
         self._next_read.clear()
         self._marks.clear()
         self._wanted_seeks.clear()
+        self._begins.clear()
+
+    async def seek_to_committed(self) -> Mapping[TP, int]:
+        """Faust's last step before records flow. It goes from partition to partition, and a poll that began earlier may
+        take records of those that are done, which nobody gets: so all are sought again before the next poll."""
+        committed: Mapping[TP, int] = await super().seek_to_committed()
+        self._begins = {TP(*tp): offset or 0 for tp, offset in committed.items()}
+        return committed
 
     # -- signs of life ----------------------------------------------------------------------------------------
 
@@ -290,17 +300,18 @@ class BatchConsumer(drivers.Consumer):  # type: ignore[misc]
 
     async def _perform_wanted_seeks(self) -> None:
         """Only while records flow: after a rebalance Faust seeks once more by itself before it lets them."""
-        if self.flow_active and (wanted := self._wanted_seeks):
-            self._wanted_seeks = {}
-            await self._thread.seek_now(wanted)
-            self._next_read.update(wanted)
-            for tp, offset in wanted.items():
-                self._marks[tp] = Watermark(offset)
+        if self.flow_active and (self._begins or self._wanted_seeks):
+            begins, wanted = self._begins, self._wanted_seeks
+            self._begins, self._wanted_seeks = {}, {}
+            await self._thread.seek_now(begins | wanted)
+            self._next_read.update(begins | wanted)
+            self._marks |= {tp: Watermark(offset, committed=offset) for tp, offset in begins.items()}
+            self._marks |= {tp: Watermark(offset) for tp, offset in wanted.items()}
 
     async def _hand_on(self, polled_records: Mapping[Any, Records], generation: int) -> None:
         """One message per partition. Stops when a rebalance begins: positions are set afresh after it."""
         for partition, records in polled_records.items():
-            if not self.flow_active or generation != self.app.consumer_generation_id:
+            if self._begins or not self.flow_active or generation != self.app.consumer_generation_id:
                 return
             tp = TP(partition.topic, partition.partition)
             message = self._message(tp, records, generation)

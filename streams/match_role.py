@@ -61,7 +61,7 @@ class ConsumerLog:
         try:
             return await self._consumer().log_bounds(TP(topic, partition))
         except (KafkaError, TimeoutError) as error:
-            raise BrokerUnavailable(f"Kafka: {error or type(error).__name__}") from error
+            raise BrokerUnavailable(f"Kafka: {str(error) or type(error).__name__}") from error
 
     def seek(self, topic: str, partition: int, offset: int) -> None:
         self._consumer().request_seek(TP(topic, partition), offset)

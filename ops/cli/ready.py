@@ -60,7 +60,7 @@ def _ask(address: tuple[str, int], path: str, tls_cert: str | None) -> tuple[int
         answer = connection.getresponse()
         return answer.status, answer.read(SHOWN).decode("utf-8", "replace").strip()
     except (OSError, HTTPException) as error:
-        fail(Exit.UNAVAILABLE, f"nothing answers at {address[0]}:{address[1]}: {error or type(error).__name__}")
+        fail(Exit.UNAVAILABLE, f"nothing answers at {address[0]}:{address[1]}: {str(error) or type(error).__name__}")
     finally:
         connection.close()
 

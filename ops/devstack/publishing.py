@@ -45,7 +45,7 @@ async def publish(bootstrap: str, records: Iterator[OutRecord], *, rate: float =
         with Progress(console=Console(stderr=True), disable=not show, transient=True) as progress:
             return await _send_all(producer, records, rate, progress)
     except (KafkaError, OSError) as error:
-        raise BrokerUnavailable(f"Kafka at {bootstrap}: {error or type(error).__name__}") from error
+        raise BrokerUnavailable(f"Kafka at {bootstrap}: {str(error) or type(error).__name__}") from error
     finally:
         await producer.stop()
 

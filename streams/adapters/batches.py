@@ -5,21 +5,26 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import asyncpg
+import structlog
 
 from schemas.dead_letters import LetterState
-from schemas.errors import Fenced, RowRefused
+from schemas.errors import Fenced, RowRefused, StoreUnavailable
 from schemas.rows import ALERTS, AUDIT, DEAD_LETTERS, Row, letter_row
 from streams import crash
 from streams.adapters.batch_statements import BOOKS, SIGNATURES, WHOLE, books, is_small, signatures, whole
+from streams.adapters.database import STANDSTILL_S
 from streams.adapters.faults import store_faults
 from streams.adapters.letter_log import COME_BACK
 from streams.core.letters import named_letter
 from streams.core.progress import LedgerRow, Progress
 from streams.core.signatures import Seen
 from streams.core.work import Decided
+
+log = structlog.get_logger()
 
 _PROGRESS = """
 SELECT p.next_offset, p.epoch, p.halted_reason, l.last_sha256, l.first_offset, l.minute, l.ruleset_version
@@ -31,14 +36,24 @@ SELECT p.next_offset, p.epoch, p.halted_reason, l.last_sha256, l.first_offset, l
 """
 
 
+_END_FROZEN = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+ WHERE datname = current_database() AND usename = current_user AND application_name = 'mutt' AND pid <> pg_backend_pid()
+   AND state = 'active' AND wait_event = 'ClientRead' AND xact_start < now() - make_interval(secs => $1)
+"""
+"""Sessions of workers that froze within COPY. They are not idle, and no timeout of the server ends them while they wait
+for their client: they would hold their partitions' rows for as long as it is frozen."""
+
 _COPIED = {"audit": "audit_copied", "alerts": "alerts_copied", "dead_letters": "letters_copied"}
 
 
 class PostgresBatchStore:
     """Implements the BatchStore port on a pool of connections."""
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
+    def __init__(self, pool: asyncpg.Pool, *, frozen_s: float = 2.0 * STANDSTILL_S) -> None:
+        """Who stands within COPY for `frozen_s` is taken for frozen where a commit fails."""
         self._pool = pool
+        self._frozen_s = frozen_s
 
     async def progress(self, topic: str, partition: int) -> Progress | None:
         with store_faults():
@@ -94,7 +109,11 @@ class PostgresBatchStore:
 
     async def commit(self, decided: Decided, progress: Progress) -> Progress:
         minute = decided.work.now.replace(second=0, microsecond=0)
-        first_offset = await self._write(decided, progress, minute)
+        try:
+            first_offset = await self._write(decided, progress, minute)
+        except StoreUnavailable:
+            await self._end_frozen()
+            raise
         if first_offset is None:
             work = decided.work
             raise Fenced(f"{work.topic.name}:{work.partition} does not stand at {work.first} any more")
@@ -104,6 +123,12 @@ class PostgresBatchStore:
             last_sha256=decided.last_sha256,
             last_row=LedgerRow(first_offset, minute, decided.work.knowledge.rule_set.version),
         )
+
+    async def _end_frozen(self) -> None:
+        """So that the next try may find the partition's row free."""
+        with suppress(StoreUnavailable), store_faults():
+            if ended := await self._pool.fetch(_END_FROZEN, self._frozen_s):
+                log.warning("ended sessions whose client stands still within COPY", sessions=len(ended))
 
     async def _write(self, decided: Decided, progress: Progress, minute: dt.datetime) -> int | None:
         """The first offset of the ledger row written to; None where the partition moved, and nothing is written."""

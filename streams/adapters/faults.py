@@ -47,7 +47,7 @@ def store_faults(table: str | None = None) -> Iterator[None]:
             raise PartitionHalted(f"the database refuses the batch as inconsistent: {error}") from error
         raise _unavailable(state)(f"PostgreSQL: {error} ({state})") from error
     except (*_BROKEN_CONNECTION, OSError, TimeoutError) as error:
-        raise StoreUnavailable(f"PostgreSQL: {error or type(error).__name__}") from error
+        raise StoreUnavailable(f"PostgreSQL: {str(error) or type(error).__name__}") from error
 
 
 def _unavailable(state: str) -> type[StoreUnavailable]:

@@ -41,7 +41,7 @@ class LogsAndProgress:
                 return await self._compared(consumer, stands)
         except (KafkaError, OSError, TimeoutError) as error:
             await self.close()
-            raise BrokerUnavailable(f"Kafka: {error or type(error).__name__}") from error
+            raise BrokerUnavailable(f"Kafka: {str(error) or type(error).__name__}") from error
 
     async def close(self) -> None:
         consumer, self._consumer = self._consumer, None

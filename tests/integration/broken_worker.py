@@ -1,4 +1,4 @@
-"""A worker as it is run in production, in which something breaks soon after it was given its partitions.
+"""A worker as it is run in production, in which something breaks, at once or soon after it was given its partitions.
 
 Run as `python -m tests.integration.broken_worker ROLE FAULT`, with settings from MUTT_* variables.
 """
@@ -67,21 +67,40 @@ def stop_fetching(app: WorkerApp) -> None:
     thread.thread_loop.call_soon_threadsafe(thread._consumer._fetcher._fetch_task.cancel)
 
 
+def poll_once_more(app: WorkerApp) -> None:
+    """A poll ends after positions were set and before records flow: nobody gets what it took."""
+    thread = app.batch_consumer._thread
+    seek_to_committed = thread.seek_to_committed
+
+    async def seek_and_poll() -> Any:
+        committed = await seek_to_committed()
+        await thread.call_thread(thread._consumer.getmany, timeout_ms=30_000, max_records=5)
+        return committed
+
+    thread.seek_to_committed = seek_and_poll
+
+
 FAULTS: dict[str, Callable[[WorkerApp], None]] = {
     fault.__name__: fault
-    for fault in (block_the_loop, freeze_the_thread, hang_polls, leave_for_good, lose_membership, stop_fetching)
-}
+    for fault in (
+        block_the_loop, freeze_the_thread, hang_polls, leave_for_good, lose_membership, poll_once_more, stop_fetching,
+    )
+}  # fmt: skip
+AT_ONCE = (poll_once_more,)
 
 
 def broken(kind: Any, fault: Callable[[WorkerApp], None]) -> Any:
     class Broken(kind):  # type: ignore[misc]
         async def open(self, app: WorkerApp) -> None:
             self._broken = app
+            if fault in AT_ONCE:
+                fault(app)
             await super().open(app)
 
         def assigned(self, partitions: list[tuple[str, int]]) -> None:
             super().assigned(partitions)
-            asyncio.get_running_loop().call_later(SOON_S, fault, self._broken)
+            if fault not in AT_ONCE:
+                asyncio.get_running_loop().call_later(SOON_S, fault, self._broken)
 
     return Broken
 

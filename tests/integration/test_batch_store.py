@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
+from collections.abc import AsyncIterator
 from typing import Any
 
 import asyncpg
 import pytest
 
-from schemas.errors import Fenced, RowRefused
+from schemas.errors import Fenced, RowRefused, StoreUnavailable
 from schemas.topics import SYSLOG
 from streams.adapters import batches
 from streams.adapters.batch_statements import SMALL, is_small
 from streams.adapters.batches import PostgresBatchStore, refused_offset
+from streams.adapters.database import create_pool
 from streams.core.progress import Progress
 from streams.core.work import Decided
 from tests.contracts.batch_store import TEXTS, Batches, BatchStoreContract, batch, said
@@ -85,6 +88,32 @@ async def test_one_statement_leaves_what_copy_leaves(database: Database, monkeyp
     at_once, by_parts = await left(database.pool, 0), await left(database.pool, 1)
     assert at_once == by_parts
     assert [len(at_once[table]) for table in ("audit", "alerts", "ledger")] == [8, 4, 1]
+
+
+async def test_a_worker_that_froze_within_copy_is_ended_by_its_successor(database: Database) -> None:
+    """Chaos, seed 2026: its session was never idle, and the successor waited for the partition's row for 90 s."""
+    pool = await create_pool(database.settings, database.secrets, size=4)
+    store = PostgresBatchStore(pool, frozen_s=0.5)
+    progress, decided, copying = await begun(store, 0), batch(0), asyncio.Event()
+
+    async def rows() -> AsyncIterator[tuple[Any, ...]]:
+        copying.set()
+        await asyncio.Event().wait()
+        yield ()
+
+    async def freeze() -> None:
+        async with pool.acquire() as connection, connection.transaction():
+            await connection.execute("UPDATE partition_progress SET updated_at = now()")
+            await connection.copy_records_to_table("audit", records=rows(), columns=("topic",), timeout=600)
+
+    frozen = asyncio.create_task(freeze())
+    await copying.wait()
+    with pytest.raises(StoreUnavailable):
+        await store.commit(decided, progress)
+    await store.commit(decided, progress)
+    frozen.cancel()
+    await asyncio.wait([frozen])
+    pool.terminate()
 
 
 async def test_a_moved_partition_fences_the_one_statement_too(database: Database) -> None:

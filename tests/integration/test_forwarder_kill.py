@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections import Counter
 
 import asyncpg
@@ -41,6 +42,22 @@ async def test_kill_9_between_post_and_settlement_delivers_again_under_the_same_
     assert {name for name, count in seen.items() if count == 2} == set(cut)
     assert set(seen.values()) == {1, 2}
     await _assert_books(pool)
+
+
+async def test_what_a_poll_took_between_two_owners_is_read_again(system: System) -> None:
+    """Chaos, seed 2026: 61 alerts were polled after places were set and before records flowed."""
+    pool = system.database.pool
+    async with listening() as receiver:
+        await raise_alerts(system, alerts_of(SETTLED, hosts=20))
+        argv = [sys.executable, "-m", "tests.integration.broken_worker", "forward", "poll_once_more"]
+        own = {"database_url": system.settings.database_url, "forward_port": 0, "webhook_url": receiver.url}
+        first = system.stack.spawn("forward-1", argv, **own)
+        await until(lambda: _delivered(pool, SETTLED), "all are delivered")
+        assert await asyncio.to_thread(first.stop) == 0
+        await raise_alerts(system, alerts_of(MORE, hosts=20, first=SETTLED))
+        system.stack.spawn("forward-2", argv, **own)
+        await until(lambda: _delivered(pool, SETTLED + MORE), "what came while nobody read is delivered too")
+    assert len(receiver.posts) == SETTLED + MORE
 
 
 async def _assert_books(pool: asyncpg.Pool) -> None:
