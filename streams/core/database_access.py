@@ -88,8 +88,9 @@ FUNCTIONS: Mapping[str, tuple[DbRole, ...]] = {
     "retention_detach(uuid)": (DbRole.RETENTION,),
     "retention_drop(uuid)": (DbRole.RETENTION,),
     "retention_delete_config_audit(tid[])": (DbRole.RETENTION,),
+    "erasing()": (),
 }
-"""Those with their owner's rights, which are not for everybody."""
+"""Those with their owner's rights, which are not for everybody. The owner himself asks the last."""
 
 TABLES: tuple[str, ...] = tuple(row[0] for row in _TABLES)
 PARTS = r"^(audit_default|audit_\d{4}_\d{2}|restored_.*)$"

@@ -50,9 +50,12 @@ def problem_with(arguments: list[str], command: Any) -> str | None:
     """
     options: set[str] = {"--help"}
     for word in itertools.takewhile(lambda word: word not in ("--", "…"), arguments):
-        options |= {text for parameter in command.params for text in getattr(parameter, "opts", ())}
-        if word == "--":  # what follows is another program's
-            return None
+        options |= {
+            text
+            for parameter in command.params
+            for kind in ("opts", "secondary_opts")
+            for text in getattr(parameter, kind, ())
+        }
         if word.startswith("--"):
             if word.partition("=")[0] not in options:
                 return f"no option {word}"
@@ -67,6 +70,7 @@ def test_a_wrong_command_is_noticed() -> None:
     command = typer.main.get_command(mutt.app)
     assert problem_with(["dlq", "list", "--reason", "shed"], command) is None
     assert problem_with(["dlq", "…"], command) is None
+    assert problem_with(["topics", "acl", "--check"], command) is None
     assert problem_with(["dlq", "lost"], command) == "no command lost"
     assert problem_with(["dlq", "list", "--raeson"], command) == "no option --raeson"
 

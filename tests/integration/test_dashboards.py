@@ -225,6 +225,7 @@ class World:
         for headers in (good, good | name, good | name):
             self._ask("POST", "/api/v2/events", headers, event_json(message="nobody knows this"))
         self._ask("POST", "/api/v2/events", good, b"{}")
+        self._ask("POST", "/ui/csp-report", {}, b'{"csp-report": {"violated-directive": "script-src"}}')
 
     def _ask(self, method: str, path: str, headers: dict[str, str], body: bytes | None = None) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=30)

@@ -51,10 +51,10 @@ COUNT = 200
 async def test_ctrl_c_stops_a_replay_and_resume_finishes_it(system: System) -> None:
     pool = system.database.pool
     letters = await add(system.database, COUNT)
-    running = start_mutt(system.database, system.stack, *REPLAY, "--rate", "20")
+    running = start_mutt(system.database, system.stack, *REPLAY, "--rate", "5")
 
     async def under_way() -> object:
-        return await pool.fetchval("SELECT sent >= 20 FROM replays")
+        return await pool.fetchval("SELECT sent >= 5 FROM replays")
 
     await until(under_way, "the replay is under way")
     running.send_signal(signal.SIGINT)
@@ -62,7 +62,7 @@ async def test_ctrl_c_stops_a_replay_and_resume_finishes_it(system: System) -> N
     [replay] = await Replays(pool).recent(1)
     assert (status, replay.finished_at) == (130, None), errors
     assert errors == f"mutt: stopped; go on with: mutt dlq replay --resume {replay.id}\n"
-    assert 20 <= replay.sent < COUNT
+    assert 5 <= replay.sent < COUNT
 
     done = await asyncio.to_thread(
         mutt, system.database, system.stack, "dlq", "replay", "--resume", str(replay.id), "--yes", "--json"

@@ -83,13 +83,14 @@ def test_a_day_with_the_stack(laptop: Laptop, tmp_path: Path) -> None:
     assert len(day) > 15
     _walk(day, laptop)
     _send(laptop, tmp_path)
-    _the_guide_does_what_it_says(laptop, tmp_path)
     _a_worker_dies_and_comes_again(laptop)
     parts = _a_supervisor_dies(laptop)
     assert laptop.run("muttdev", "down", "--json") == {"stopped": True, "purged": False, "ok": True}
     assert not any(lives(known) for known in parts.values())
     assert "muttdev up" in laptop.run("muttdev", "send", "x", status=69)
     _walk([down], laptop)
+    laptop.run("muttdev", "down", "--purge", "--json")
+    _the_guide_does_what_it_says(laptop, tmp_path)
 
 
 def _walk(day: list[Step], laptop: Laptop) -> None:

@@ -86,6 +86,11 @@ BOARD = Board(
                 lines("API answers", Unit.PER_SECOND, rate("mutt_webui_api_requests_total", "status", "reason")),
                 lines("API, slowest in a hundred", Unit.SECONDS, percentile(0.99, "mutt_webui_api_latency_seconds")),
                 lines(
+                    "What browsers refused of the console", Unit.PER_SECOND,
+                    rate("mutt_console_policy_reports_total", legend="reports"),
+                    about="Above 0: something tried to run there that is not ours. The API's log says what.",
+                ),
+                lines(
                     "Requests without a good key", Unit.PER_SECOND, rate("mutt_api_auth_failures_total", "reason"),
                     about="unknown, wrong: somebody tries keys. expired, revoked: a client still has its old one.",
                 ),

@@ -233,7 +233,7 @@ def test_kafka_is_set_as_in_the_stack_that_the_tests_use() -> None:
         for name, value in services()["kafka"]["environment"].items()
     }
     lines = kafka._PROPERTIES.format(
-        port=1, controller=2, listens="", advertised="", data="", message_bytes=5 * kafka.MIB
+        port=1, controller=2, listens="", advertised="", data="", message_bytes=5 * kafka.MIB, guard=""
     )
     tested = dict(line.split("=", 1) for line in lines.split() if "=" in line)
     same = {name for name in given.keys() & tested.keys() if "listener" not in name and name != "log.dirs"}

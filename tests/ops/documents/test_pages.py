@@ -160,7 +160,7 @@ def test_words_are_read_below_fields_and_above_calls(tmp_path: Path) -> None:
 
 
 def test_types_are_told_in_words() -> None:
-    assert allowed(Positive) == "whole number from 1"
+    assert allowed(Positive) == "a whole number from 1"
     assert allowed(str | None) == "text, or unset"
 
 
