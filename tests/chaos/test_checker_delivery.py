@@ -57,6 +57,12 @@ def test_every_alert_taken_once_and_in_order_is_well() -> None:
     assert found(two_alerts(), world(*repeated)).anomalies == []
 
 
+def test_a_post_that_was_damaged_on_its_way_is_not_ours() -> None:
+    """Seed 2026: bits of a body were flipped; the receiver refused it, and took the same alert as it was signed."""
+    damaged = [post(status=401, sha256="cc"), post(), post(id=str(UUID(int=99)), status=401), second()]
+    assert found(two_alerts(), world(*damaged)).anomalies == []
+
+
 @pytest.mark.parametrize(("posts", "detectors"), POSTS.values(), ids=POSTS)
 def test_each_fault_in_the_receivers_log_is_noticed(posts: list[Post], detectors: str) -> None:
     first, *others = detectors.split()
