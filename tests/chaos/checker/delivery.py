@@ -22,7 +22,7 @@ from tests.chaos.checker.evidence import (
 
 ALERTS = "mutt.alerts"
 NOT_AS_SIGNED = 401
-"""The receiver's answer where id, time and body are not what the signature was made of: bits were flipped on the way."""
+"""The receiver's answer where id, time and body are not what was signed: bits were flipped on the way."""
 REPLAYED = ("replaying", "replayed")
 
 
