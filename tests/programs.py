@@ -95,6 +95,7 @@ _ADD = os.O_WRONLY | os.O_CREAT | os.O_APPEND
 
 def _begin(main: Callable[[], None], surroundings: Surroundings) -> None:
     surroundings.enter()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored by all that a shell runs in the background
     main()
 
 

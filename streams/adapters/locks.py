@@ -11,6 +11,8 @@ from typing import Any
 import asyncpg
 
 ANSWER_TIMEOUT_S = 5.0
+ENDED = (asyncpg.InterfaceError, asyncpg.InternalClientError)
+"""What the driver says of a connection that has ended; the latter where it ends just then."""
 
 _NOTICE_A_LOST_CLIENT = "SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3"
 """A machine that vanished without a word would keep its locks for hours. The pool resets it with the connection."""
@@ -32,7 +34,7 @@ class Lock:
         """Whether it is still ours: asks the server, on the lock's own connection. Never raises."""
         try:
             await self._connection.execute("SELECT 1", timeout=ANSWER_TIMEOUT_S)
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
+        except (asyncpg.PostgresError, *ENDED, OSError, TimeoutError):
             return False
         return True
 
@@ -47,7 +49,7 @@ async def lock(pool: asyncpg.Pool, key: int) -> AsyncIterator[Lock | None]:
             yield Lock(connection) if held else None
         finally:
             if held:
-                with suppress(asyncpg.InterfaceError):  # the connection has ended, and the lock with it
+                with suppress(*ENDED):  # the connection has ended, and the lock with it
                     await connection.execute("SELECT pg_advisory_unlock($1)", key)
 
 

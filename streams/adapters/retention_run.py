@@ -218,7 +218,7 @@ class Retention:
         [rows] = [rows for rows in ROWS if rows.kind == kind]
         cutoff, total = self._rules.cutoff(rows.kind, self._now), 0
         for number in itertools.count():
-            done = await self._piece(rows, cutoff, f"{rows.kind}_{self._now:%Y%m%dt%H%M%Sz}_{number:04}")
+            done = await self._piece(rows, cutoff, f"{rows.kind}_{self._now:%Y%m%dt%H%M%S%fz}_{number:04}")
             total += done
             if done < AT_ONCE:
                 return total
