@@ -11,7 +11,7 @@ from time import monotonic
 import structlog
 from aiokafka.errors import KafkaError
 
-from schemas.errors import Unavailable
+from schemas.errors import Unavailable, words
 from streams.adapters.ledger_check import Books
 
 log = structlog.get_logger()
@@ -58,6 +58,6 @@ class Balance:
             books = await self._check()
             self._last = Checked(books, self._now())
         except (Unavailable, KafkaError, OSError, TimeoutError) as error:
-            log.warning("the books cannot be checked", error=str(error) or type(error).__name__)
+            log.warning("the books cannot be checked", error=words(error))
         finally:
             self._checking = None

@@ -20,7 +20,7 @@ from api.metrics import ApiMetrics
 from api.problem_types import ProblemType
 from api.problems import RETRY_AFTER_S, JsonResponse, Problem
 from api.routes import ApiRoute, Endpoint
-from schemas.errors import MigrationRefused, Unavailable
+from schemas.errors import MigrationRefused, Unavailable, words
 from schemas.versions import MUTT_VERSION
 from streams.adapters.listening import OPEN, MetricsDoor
 
@@ -75,7 +75,7 @@ async def _look(name: str, check: Check) -> Finding:
         async with asyncio.timeout(CHECK_S):
             await check()
     except (Unavailable, TimeoutError) as error:
-        log.warning("not ready", part=name, error=str(error) or type(error).__name__)
+        log.warning("not ready", part=name, error=words(error))
         state = State.DOWN
     except MigrationRefused as error:
         log.warning("not ready", part=name, error=str(error))

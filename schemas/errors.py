@@ -44,6 +44,11 @@ if TYPE_CHECKING:
     from schemas.dead_letters import Reason
 
 
+def words(error: BaseException | None) -> str:
+    """What it says, or its name: a time that ran out says nothing."""
+    return str(error) or type(error).__name__
+
+
 class MuttError(Exception):
     """Everything mutt raises on purpose."""
 

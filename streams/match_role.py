@@ -15,7 +15,7 @@ from aiokafka.errors import KafkaError
 from faust.types.tuples import TP
 
 from schemas.config import DynamicConfig
-from schemas.errors import BrokerUnavailable, StoreUnavailable
+from schemas.errors import BrokerUnavailable, StoreUnavailable, words
 from schemas.settings import Settings
 from schemas.topics import INGEST, Topic
 from streams import crash, metrics
@@ -61,7 +61,7 @@ class ConsumerLog:
         try:
             return await self._consumer().log_bounds(TP(topic, partition))
         except (KafkaError, TimeoutError) as error:
-            raise BrokerUnavailable(f"Kafka: {str(error) or type(error).__name__}") from error
+            raise BrokerUnavailable(f"Kafka: {words(error)}") from error
 
     def seek(self, topic: str, partition: int, offset: int) -> None:
         self._consumer().request_seek(TP(topic, partition), offset)

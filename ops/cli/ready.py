@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ops.cli.exits import Exit, fail, printable
+from schemas.errors import words
 from schemas.settings import Settings
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def _ask(address: tuple[str, int], path: str, tls_cert: str | None) -> tuple[int
         answer = connection.getresponse()
         return answer.status, answer.read(SHOWN).decode("utf-8", "replace").strip()
     except (OSError, HTTPException) as error:
-        fail(Exit.UNAVAILABLE, f"nothing answers at {address[0]}:{address[1]}: {str(error) or type(error).__name__}")
+        fail(Exit.UNAVAILABLE, f"nothing answers at {address[0]}:{address[1]}: {words(error)}")
     finally:
         connection.close()
 

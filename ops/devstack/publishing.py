@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from ops.devstack.inputs import OutRecord
-from schemas.errors import BrokerUnavailable
+from schemas.errors import BrokerUnavailable, words
 from schemas.events import event_id
 from streams.adapters.exact_producer import ExactProducer, producer_options
 
@@ -45,7 +45,7 @@ async def publish(bootstrap: str, records: Iterator[OutRecord], *, rate: float =
         with Progress(console=Console(stderr=True), disable=not show, transient=True) as progress:
             return await _send_all(producer, records, rate, progress)
     except (KafkaError, OSError) as error:
-        raise BrokerUnavailable(f"Kafka at {bootstrap}: {str(error) or type(error).__name__}") from error
+        raise BrokerUnavailable(f"Kafka at {bootstrap}: {words(error)}") from error
     finally:
         await producer.stop()
 

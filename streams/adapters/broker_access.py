@@ -12,7 +12,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.conn import create_conn
 from aiokafka.errors import KafkaError
 
-from schemas.errors import BrokerUnavailable, SettingsRefused
+from schemas.errors import BrokerUnavailable, SettingsRefused, words
 from schemas.secret_names import KAFKA_PASSWORD, KAFKA_USER
 from schemas.settings import Settings
 from streams.adapters.secrets import SecretSource
@@ -87,7 +87,7 @@ async def told_why(brokers: Brokers, error: BaseException) -> str:
             return f"the login is refused: {refused}"
         except (OSError, TimeoutError, ValueError):
             pass
-    return str(error) or type(error).__name__
+    return words(error)
 
 
 def _login(brokers: BrokerAccess) -> dict[str, str]:

@@ -11,7 +11,7 @@ import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
-from schemas.errors import BrokerUnavailable, Overloaded
+from schemas.errors import BrokerUnavailable, Overloaded, words
 from streams.adapters.broker_access import Brokers
 from streams.adapters.publisher import create_producer, stop_producer
 from streams.adapters.record_batches import RecordBatches
@@ -47,7 +47,7 @@ class KafkaEvents:
                 await producer.start()
                 self._producer = producer
             except (KafkaError, OSError) as error:
-                log.warning("waiting", service="kafka", error=str(error) or type(error).__name__)
+                log.warning("waiting", service="kafka", error=words(error))
                 await producer.stop()
                 await asyncio.sleep(RETRY_S)
         try:
@@ -90,7 +90,7 @@ class KafkaEvents:
         except TimeoutError:
             return "no acknowledgement in time"
         except KafkaError as error:
-            return str(error) or type(error).__name__
+            return words(error)
         return next((repr(answer.exception()) for answer in answers if answer.exception()), None)
 
     def _release(self, size: int, batches: Iterable[RecordBatches]) -> None:

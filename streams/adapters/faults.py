@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import asyncpg
 
-from schemas.errors import PartitionHalted, QuestionFailed, RowRefused, StoreUnavailable, TooSlow
+from schemas.errors import PartitionHalted, QuestionFailed, RowRefused, StoreUnavailable, TooSlow, words
 
 _COPY_LINE = re.compile(r"COPY (\w+), line (\d+)")
 
@@ -47,7 +47,7 @@ def store_faults(table: str | None = None) -> Iterator[None]:
             raise PartitionHalted(f"the database refuses the batch as inconsistent: {error}") from error
         raise _unavailable(state)(f"PostgreSQL: {error} ({state})") from error
     except (*_BROKEN_CONNECTION, OSError, TimeoutError) as error:
-        raise StoreUnavailable(f"PostgreSQL: {str(error) or type(error).__name__}") from error
+        raise StoreUnavailable(f"PostgreSQL: {words(error)}") from error
 
 
 def _unavailable(state: str) -> type[StoreUnavailable]:

@@ -10,7 +10,7 @@ import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from schemas.errors import BrokerUnavailable
+from schemas.errors import BrokerUnavailable, words
 from streams.adapters.record_batches import RecordBatches
 from streams.retries import wait_after
 
@@ -35,7 +35,7 @@ class PatientPublisher:
         while left:
             left, fault = await self._once(left)
             if left:
-                unavailable = BrokerUnavailable(f"Kafka: {fault or type(fault).__name__}")
+                unavailable = BrokerUnavailable(f"Kafka: {words(fault)}")
                 self._waits(str(unavailable))
                 await asyncio.sleep(wait_after(unavailable, attempt, random.random()))  # noqa: S311 - jitter, no secret
                 attempt += 1

@@ -10,7 +10,7 @@ import asyncpg
 import structlog
 from aiokafka.errors import KafkaError
 
-from schemas.errors import Unavailable
+from schemas.errors import Unavailable, words
 from schemas.rows import plain_uuid
 from streams.adapters.broker_access import Brokers
 from streams.adapters.exact_producer import started_producer
@@ -77,7 +77,7 @@ class ReplayRunner:
                     if ours:
                         await self._perform(await self._replays.replay(key))
         except (Unavailable, KafkaError) as error:
-            await self._stopped(key, str(error) or type(error).__name__)
+            await self._stopped(key, words(error))
         except Exception as error:  # noqa: BLE001 - a defect of one replay is told, and holds up no other
             log.error("defect", part="replay", replay=str(key), error=repr(error))
             await self._stopped(key, f"internal error: {type(error).__name__}")

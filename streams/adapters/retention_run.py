@@ -15,7 +15,7 @@ from typing import Any
 
 import asyncpg
 
-from schemas.errors import ArchiveDamaged, PartitionHalted, Refused, StoreUnavailable, TooSlow
+from schemas.errors import ArchiveDamaged, PartitionHalted, Refused, StoreUnavailable, TooSlow, words
 from streams import crash
 from streams.adapters.archives import ArchiveFolder, Manifest, Sealed
 from streams.adapters.expired_rows import KEY_OF, ROWS, Rows, delete, take
@@ -95,7 +95,7 @@ class Retention:
         try:
             await self._work_off(plan)
         except Exception as error:
-            self._outcome.problems.append(str(error) or type(error).__name__)
+            self._outcome.problems.append(words(error))
             with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
                 await self._end(run)
             raise

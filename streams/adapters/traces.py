@@ -12,6 +12,7 @@ import asyncpg
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
+from schemas.errors import words
 from streams.adapters.broker_access import Brokers
 from streams.adapters.dead_letters import DeadLetters
 from streams.adapters.offsets import log_bounds, reader
@@ -108,7 +109,7 @@ async def read_record(brokers: Brokers, topic: str, partition: int, offset: int)
     except UnicodeDecodeError:
         return "its header names are not UTF-8"
     except (KafkaError, OSError, TimeoutError) as error:
-        return f"Kafka cannot be asked: {str(error) or type(error).__name__}"
+        return f"Kafka cannot be asked: {words(error)}"
 
 
 async def _read(brokers: Brokers, tp: TopicPartition, offset: int) -> tuple[int, LetterRecord] | str:

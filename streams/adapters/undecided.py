@@ -8,7 +8,7 @@ from contextlib import suppress
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from schemas.errors import BrokerUnavailable
+from schemas.errors import BrokerUnavailable, words
 from schemas.topics import INGEST
 from streams.adapters.broker_access import Brokers, connection
 from streams.adapters.offsets import partitions_of
@@ -41,7 +41,7 @@ class LogsAndProgress:
                 return await self._compared(consumer, stands)
         except (KafkaError, OSError, TimeoutError) as error:
             await self.close()
-            raise BrokerUnavailable(f"Kafka: {str(error) or type(error).__name__}") from error
+            raise BrokerUnavailable(f"Kafka: {words(error)}") from error
 
     async def close(self) -> None:
         consumer, self._consumer = self._consumer, None
