@@ -111,8 +111,9 @@ class PostgresBatchStore:
         minute = decided.work.now.replace(second=0, microsecond=0)
         try:
             first_offset = await self._write(decided, progress, minute)
-        except StoreUnavailable:
-            await self._end_frozen()
+        except StoreUnavailable as fault:
+            if isinstance(fault.__cause__, TimeoutError):  # it may have waited for the partition's row
+                await self._end_frozen()
             raise
         if first_offset is None:
             work = decided.work
