@@ -15,7 +15,6 @@ from schemas.topics import DLQ, Topic
 from streams import metrics
 from streams.accounts import show_forever
 from streams.adapters.accounts import Accounts
-from streams.adapters.broker_access import BrokerAccess
 from streams.adapters.database import create_pool
 from streams.adapters.dead_letters import DeadLetters
 from streams.adapters.listening import metrics_door, server_tls
@@ -61,9 +60,9 @@ class DeadLettersRole:
         await self._health.start(self._settings.host, self._settings.dead_letters_port)
         self._pool = await create_pool(self._settings, self._secrets, size=3)
         self._index = LetterIndex(DeadLetters(self._pool), SystemClock(), self._retry)
-        self._accounts = Accounts(self._pool, BrokerAccess(self._settings, self._secrets))
+        self._accounts = Accounts(self._pool, app.brokers)
         self._tasks.spawn(show_forever(self._accounts), "accounts")
-        await self._remediation.open(self._tasks)
+        await self._remediation.open(self._tasks, app.brokers)
 
     async def work(self, stream: Any) -> None:
         await index_dead_letters(stream, self._index)

@@ -17,7 +17,6 @@ from schemas.settings import Settings
 from schemas.slo import Component, objectives
 from schemas.topics import ALERTS, Topic
 from streams import metrics
-from streams.adapters.broker_access import BrokerAccess
 from streams.adapters.config_watcher import ConfigWatcher
 from streams.adapters.database import STANDSTILL_S, connect, create_pool
 from streams.adapters.deliveries import PostgresDeliveries
@@ -97,7 +96,7 @@ class ForwardRole:
         self._config = ConfigWatcher(pool, lambda: connect(settings, self._secrets))
         self._tasks.spawn(self._config.run(), "config")
         await self._config.first()
-        producer = await wait_for_start(lambda: create_producer(BrokerAccess(settings, self._secrets)))
+        producer = await wait_for_start(lambda: create_producer(app.brokers))
         parts.push_async_callback(producer.stop)
         await parts.enter_async_context(self._sink)
         self._forward(pool, producer)

@@ -21,7 +21,6 @@ from schemas.topics import INGEST, Topic
 from streams import crash, metrics
 from streams.adapters.backlog import PostgresBacklog
 from streams.adapters.batches import PostgresBatchStore, refused_offset
-from streams.adapters.broker_access import BrokerAccess
 from streams.adapters.database import STANDSTILL_S, connect, create_pool
 from streams.adapters.listening import metrics_door, server_tls
 from streams.adapters.pause_board import PostgresPauseBoard
@@ -113,7 +112,7 @@ class MatchRole:
         )
         self._tasks.spawn(self._watcher.run(), "rules")
         await self._watcher.first()
-        producer = await wait_for_start(lambda: create_producer(BrokerAccess(settings, self._secrets)))
+        producer = await wait_for_start(lambda: create_producer(app.brokers))
         parts.push_async_callback(producer.stop)
         await self._take_in(pool)
         self._match(pool, producer, app)

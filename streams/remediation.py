@@ -12,7 +12,7 @@ from schemas.errors import StoreUnavailable
 from schemas.settings import Settings
 from streams import metrics
 from streams.adapters.backlog import PostgresBacklog
-from streams.adapters.broker_access import BrokerAccess
+from streams.adapters.broker_access import Brokers
 from streams.adapters.config_watcher import ConfigWatcher
 from streams.adapters.database import connect, create_pool
 from streams.adapters.egress import way_of
@@ -49,14 +49,14 @@ class Remediation:
         self._parts = AsyncExitStack()
         self._acting: Remediator | None = None
 
-    async def open(self, tasks: Tasks) -> None:
+    async def open(self, tasks: Tasks, brokers: Brokers) -> None:
         """Starts it in the background: whatever is away, the worker reads on."""
         settings = self._settings
         pool = await create_pool(settings, self._secrets, size=CONNECTIONS)
         self._parts.callback(pool.terminate)
         config = ConfigWatcher(pool, lambda: connect(settings, self._secrets))
         tasks.spawn(config.run(), "config")
-        tasks.spawn(self._run(pool, config), "remediation")
+        tasks.spawn(self._run(pool, config, brokers), "remediation")
 
     async def close(self) -> None:
         """After the tasks have ended."""
@@ -66,10 +66,9 @@ class Remediation:
     def stopped(self) -> list[str]:
         return [f"remediation of {reason}" for reason in self._acting.stopped] if self._acting else []
 
-    async def _run(self, pool: asyncpg.Pool, config: ConfigWatcher) -> None:
-        settings = self._settings
+    async def _run(self, pool: asyncpg.Pool, config: ConfigWatcher, brokers: Brokers) -> None:
         await config.first()
-        producer = await wait_for_start(lambda: create_producer(BrokerAccess(settings, self._secrets)))
+        producer = await wait_for_start(lambda: create_producer(brokers))
         self._parts.push_async_callback(producer.stop)
         outside = Outside(
             replays=RemediationReplays(pool, producer),
