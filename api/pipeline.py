@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
 
 import asyncpg
 
@@ -26,11 +25,8 @@ from streams.adapters.faults import store_faults
 from streams.adapters.ledger_check import Books, checked_books
 from streams.adapters.replay_runner import ReplayRunner
 from streams.adapters.secrets import SecretSource
-from streams.adapters.tracing import tracing
+from streams.adapters.tracing import Tracing, tracing
 from streams.adapters.undecided import LogsAndProgress
-
-if TYPE_CHECKING:
-    from streams.adapters.spans import Tracing
 
 CONNECTIONS = 8
 """Beside those that requests use: configuration, and jobs with their locks."""
@@ -49,7 +45,7 @@ class Pipeline:
     lag: LagTrend
     tasks: tuple[Task, ...]
     """Each runs until it is cancelled."""
-    tracing: Tracing | None
+    tracing: Tracing
 
     @classmethod
     async def create(
@@ -67,7 +63,7 @@ class Pipeline:
         events = KafkaEvents(brokers)
         depth = Depth(LogsAndProgress(brokers, transactions), metrics)
         traced = tracing(settings, "mutt-api")
-        door = Door(traced.events(events) if traced else events, depth, lambda: config.current, metrics)
+        door = Door(traced.events(events), depth, lambda: config.current, metrics)
         runner = ReplayRunner(pool, brokers)
         balance = Balance(partial(_checked, pool, brokers), now)
         lag = LagTrend(depth.now, now)
@@ -81,8 +77,7 @@ class Pipeline:
                 yield
         finally:
             self.pool.terminate()
-            if self.tracing:
-                await self.tracing.close()
+            await self.tracing.close()
 
 
 async def _checked(pool: asyncpg.Pool, brokers: Brokers) -> Books:

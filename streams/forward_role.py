@@ -88,8 +88,7 @@ class ForwardRole:
         settings, parts, self._app = self._settings, self._opened_parts, app
         await self._health.start(settings.host, settings.forward_port)
         parts.push_async_callback(self._health.close)
-        if self._tracing:
-            parts.push_async_callback(self._tracing.close)
+        parts.push_async_callback(self._tracing.close)
         pool = await create_pool(settings, self._secrets, size=CONNECTIONS, standstill_s=STANDSTILL_S)
         parts.callback(pool.terminate)
         parts.push_async_callback(self._tasks.close)
@@ -104,7 +103,7 @@ class ForwardRole:
     def _forward(self, pool: asyncpg.Pool, producer: AIOKafkaProducer) -> None:
         deliveries = PostgresDeliveries(pool)
         self._forwarder = Forwarder(
-            sink=self._tracing.sink(self._sink) if self._tracing else self._sink,
+            sink=self._tracing.sink(self._sink),
             receiver=self._receiver,
             store=deliveries,
             outbox=KafkaOutbox(pool, producer),

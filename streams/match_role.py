@@ -100,8 +100,7 @@ class MatchRole:
         settings, parts, self._app = self._settings, self._parts, app
         await self._health.start(settings.host, settings.match_port)
         parts.push_async_callback(self._health.close)
-        if self._tracing:
-            parts.push_async_callback(self._tracing.close)
+        parts.push_async_callback(self._tracing.close)
         pool = await create_pool(
             settings, self._secrets, size=settings.transactions + 6, stateless=True, standstill_s=STANDSTILL_S
         )
@@ -135,7 +134,7 @@ class MatchRole:
     def _match(self, pool: asyncpg.Pool, producer: AIOKafkaProducer, app: WorkerApp) -> None:
         settings = self._settings
         outbox = KafkaOutbox(pool, producer)
-        self._outbox = self._tracing.outbox(outbox, self._clock) if self._tracing else outbox
+        self._outbox = self._tracing.outbox(outbox, self._clock)
         self._tasks.spawn(outbox.run(), "published-marks")
         matching = Matching(
             store=PostgresBatchStore(pool),

@@ -38,8 +38,8 @@ MOST_LINKS = 128
 _FORM = TraceContextTextMapPropagator()
 
 
-class Tracing:
-    """Wraps the ports of one service, and exports to an OTLP collector over HTTP from a thread with a bounded queue."""
+class Spans:
+    """Implements Tracing, and exports to an OTLP collector over HTTP from a thread with a bounded queue."""
 
     def __init__(self, service: str, processor: SpanProcessor) -> None:
         resource = Resource.create({"service.name": service, "service.version": MUTT_VERSION})

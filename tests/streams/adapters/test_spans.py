@@ -18,8 +18,8 @@ from schemas.rules import Handling
 from schemas.settings import Settings
 from schemas.topics import BY_NAME
 from schemas.trace_context import HEADER
-from streams.adapters.spans import MOST_LINKS, Tracing
-from streams.adapters.tracing import tracing
+from streams.adapters.spans import MOST_LINKS, Spans
+from streams.adapters.tracing import Tracing, Untraced, tracing
 from streams.core.batches import PlainRecord
 from streams.core.disposition import decide
 from streams.core.ingest import Headers, IngestRecord, Published, Unpublished
@@ -55,7 +55,7 @@ def exporter() -> InMemorySpanExporter:
 
 @pytest.fixture
 def traced(exporter: InMemorySpanExporter) -> Tracing:
-    return Tracing("mutt-test", SimpleSpanProcessor(exporter))
+    return Spans("mutt-test", SimpleSpanProcessor(exporter))
 
 
 def identity(span: ReadableSpan) -> str:
@@ -180,7 +180,11 @@ async def test_an_alert_without_a_trace_has_no_span(exporter: InMemorySpanExport
 
 
 def test_without_a_collector_there_is_nothing() -> None:
-    assert tracing(Settings(), "mutt-match") is None
+    untraced, events, outbox, sink = tracing(Settings(), "mutt-match"), FakeEvents(), FakeOutbox(), FakeSink()
+    assert type(untraced) is Untraced
+    assert untraced.events(events) is events
+    assert untraced.outbox(outbox, FakeTime()) is outbox
+    assert untraced.sink(sink) is sink
 
 
 def test_a_collector_without_the_extra_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
