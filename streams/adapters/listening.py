@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import ssl
+from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
@@ -53,6 +54,19 @@ class MetricsDoor:
 
 
 OPEN = MetricsDoor()
+
+
+@dataclass(frozen=True, slots=True)
+class Front:
+    """What a service shows those who connect to it; nothing that is set means: everybody, without TLS."""
+
+    door: MetricsDoor = OPEN
+    tls: ssl.SSLContext | None = None
+
+
+def front_of(settings: Settings) -> Front:
+    """Raises SettingsRefused."""
+    return Front(metrics_door(settings), server_tls(settings))
 
 
 def metrics_door(settings: Settings) -> MetricsDoor:
