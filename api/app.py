@@ -40,6 +40,7 @@ from api.keys import ApiKeys
 from api.lag import LagTrend
 from api.ledger import LedgerOfPartitions
 from api.letter_changes import LetterHand
+from api.letter_replays import LetterReplays
 from api.maintenance import MaintenanceWindows
 from api.metrics import ApiMetrics
 from api.objectives import ObjectiveLevels
@@ -156,7 +157,8 @@ def resources(ports: Ports) -> tuple[Resource, ...]:
         AuditedEvents(ports.searches, cursors, metrics),
         UnhandledSignatures(ports.unhandled, cursors, metrics),
         Deliveries(ports.searches, cursors, metrics),
-        DeadLetters(ports.letters, ports.rehearsals, ports.jobs, ports.runner, cursors=cursors, metrics=metrics),
+        DeadLetters(ports.letters, cursors, metrics),
+        LetterReplays(ports.rehearsals, ports.jobs, ports.runner, metrics),
         LetterHand(ports.changes, metrics),
         Jobs(ports.jobs, cursors, metrics),
         LedgerOfPartitions(ports.ledger, ports.balance, cursors, metrics),
