@@ -8,7 +8,8 @@ from collections.abc import Awaitable, Callable
 import asyncpg
 import structlog
 
-from schemas.config import DynamicConfig, tolerant_snapshot
+from schemas.config import DynamicConfig
+from schemas.config_values import tolerant_snapshot
 from schemas.errors import StoreUnavailable
 from streams.adapters.faults import store_faults
 from streams.adapters.rule_watcher import CHANNEL
