@@ -258,7 +258,8 @@ async def test_a_replay_is_a_job_that_is_resumed(broker: Stack, database: Databa
         answer = await client.post(f"{LETTERS}/replay", json=order)
         assert answer.status_code == 202
         where = answer.headers["location"]
-        assert (await client.get(where)).json()["state"] == "waiting"
+        waiting = (await client.get(where)).json()
+        assert (waiting["state"], waiting["selected"], waiting["total"]) == ("waiting", 0, 4)
         await database.pool.execute("UPDATE replays SET problem = 'cut short'")
         assert (await client.get(where)).json()["state"] == "interrupted"
         async with try_lock(database.pool, lock_key(REPLAY_LOCK, uuid.UUID(where.rpartition("/")[2]))):
@@ -276,6 +277,7 @@ async def test_a_replay_is_a_job_that_is_resumed(broker: Stack, database: Databa
             running.cancel()
         job = (await client.get(where)).json()
         assert (job["sent"], job["refused"], job["problem"], job["reason"]) == (4, 0, None, "again")
+        assert (job["selected"], job["total"]) == (4, None)
         assert [one["id"] for one in await walk(client, JOBS)] == [job["id"]]
         states = await database.pool.fetch("SELECT state, count(*) AS n FROM dead_letters GROUP BY 1 ORDER BY 1")
         assert [(row["state"], row["n"]) for row in states] == [("open", 1), ("replaying", 4)]
