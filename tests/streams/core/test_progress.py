@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import pytest
 
 from streams.core.batches import CorruptBatch, PlainRecord, PolledBatch
-from streams.core.progress import Behind, Progress, Start, Todo, start_position, still_to_do
+from streams.core.progress import Behind, LedgerRow, Progress, Start, Todo, start_position, still_to_do
+
+MINUTE = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
 
 
 def batch(first: int, *offsets: int, rewound: bool = False) -> PolledBatch:
@@ -27,6 +31,18 @@ def batch(first: int, *offsets: int, rewound: bool = False) -> PolledBatch:
 def test_start(next_offset: int, known: bool, begin: int, end: int, expected: Start) -> None:
     progress = Progress(next_offset=next_offset, last_sha256=b"x" if known else None)
     assert start_position(progress, begin, end) == expected
+
+
+@pytest.mark.parametrize(
+    ("minute", "ruleset_version", "first"),
+    [(MINUTE, 7, 40), (MINUTE, 8, None), (MINUTE + dt.timedelta(minutes=1), 7, None)],
+)
+def test_a_row_of_the_ledger_is_extended_within_its_minute_and_rule_set(
+    minute: dt.datetime, ruleset_version: int, first: int | None
+) -> None:
+    progress = Progress(next_offset=50, last_row=LedgerRow(40, MINUTE, 7))
+    assert progress.extends(minute, ruleset_version) == first
+    assert Progress(next_offset=50).extends(minute, ruleset_version) is None
 
 
 def test_a_log_that_ends_below_our_position_halts() -> None:
