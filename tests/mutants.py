@@ -1,20 +1,19 @@
 """`python -m tests.mutants [MODULE …] [--json]`: the part of small changes to decisions that their own tests notice.
 
 mutmut changes one thing at a time in modules of `streams/core` and runs the tests of that module (`test_MODULE.py`). It
-works in a copy of what is committed, in an environment of its own: it wants another click than Faust. Needs the package
-index.
+works in a copy of what is committed, and its own packages lie beside that: it wants another click than Faust. Needs the
+package index.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 import subprocess
 import sys
-import sysconfig
 import tempfile
-import venv
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -55,21 +54,19 @@ def main(arguments: list[str]) -> int:
 
 def results(folder: Path, modules: Iterable[str]) -> str:
     """What mutmut says of every mutant: a line each."""
-    copy, environment = folder / "copy", folder / "environment"
+    copy, tools = folder / "copy", folder / "tools"
     subprocess.run(["git", "clone", "--quiet", ROOT, copy], check=True)
     config = _CONFIG.format(
         sources=json.dumps([f"streams/core/{module}.py" for module in modules]),
         tests=json.dumps([f"tests/streams/core/test_{module}.py" for module in modules]),
     )
     (copy / "pyproject.toml").write_text((copy / "pyproject.toml").read_text() + config)
-    venv.create(environment, with_pip=True)
-    programs = environment / "bin"
-    subprocess.run([programs / "python", "-m", "pip", "install", "--quiet", MUTMUT], check=True)
-    ours = Path(sysconfig.get_paths(vars={"base": str(environment), "platbase": str(environment)})["purelib"])
-    (ours / "zz_mutt.pth").write_text(sysconfig.get_paths()["purelib"] + "\n")
-    subprocess.run([programs / "mutmut", "run"], cwd=copy, stdout=subprocess.DEVNULL, check=False)
-    told = [programs / "mutmut", "results", "--all", "true"]
-    return subprocess.run(told, cwd=copy, capture_output=True, text=True, check=True).stdout
+    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "--target", tools, MUTMUT], check=True)
+    mutmut = [sys.executable, str(tools / "bin" / "mutmut")]
+    environment = os.environ | {"PYTHONPATH": str(tools)}
+    subprocess.run([*mutmut, "run"], cwd=copy, env=environment, stdout=subprocess.DEVNULL, check=False)
+    told = [*mutmut, "results", "--all", "true"]
+    return subprocess.run(told, cwd=copy, env=environment, capture_output=True, text=True, check=True).stdout
 
 
 def counted(told: str) -> Mapping[str, Counter[str]]:
