@@ -61,7 +61,10 @@ def results(folder: Path, modules: Iterable[str]) -> str:
         tests=json.dumps([f"tests/streams/core/test_{module}.py" for module in modules]),
     )
     (copy / "pyproject.toml").write_text((copy / "pyproject.toml").read_text() + config)
-    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "--target", tools, MUTMUT], check=True)
+    subprocess.run(
+        [sys.executable, "-m", "pip", "install", "--quiet", "--no-warn-conflicts", "--target", tools, MUTMUT],
+        check=True,
+    )
     mutmut = [sys.executable, str(tools / "bin" / "mutmut")]
     environment = os.environ | {"PYTHONPATH": str(tools)}
     subprocess.run([*mutmut, "run"], cwd=copy, env=environment, stdout=subprocess.DEVNULL, check=False)

@@ -98,12 +98,32 @@ def test_a_part_does_not_halt_for_what_only_the_rest_runs_into() -> None:
     assert answer.up_to(1).halt is None
 
 
+def test_a_part_shows_the_record_before_it_too() -> None:
+    whole = todo([batch(3, 4, 5, 6)], 5)
+    assert whole.previous is not None
+    assert whole.up_to(1).previous is whole.previous
+
+
 def test_records_read_from_above_are_no_gap() -> None:
     assert still_to_do([batch(8, 8)], 5) == Behind(5)
 
 
+def test_what_was_read_beyond_a_break_is_done_after_it() -> None:
+    answer = todo([batch(5, 5, 6), batch(9, 9)], 5)
+    assert (answer.after, [record.offset for record in answer.records]) == (7, [5, 6])
+    nothing_new = todo([batch(3, 3, 4), batch(5, 5), batch(9, 9)], 5)
+    assert (nothing_new.after, len(nothing_new.records)) == (6, 1)
+
+
+@pytest.mark.parametrize(("first", "expected"), [(4, None), (5, Behind(4)), (6, Behind(4))])
+def test_the_record_to_compare_must_have_been_read(first: int, expected: Behind | None) -> None:
+    answer = still_to_do([batch(first, *range(first, 8))], 5, verify=True)
+    assert answer == expected if expected else isinstance(answer, Todo)
+
+
 def test_a_log_that_went_back_halts() -> None:
-    assert "went back" in str(still_to_do([batch(0, 0, rewound=True)], 5))
+    answer = still_to_do([batch(5, 5, 6), batch(0, 0, rewound=True)], 5)
+    assert answer == "the log went back: offset 0 came after 6 was read"
 
 
 def test_a_corrupt_batch_halts_after_what_comes_before_it() -> None:
