@@ -54,6 +54,7 @@ _GUARD = """authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardA
 super.users={administrators}
 sasl.enabled.mechanisms=SCRAM-SHA-512
 listener.name.login.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
+listener.name.login.connections.max.reauth.ms={login_again_ms}
 ssl.keystore.type=PEM
 ssl.keystore.location={identity}
 ssl.truststore.type=PEM
@@ -88,6 +89,8 @@ class Guard:
     """The broker's key and certificate."""
     authorities: Path
     """Who vouches for clients."""
+    login_again_s: int = 3600
+    """Whoever logged in longer ago is cut off with the next request, and logs in again: with what is valid then."""
     closed: bool = False
     """Nobody comes in without a login or a certificate: the port of logins is the server's own, and there is no other.
     The broker's certificate is for the name BROKER; the one for ADMINISTRATOR may do everything."""
@@ -187,7 +190,10 @@ class Kafka(Server):
 def _guarding(guard: Guard) -> str:
     administrators = f"User:{BROKER};User:{ADMINISTRATOR}" if guard.closed else _ANYBODY
     files = {"identity": _escaped(guard.identity), "authorities": _escaped(guard.authorities)}
-    return _GUARD.format(administrators=administrators, **files) + (_CLOSED if guard.closed else "")
+    again_ms = guard.login_again_s * 1000
+    return _GUARD.format(administrators=administrators, login_again_ms=again_ms, **files) + (
+        _CLOSED if guard.closed else ""
+    )
 
 
 def jars() -> list[Path]:

@@ -46,19 +46,26 @@ from streams.core.broker_rights import Client
 from streams.core.database_access import DbRole
 from streams.core.login_rotation import scram_verifier
 
-SHOWING = (Service.MATCH, Service.FORWARD, Service.DEAD_LETTERS, Service.API)
+SHOWN = (
+    BROKER, ADMINISTRATOR, "openbao", "postgres", "receiver",
+    Service.MATCH, Service.FORWARD, Service.DEAD_LETTERS, Service.API,
+)  # fmt: skip
+"""Who has a certificate."""
 COMMAND_WITHIN_S = 120.0
 
 
 class SecuredStack(Stack):
     """Begins in a fresh folder. OpenBao is the authority of all certificates, and holds the secrets of each service."""
 
+    login_again_s = 3600
+    """How old a login at Kafka gets."""
+
     def __init__(self, home: Path, *, fsync: bool = True) -> None:
         super().__init__(home, fsync=fsync, openbao=True)
         assert self.openbao is not None
-        self._bao = self.openbao
+        self.bao = self.openbao
         self._front_port = 0
-        self._pairs: dict[str, Pair] = {}
+        self.pairs: dict[str, Pair] = {}
         self._passwords: dict[DatabaseRole, Secret] = {}
         self._folder = self.layout.home / "certificates"
 
@@ -66,15 +73,14 @@ class SecuredStack(Stack):
 
     def start_openbao(self) -> None:
         """First in the open, to be made the authority; then with a certificate of its own."""
-        self._bao.port = free_port(self._bao.port)
-        self._bao.start()
-        authority = Authority(self._bao.owner(), self._folder)
-        names = (BROKER, ADMINISTRATOR, "openbao", "postgres", "receiver", *SHOWING)
-        self._pairs = {name: authority.issue(name) for name in names}
-        self._bao.stop()
-        self._bao.shows, self._bao.authorities = self._pairs["openbao"], authority.certificate
-        self._bao.start()
-        self._bao.provide({})
+        self.bao.port = free_port(self.bao.port)
+        self.bao.start()
+        self.authority = Authority(self.bao.owner, self._folder)
+        self.pairs = {name: self.authority.issue(name) for name in SHOWN}
+        self.bao.stop()
+        self.bao.shows, self.bao.authorities = self.pairs["openbao"], self.authorities
+        self.bao.start()
+        self.bao.provide({})
 
     def start_servers(self) -> None:
         """OpenBao first, which vouches for the others. Raises StackFailed."""
@@ -90,7 +96,7 @@ class SecuredStack(Stack):
     def _start_front(self) -> None:
         """The embedded PostgreSQL is built without TLS: what stands before it speaks that half."""
         self._front_port = free_port(self._front_port)
-        pair, ports = self._pairs["postgres"], (str(self._front_port), str(self.postgres.port))
+        pair, ports = self.pairs["postgres"], (str(self._front_port), str(self.postgres.port))
         argv: list[str | os.PathLike[str]] = [
             sys.executable, "-m", "ops.devstack.tls_front", *ports, pair.certificate, pair.key
         ]  # fmt: skip
@@ -98,8 +104,10 @@ class SecuredStack(Stack):
         wait_until(lambda: listens(self._front_port), what="the front of PostgreSQL", child=child)
 
     def start_kafka(self) -> None:
-        identity = self._pairs[BROKER].both(self._folder / "broker-both.pem")
-        self.kafka.guard = Guard(0, free_port(), identity, self._authorities, closed=True)
+        identity = self.pairs[BROKER].both(self._folder / "broker-both.pem")
+        self.kafka.guard = Guard(
+            0, free_port(), identity, self.authorities, login_again_s=self.login_again_s, closed=True
+        )
         super().start_kafka()
 
     # -- logins and secrets -----------------------------------------------------------------------------------
@@ -112,7 +120,7 @@ class SecuredStack(Stack):
         for client, password in logins.items():
             login = {KAFKA_USER: f"mutt-{client}", KAFKA_PASSWORD: password.reveal()}
             if (service := _service_of(client)) is not None:
-                self._bao.put(kafka_group(service), login)
+                self.bao.put(kafka_group(service), login)
             else:
                 folder = self._logins(client)
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -133,13 +141,13 @@ class SecuredStack(Stack):
             ours = Secret(randomness.token_urlsafe(32))
             login = (USER, Secret(held[DB_PASSWORD])) if role is DatabaseRole.ADMIN else (_login(role), ours)
             self._passwords[role] = login[1]
-            self._bao.put(database_group(role), {DB_USER: login[0], DB_PASSWORD: login[1].reveal()})
+            self.bao.put(database_group(role), {DB_USER: login[0], DB_PASSWORD: login[1].reveal()})
         for group in (WEBHOOK, API):
-            self._bao.put(group, _of(group, held))
+            self.bao.put(group, _of(group, held))
 
     async def give_rights(self) -> None:
         """Roles of PostgreSQL with a login in each, its schema; the rights at Kafka, its topics. By mutt's commands."""
-        await self._run("roles", "apply", as_=self._service(Service.ROTATE))
+        await self.run("roles", "apply", as_=self._service(Service.ROTATE))
         connection = await self.connect()
         try:
             async with connection.transaction():
@@ -149,13 +157,13 @@ class SecuredStack(Stack):
         finally:
             await connection.close()
         await asyncio.gather(
-            self._run("migrate", as_=self._service(Service.MIGRATE)),
-            self._run("topics", "acl", "--apply", as_=self.administrator),
+            self.run("migrate", as_=self._service(Service.MIGRATE)),
+            self.run("topics", "acl", "--apply", as_=self.administrator),
         )
-        await self._run("topics", "create", as_=self._service(Service.MIGRATE))
+        await self.run("topics", "create", as_=self._service(Service.MIGRATE))
 
-    async def _run(self, *arguments: str, as_: Settings) -> None:
-        """Raises StackFailed."""
+    async def run(self, *arguments: str, as_: Settings) -> None:
+        """A command of mutt. Raises StackFailed."""
         environment = self.environment(**{name: getattr(as_, name) for name in as_.__struct_fields__})
         done = await asyncio.to_thread(
             subprocess.run,
@@ -172,7 +180,7 @@ class SecuredStack(Stack):
     # -- settings ---------------------------------------------------------------------------------------------
 
     def protection(self) -> dict[str, Any]:
-        authorities = os.fspath(self._authorities)
+        authorities = os.fspath(self.authorities)
         return {
             "kafka_security": "sasl_ssl",
             "kafka_cacert": authorities,
@@ -184,7 +192,7 @@ class SecuredStack(Stack):
         }
 
     def identity(self, service: Service) -> dict[str, Any]:
-        pair = self._pairs.get(service)
+        pair = self.pairs.get(service)
         shows = {"tls_cert": os.fspath(pair.certificate), "tls_key": os.fspath(pair.key)} if pair else {}
         return super().identity(service) | shows
 
@@ -195,7 +203,7 @@ class SecuredStack(Stack):
     def administrator(self) -> Settings:
         """Of Kafka: shows a certificate instead of a login."""
         assert self.kafka.guard is not None
-        pair = self._pairs[ADMINISTRATOR]
+        pair = self.pairs[ADMINISTRATOR]
         return replace(
             self.settings,
             kafka_bootstrap=f"127.0.0.1:{self.kafka.guard.mutual_port}",
@@ -212,18 +220,18 @@ class SecuredStack(Stack):
 
     @cached_property
     def _context(self) -> ssl.SSLContext:
-        return ssl.create_default_context(cafile=os.fspath(self._authorities))
+        return ssl.create_default_context(cafile=os.fspath(self.authorities))
 
     @property
     def trusts(self) -> ssl.SSLContext:
         return self._context
 
     def _sink_shows(self) -> Sequence[Path]:
-        pair = self._pairs["receiver"]
+        pair = self.pairs["receiver"]
         return (pair.certificate, pair.key)
 
     @property
-    def _authorities(self) -> Path:
+    def authorities(self) -> Path:
         return self._folder / "authority.pem"
 
     def _logins(self, client: Client) -> Path:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import json
 import secrets as randomness
 import urllib.error
 import urllib.request
 from typing import Any
 
-import aiohttp
 import asyncpg
 import pytest
 
@@ -21,135 +18,11 @@ from schemas.settings import Settings
 from streams.adapters.database import create_pool
 from streams.adapters.secret_keeper import SecretKeeper
 from streams.adapters.secret_sources import store_of
-from tests.chaos.checker.canaries import forms
 from tests.integration.conftest import Database, System
 from tests.integration.pipeline import add_rule, settled, until
 from tests.integration.rotating import Clients, Receiver, asking, listening, made_signing
+from tests.integration.rotations import LOOK_S, Rotations, appear_nowhere
 from tests.integration.vault import Vault
-from tests.programs import bare_environment, run_text
-
-LOOK_S = 0.2
-
-
-class Rotations:
-    """Replaces one secret after the other, and waits each time until it is the new one that serves."""
-
-    def __init__(self, system: System, vault: Vault, receiver: Receiver, clients: Clients) -> None:
-        self.system = system
-        self.vault = vault
-        self.receiver = receiver
-        self.clients = clients
-        self.used: list[str] = []
-        """Every secret that ever was."""
-
-    def mutt(self, service: Service, *arguments: str) -> Any:
-        settings = self.vault.settings(service, self.system.settings, vault_refresh=LOOK_S)
-        done = run_text("mutt", *arguments, "--json", environment=bare_environment(**settings.to_env()), within=120)
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
-
-    async def database(self, role: str, *options: str) -> None:
-        """Both steps; the old login is gone, and nobody of it is left."""
-        pool = self.system.database.pool
-        done = await asyncio.to_thread(self.mutt, Service.ROTATE, "secrets", "rotate-db", role, *options)
-        sessions = "SELECT count(*) > 0 FROM pg_stat_activity WHERE usename = $1"
-        await until(lambda: pool.fetchval(sessions, done["current"]), f"{done['current']} is in use")
-        held = self.vault.held(f"database/{role}")
-        self.used.append(held["DB_PASS_CURRENT"])
-        await asyncio.to_thread(self.mutt, Service.ROTATE, "secrets", "rotate-db", role, "--retire")
-        assert set(self.vault.held(f"database/{role}")) == {"DB_USER_CURRENT", "DB_PASS_CURRENT"}
-        if done["leaving"] != "mutt":
-            assert not await pool.fetchval(sessions, done["leaving"])
-            try:
-                await asyncpg.connect(
-                    self.system.settings.database_url, user=done["leaving"], password=held["DB_PASS_NEXT"]
-                )
-            except asyncpg.InvalidAuthorizationSpecificationError:
-                return
-            raise AssertionError(f"{done['leaving']} still logs in")
-
-    async def token(self) -> None:
-        new = randomness.token_urlsafe(32)
-        self.used.append(new)
-        old = set(self.receiver.tokens)
-        self.receiver.tokens.add(new)
-        self.webhook(MOOG_API_KEY=new)
-        await self.posted(lambda: any(token == new for token, _ in self.receiver.seen), "the new token is shown")
-        self.receiver.tokens -= old
-
-    async def signing(self) -> None:
-        [old] = self.receiver.signing
-        new = made_signing()
-        self.used.append(new)
-        self.webhook(WEBHOOK_SIGNING_SECRET_NEXT=new)
-        await self.posted(lambda: any(count == 2 for _, count in self.receiver.seen), "both sign")
-        self.receiver.signing = {new}
-        self.webhook(WEBHOOK_SIGNING_SECRET=new, WEBHOOK_SIGNING_SECRET_NEXT=old)
-        held = self.vault.held("webhook")
-        del held["WEBHOOK_SIGNING_SECRET_NEXT"]
-        self.vault.put("webhook", **held)
-        before = sum(count for (_, signatures), count in self.receiver.seen.items() if signatures == 1)
-        await self.posted(
-            lambda: sum(n for (_, signatures), n in self.receiver.seen.items() if signatures == 1) > before,
-            "one signs again",
-        )
-
-    async def pepper(self) -> None:
-        pool, hashes = self.system.database.pool, "SELECT array_agg(key_hash ORDER BY id) FROM api_key_hashes"
-        held, before = self.vault.held("api"), await pool.fetchval(hashes)
-        new = randomness.token_urlsafe(32)
-        self.used.append(new)
-        self.vault.put("api", **held | {"API_PEPPER": new, "API_PEPPER_PREVIOUS": held["API_PEPPER"]})
-
-        async def renewed() -> bool:
-            return bool(await pool.fetchval(hashes) != before)
-
-        await until(renewed, "the key in use is stored under the new pepper")
-        self.vault.put("api", **held | {"API_PEPPER": new})
-
-    async def single_key(self) -> None:
-        """A client of the one key goes over to the next."""
-        held, stored = self.vault.held("api"), self.clients.key
-        new = randomness.token_urlsafe(32)
-        self.used.append(new)
-        self.vault.put("api", **held | {"API_KEY_NEXT": new})
-        await self.opens(new)
-        self.clients.key = new
-        self.vault.put("api", **held | {"API_KEY": new})
-        await asyncio.to_thread(self.shut_out, held["API_KEY"])
-        self.clients.key = stored
-
-    async def opens(self, key: str) -> None:
-        async with aiohttp.ClientSession() as session:
-
-            async def status() -> bool:
-                url = f"http://127.0.0.1:{self.clients.port}/api/v1/slo"
-                async with session.get(url, headers={"X-API-KEY": key}) as answer:
-                    return answer.status == 200
-
-            await until(status, "the key opens")
-
-    def shut_out(self, key: str) -> None:
-        """The old one opens no more."""
-
-        def refused() -> bool:
-            url = f"http://127.0.0.1:{self.clients.port}/api/v1/slo"
-            try:
-                with urllib.request.urlopen(urllib.request.Request(url, headers={"X-API-KEY": key}), timeout=20):
-                    return False
-            except urllib.error.HTTPError as error:
-                return error.code == 401
-
-        wait_until(refused, what="the old key's end")
-
-    def webhook(self, **values: str) -> None:
-        self.vault.put("webhook", **self.vault.held("webhook") | values)
-
-    async def posted(self, condition: Any, what: str) -> None:
-        async def met() -> bool:
-            return bool(condition())
-
-        await until(met, what)
 
 
 async def test_everything_is_rotated_under_traffic_and_the_books_balance(system: System, vault: Vault) -> None:
@@ -190,7 +63,8 @@ async def test_everything_is_rotated_under_traffic_and_the_books_balance(system:
     assert dict(receiver.posts) == dict.fromkeys(receiver.posts, 1)
     assert len(receiver.posts) == clients.accepted
     assert await pool.fetchval("SELECT count(*) FROM dead_letters") == 0
-    appear_nowhere(system, rotations.used)
+    logs = {"match-1.log", "forward-1.log", "api.log", "openbao.log", "postgres.log"}
+    appear_nowhere(stack.layout.logs, rotations.used, at_least=logs)
 
 
 @pytest.mark.proves("vault.wrong")
@@ -265,17 +139,3 @@ def is_up(port: int) -> bool:
             return bool(answer.status == 200)
     except OSError:
         return False
-
-
-def appear_nowhere(system: System, used: list[str]) -> None:
-    """I9: in no log, in no form."""
-    logs = {path.name: path.read_bytes() for path in system.stack.layout.logs.glob("*.log")}
-    assert {"match-1.log", "forward-1.log", "api.log", "openbao.log", "postgres.log"} <= set(logs)
-    seen = [
-        (name, form, hashlib.sha256(secret.encode()).hexdigest()[:8])
-        for name, held in logs.items()
-        for secret in used
-        for form, needle in forms(secret)
-        if needle in held
-    ]
-    assert seen == []
