@@ -48,7 +48,7 @@ SELECT g.rolname::text AS role, u.rolname::text AS login, coalesce(u.rolconfig, 
  WHERE g.rolname = ANY($1) AND u.rolcanlogin AND NOT u.rolsuper ORDER BY 1, 2"""
 _ROLES = """
 SELECT rolname::text AS role, rolcanlogin OR rolsuper OR rolcreatedb OR rolcreaterole OR rolreplication OR rolbypassrls
-       AS powerful, coalesce(rolconfig, '{}') AS config FROM pg_roles WHERE rolname = ANY($1)"""
+       AS powerful, rolinherit AS inherits, coalesce(rolconfig, '{}') AS config FROM pg_roles WHERE rolname = ANY($1)"""
 _MORE_THAN_OURS = """
 SELECT g.rolname::text AS of, u.rolname::text AS role FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.roleid
   JOIN pg_roles u ON u.oid = m.member
@@ -112,10 +112,13 @@ async def apply_roles(connection: Any, *, keep: bool = True) -> list[str]:
 
 
 async def _make_roles(connection: Any, place: Place) -> list[str]:
-    there = {row["role"] for row in await connection.fetch(_ROLES, _ALL)}
+    there = {row["role"]: row for row in await connection.fetch(_ROLES, _ALL)}
     done: list[str] = []
     for role, attributes in role_statements():
-        done += await _run(connection, f"{'ALTER' if role in there else 'CREATE'} ROLE {role} {attributes}")
+        if role not in there:
+            done += await _run(connection, f"CREATE ROLE {role} {attributes}")
+        elif there[role]["powerful"] or there[role]["inherits"] is (role == DbRole.MIGRATE):
+            done += await _run(connection, f"ALTER ROLE {role} {attributes}")  # only a superuser may name some of them
         for setting in login_settings(role, place.schema):
             done += await _run(connection, f"ALTER ROLE {role} {setting}")
     for row in await connection.fetch(_MORE_THAN_OURS, _ALL, DbRole.MIGRATE, DbRole.OWNER):
