@@ -40,11 +40,9 @@ from schemas.secrets import Secret
 from schemas.settings import Settings
 from streams.adapters.broker_access import BrokerAccess
 from streams.adapters.broker_users import set_passwords
-from streams.adapters.database_roles import make_login
 from streams.adapters.secrets import FileSecrets, read_all
 from streams.core.broker_rights import Client
-from streams.core.database_access import DbRole
-from streams.core.login_rotation import scram_verifier
+from streams.core.login_rotation import other_login
 
 SHOWN = (
     BROKER, ADMINISTRATOR, "openbao", "postgres", "receiver",
@@ -139,7 +137,7 @@ class SecuredStack(Stack):
         held = read_all(self.layout.secrets)
         for role in DatabaseRole:
             ours = Secret(randomness.token_urlsafe(32))
-            login = (USER, Secret(held[DB_PASSWORD])) if role is DatabaseRole.ADMIN else (_login(role), ours)
+            login = (USER, Secret(held[DB_PASSWORD])) if role is DatabaseRole.ADMIN else (other_login(role, ""), ours)
             self._passwords[role] = login[1]
             self.bao.put(database_group(role), {DB_USER: login[0], DB_PASSWORD: login[1].reveal()})
         for group in (WEBHOOK, API):
@@ -147,15 +145,11 @@ class SecuredStack(Stack):
 
     async def give_rights(self) -> None:
         """Roles of PostgreSQL with a login in each, its schema; the rights at Kafka, its topics. By mutt's commands."""
-        await self.run("roles", "apply", as_=self._service(Service.ROTATE))
-        connection = await self.connect()
-        try:
-            async with connection.transaction():
-                for role in set(DatabaseRole) - {DatabaseRole.ADMIN}:
-                    verifier = scram_verifier(self._passwords[role], randomness.token_bytes(16))
-                    await make_login(connection, _login(role), verifier, [DbRole(f"mutt_{role}")])
-        finally:
-            await connection.close()
+        passwords = self.layout.home / "logins" / "database"
+        passwords.mkdir(mode=0o700, parents=True)
+        for role in set(DatabaseRole) - {DatabaseRole.ADMIN}:
+            write_private(passwords / role, self._passwords[role].reveal())
+        await self.run("roles", "apply", "--logins", os.fspath(passwords), as_=self._service(Service.ROTATE))
         await asyncio.gather(
             self.run("migrate", as_=self._service(Service.MIGRATE)),
             self.run("topics", "acl", "--apply", as_=self.administrator),
@@ -241,11 +235,6 @@ class SecuredStack(Stack):
 def _service_of(client: Client) -> Service | None:
     """None for those that are none of mutt's."""
     return Service(client) if str(client) in list(Service) else None
-
-
-def _login(role: DatabaseRole) -> str:
-    """As rotations name the first of two."""
-    return f"mutt_{role}_a"
 
 
 def _of(group: SecretGroup, held: dict[str, str]) -> dict[str, str]:
