@@ -13,7 +13,7 @@ import yaml
 
 from ops.cli.ready import Served
 from schemas.settings import Settings
-from schemas.topics import BY_NAME, INGEST
+from schemas.topics import INGEST, topics_by_name
 from schemas.versions import MUTT_VERSION
 from tests.architecture.documents import ROOT, tracked
 from tests.ops.deploy.kube import (
@@ -261,7 +261,8 @@ def test_match_workers_grow_with_the_lag_of_their_group() -> None:
     assert "replicas" not in worker["spec"]
     watched = [trigger["metadata"] for trigger in scaled["spec"]["triggers"]]
     assert {metadata["topic"] for metadata in watched} == {topic.name for topic in INGEST}
-    assert scaled["spec"]["maxReplicaCount"] == max(BY_NAME[metadata["topic"]].partitions for metadata in watched)
+    topics = topics_by_name()
+    assert scaled["spec"]["maxReplicaCount"] == max(topics[metadata["topic"]].partitions for metadata in watched)
     given = environment(production, worker["spec"]["template"]["spec"]["containers"][0])
     for metadata in watched:
         assert metadata["consumerGroup"] == "mutt-match"
