@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import secrets as randomness
 from collections.abc import Mapping
@@ -19,8 +20,11 @@ from aiokafka.protocol.types import (
     TaggedFields,
 )
 
+from schemas.errors import Refused
+from schemas.secret_names import KAFKA_PASSWORD, KAFKA_USER, Service, kafka_group
 from schemas.secrets import Secret
-from streams.adapters.broker_access import Brokers, admin
+from streams.adapters.broker_access import BrokerAccess, Brokers, admin
+from streams.adapters.vault_store import VaultStore
 
 MECHANISMS = {"SCRAM-SHA-256": (1, "sha256"), "SCRAM-SHA-512": (2, "sha512")}
 """Kafka's number of each, and its hash."""
@@ -33,8 +37,10 @@ _Wanted = tuple[str, int, int, bytes, bytes, dict[int, bytes]]
 async def set_passwords(brokers: Brokers, passwords: Mapping[str, Secret], mechanism: str = "SCRAM-SHA-512") -> None:
     """Makes these users, or gives them another password; open connections stay. Takes who may alter the cluster.
 
-    Raises BrokerUnavailable, also where we may not.
+    Raises BrokerUnavailable, also where we may not, and Refused for a mechanism other than SCRAM.
     """
+    if mechanism not in MECHANISMS:
+        raise Refused(f"MUTT_KAFKA_SASL_MECHANISM={mechanism} keeps its passwords elsewhere")
     number, hashed_by = MECHANISMS[mechanism]
     wanted: list[_Wanted] = []
     for user, password in passwords.items():
@@ -46,6 +52,27 @@ async def set_passwords(brokers: Brokers, passwords: Mapping[str, Secret], mecha
         for _, code, why, _ in answer.results:
             if code:
                 raise for_code(code)(why or "")
+
+
+async def replace_password(store: VaultStore, brokers: BrokerAccess, service: Service) -> str:
+    """A new password for a service's user at the brokers, stored first; its name. Safe to repeat.
+
+    Where the brokers do not take it what was stored before is stored again. Raises Refused where nothing is stored,
+    SecretsUnavailable, BrokerUnavailable.
+    """
+    group = kafka_group(service)
+    found = await asyncio.to_thread(store.load, group)
+    if KAFKA_USER not in found.values:
+        raise Refused(f"nothing is stored at {store.path(group)}: the first login is made by hand")
+    user, password = found.values[KAFKA_USER].reveal(), Secret(randomness.token_urlsafe(32))
+    stored = {**found.values, KAFKA_PASSWORD: password}
+    await asyncio.to_thread(store.save, group, stored, over=found.version)
+    try:
+        await set_passwords(brokers, {user: password}, brokers.settings.kafka_sasl_mechanism)
+    except BaseException:
+        await asyncio.to_thread(store.save, group, found.values, over=found.version + 1)
+        raise
+    return user
 
 
 class _Answer(Response):  # type: ignore[misc]

@@ -1,4 +1,4 @@
-"""Logins at PostgreSQL that are wrong, or were replaced unseen; `test_secured.py` replaces all secrets under traffic."""
+"""Logins at PostgreSQL that are wrong, or were replaced unseen; under traffic: test_secured.py."""
 
 from __future__ import annotations
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import secrets as randomness
 import socket
 import ssl
 from collections.abc import AsyncIterator, Iterator
@@ -22,16 +21,16 @@ from ops.devstack.authority import Pair
 from ops.devstack.processes import StackFailed, wait_until
 from ops.devstack.provision import provision
 from ops.devstack.secured import SecuredStack
-from ops.vault.bootstrap import Place, hand_out
-from schemas.errors import BrokerUnavailable
-from schemas.secret_names import KAFKA_PASSWORD, KAFKA_USER, Service, kafka_group
-from schemas.secrets import Secret
+from ops.vault.bootstrap import Place, hand_out, write_private
+from schemas.errors import BrokerUnavailable, Refused
+from schemas.secret_names import KAFKA_PASSWORD, Service, kafka_group
 from schemas.settings import Settings
 from streams.adapters.broker_access import BrokerAccess
-from streams.adapters.broker_users import set_passwords
+from streams.adapters.broker_users import replace_password
 from streams.adapters.brokers import check_brokers
 from streams.adapters.database import create_pool
 from streams.adapters.exact_producer import started_producer
+from streams.adapters.secret_sources import vault_store
 from streams.adapters.secrets import FileSecrets
 from tests.crashes.lives import dead_at, start
 from tests.crashes.points import POINTS
@@ -209,22 +208,37 @@ async def logged_in_again(secured: Secured, before: dict[str, set[str]]) -> bool
 
 
 async def broker_passwords(secured: Secured, vault: Vault, rotations: Rotations) -> None:
-    """First at the brokers, then in the store; what is open stays open for at most four seconds."""
-    administrator = BrokerAccess(secured.administrator, FileSecrets(None))
+    """What is open stays open for at most four seconds; the old password opens nothing more."""
     before = vault.held(kafka_group(Service.API).path)
+    rotor = replace(secured.administrator, **secured.identity(Service.ROTATE))
     for service in (*WORKERS, Service.API):
-        held = vault.held(kafka_group(service).path)
-        new = randomness.token_urlsafe(32)
-        rotations.used.append(new)
-        await set_passwords(administrator, {held[KAFKA_USER]: Secret(new)})
-        vault.put(kafka_group(service).path, **held | {KAFKA_PASSWORD: new})
+        arguments = ("secrets", "rotate-kafka", service, "--json")
+        done = await asyncio.to_thread(
+            run_text, "mutt", *arguments, environment=secured.surroundings(rotor), within=120
+        )
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)["user"] == f"mutt-{service}"
+        rotations.used.append(vault.held(kafka_group(service).path)[KAFKA_PASSWORD])
     folder = secured.layout.home / "stale"
     folder.mkdir(mode=0o700)
     for name, value in before.items():
-        (folder / name).touch(mode=0o600)
-        (folder / name).write_text(value)
+        write_private(folder / name, value)
     with pytest.raises(BrokerUnavailable, match="the login is refused"):
         await check_brokers(BrokerAccess(secured.settings, FileSecrets(str(folder))))
+
+
+async def test_a_password_that_the_brokers_do_not_take_is_not_stored(secured: Secured) -> None:
+    """Whoever may not alter the cluster, and whoever has none there."""
+    rotor = replace(secured.settings, **secured.identity(Service.ROTATE))
+    store, group = vault_store(rotor), kafka_group(Service.FORWARD)
+    before = store.load(group).values
+    with pytest.raises(BrokerUnavailable, match=r"(?i)authoriz"):
+        await replace_password(store, secured.brokers, Service.FORWARD)
+    held = {name: value.reveal() for name, value in store.load(group).values.items()}
+    assert held == {name: value.reveal() for name, value in before.items()}
+    secured.bao.owner().secrets.kv.v2.delete_metadata_and_all_versions("mutt/kafka/snmp-bridge", mount_point="secret")
+    with pytest.raises(Refused, match="nothing is stored"):
+        await replace_password(store, secured.brokers, Service.SNMP_BRIDGE)
 
 
 async def die(system: System, point: str, folder: Path) -> None:
