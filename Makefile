@@ -51,6 +51,12 @@ matrix: $(BIN)/mutt  ## the wheel on each of Python 3.11 to 3.13 that is there: 
 audit: $(BIN)/mutt  ## known vulnerabilities, SBOM, licences, bandit; ARGS="sbom" for one of them
 	@$(BIN)/python -m tests.supply $(ARGS)
 
+coverage: $(BIN)/mutt  ## branches that the unit tests of decisions and records take
+	@$(BIN)/coverage run -m pytest tests/streams tests/schemas && $(BIN)/coverage report
+
+mutants: $(BIN)/mutt  ## small changes of decisions, and whether their tests notice; ARGS="module … --json"
+	@$(BIN)/python -m tests.mutants $(ARGS)
+
 lock: $(BIN)/mutt  ## refresh all lock files (needs uv on PATH)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements.lock
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra dev pyproject.toml -o requirements-dev.lock
@@ -58,4 +64,4 @@ lock: $(BIN)/mutt  ## refresh all lock files (needs uv on PATH)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --group pyproject.toml:audit -o requirements-audit.lock
 	for peer in arroyo bytewax quixstreams; do uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --group pyproject.toml:bench-$$peer -o tests/bench/rivals/locks/$$peer.txt; done
 
-.PHONY: help venv demo test check bench load fuzz chaos docs screenshots matrix audit lock
+.PHONY: help venv demo test check bench load fuzz chaos docs screenshots matrix audit coverage mutants lock
