@@ -21,7 +21,7 @@ from api.pipeline import Pipeline
 from api.server import Serving, listen, served
 from schemas.errors import SettingsRefused
 from schemas.secret_names import API_KEY, API_KEY_NEXT, API_PEPPER, API_PEPPER_PREVIOUS, Service
-from schemas.settings import Settings
+from schemas.settings import Settings, settings_of_process
 from streams import logs
 from streams.adapters.database import create_pool
 from streams.adapters.listening import MetricsDoor, metrics_door, server_tls
@@ -49,7 +49,7 @@ def main() -> NoReturn:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _leave)
     try:
-        settings = Settings.from_env(os.environ)
+        settings = settings_of_process(os.environ)
         logs.configure(settings.log_level, "api")
         metrics = SecretMetrics()
         secrets = open_safely(settings, Service.API, metrics, _end)

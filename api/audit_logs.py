@@ -13,7 +13,7 @@ from api.problems import JsonResponse
 from api.queries import DayOrInstant, QueryReader, text_up_to
 from api.routes import ApiRoute, Parameter
 from schemas.scopes import Scope
-from schemas.topics import BY_NAME
+from schemas.topics import topics_by_name
 from streams.core.reads import AuditEntry, AuditPage, AuditQuery, Reads
 
 DEFAULT_LIMIT = 50
@@ -123,7 +123,7 @@ def shown(entry: AuditEntry) -> AuditLog:
 
 def audit_id(entry: AuditEntry) -> int:
     """Unique over all topics, and the same for good: where the record lies. Below 2^63 for 127 topics."""
-    topic = BY_NAME.get(entry.topic)
+    topic = topics_by_name().get(entry.topic)
     return ((topic.number if topic else 0) << 56) + (entry.partition << 40) + entry.offset
 
 

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from schemas.errors import SettingsRefused
+from schemas.topics import DEFAULT_PREFIX, use_prefix
 
 PREFIX = "MUTT_"
 _UNPREFIXED = frozenset(
@@ -29,6 +30,7 @@ Port = Annotated[int, Meta(ge=0, le=65535)]
 Positive = Annotated[int, Meta(ge=1)]
 Brokers = Annotated[str, Meta(pattern=r"^([^\s,:]+|\[[^\s,]+\])(:\d{1,5})?(,([^\s,:]+|\[[^\s,]+\])(:\d{1,5})?)*$")]
 """host:port, with a comma between several."""
+TopicPrefix = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 HostNames = Annotated[str, Meta(pattern=r"^(\*\.)?[A-Za-z0-9._-]+(,(\*\.)?[A-Za-z0-9._-]+)*$")]
 """Host names, with a comma between several; `*.example.org` for all below it."""
 ReceiverHosts = Annotated[str, Meta(pattern=r"^(\*\.)?[A-Za-z0-9._:-]+(,(\*\.)?[A-Za-z0-9._:-]+)*$")]
@@ -57,6 +59,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     kafka_sasl_mechanism: SaslMechanism = "SCRAM-SHA-512"
     kafka_cacert: str | None = None
     """File with the authorities that vouch for the brokers, instead of the system's."""
+    topic_prefix: TopicPrefix = DEFAULT_PREFIX
+    """How the names of all topics and consumer groups begin: PREFIX.alerts, PREFIX-match. Installations that share
+    Kafka have one each."""
     kafka_cert: str | None = None
     """File with our certificate, where brokers ask for one (mTLS); and its key, which only we may read."""
     kafka_key: str | None = None
@@ -196,6 +201,13 @@ class Settings(Struct, frozen=True, kw_only=True):
     @property
     def home_path(self) -> Path:
         return Path(self.home).resolve()
+
+
+def settings_of_process(environ: Mapping[str, str]) -> Settings:
+    """As `Settings.from_env`; and from here on topics and consumer groups have the names that these settings say."""
+    settings = Settings.from_env(environ)
+    use_prefix(settings.topic_prefix)
+    return settings
 
 
 def variable_of(field: str) -> str:

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from yarl import URL
 
 from schemas.settings import Settings
-from schemas.topics import Topic
+from schemas.topics import Topic, consumer_group
 from streams.adapters.broker_access import BrokerAccess, Brokers
 from streams.adapters.secrets import SecretSource
 from streams.broker_login import credentials
@@ -134,7 +134,7 @@ def create_app(
     """
     brokers = settings.kafka_bootstrap if secrets is None else BrokerAccess(settings, secrets)
     app = WorkerApp(
-        f"mutt-{role.name}",
+        consumer_group(role.name),
         broker=f"kafka://{settings.kafka_bootstrap}",
         broker_credentials=credentials(brokers),
         loop=loop,

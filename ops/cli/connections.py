@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 import asyncpg
 
 from schemas.secret_names import Service
-from schemas.settings import Settings
+from schemas.settings import Settings, settings_of_process
 from streams.adapters.broker_access import BrokerAccess, uses_login
 from streams.adapters.database import create_pool
 from streams.adapters.secret_sources import read_secrets
@@ -38,7 +38,7 @@ def brokers_of(settings: Settings, service: Service = Service.OPERATOR) -> Broke
 def settings_from_environment() -> Settings:
     """The command's settings. From here on the Kafka client is silent: what fails is the command's one line."""
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
-    return Settings.from_env(os.environ)
+    return settings_of_process(os.environ)
 
 
 def user_name() -> str:

@@ -16,7 +16,7 @@ from ops.cli.exits import Exit, fail, printable
 from schemas.errors import Refused
 from schemas.events import Disposition
 from schemas.settings import Settings
-from schemas.topics import BY_NAME
+from schemas.topics import INGEST
 from streams.adapters.ledger import Ledger, PartitionBooks, Reset
 from streams.adapters.ledger_check import Books, checked_books
 from streams.adapters.offsets import first_timestamp_from, log_bounds
@@ -81,7 +81,7 @@ def reset(
 
     The way out after a topic was recreated or its log replaced or damaged. Recorded in the configuration audit.
     """
-    if topic not in BY_NAME or not BY_NAME[topic].is_ingest:
+    if topic not in [known.name for known in INGEST]:
         raise Refused(f"--topic {topic!r} is no ingest topic of mutt")
     if to not in ("earliest", "latest") and not (to.isascii() and to.isdecimal() and len(to) < 19):
         raise Refused(f"--to {to!r} is neither an offset, nor earliest, nor latest")

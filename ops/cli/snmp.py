@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ops.cli.awaited import awaited
 from ops.cli.exits import Exit, fail
-from schemas.settings import Settings
+from schemas.settings import Settings, settings_of_process
 
 if TYPE_CHECKING:
     from streams.adapters.broker_access import BrokerAccess
@@ -29,7 +29,7 @@ def snmp_bridge() -> None:
     from streams.safe_start import check_safe
     from streams.snmp_bridge import SnmpBridge
 
-    settings = Settings.from_env(os.environ)
+    settings = settings_of_process(os.environ)
     configure(settings.log_level, "snmp-bridge")
     check_safe(settings, Service.SNMP_BRIDGE)
     if not awaited(SnmpBridge(settings, STOPS, _brokers(settings)).run()):

@@ -6,7 +6,7 @@ import os
 
 import typer
 
-from schemas.settings import Settings
+from schemas.settings import settings_of_process
 
 app = typer.Typer()
 
@@ -44,7 +44,7 @@ def _run(service: str, role: type) -> None:
     from streams.safe_start import open_safely
 
     share_arenas()
-    settings = Settings.from_env(os.environ)
+    settings = settings_of_process(os.environ)
     configure(settings.log_level, service)
     secrets = open_safely(settings, Service(service), SECRETS, end_process)
     run_worker(settings, role(settings, secrets), secrets)

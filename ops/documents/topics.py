@@ -32,7 +32,10 @@ _KEYS = {RecordFormat.OPAQUE: "the original's"}
 def document() -> str:
     about = (
         "`mutt topics create` makes them, `mutt doctor` compares them. Ids, times and offsets in them mean the same in"
-        " the tables ([SQL.md](SQL.md));\nwhat producers send, by example: [PRODUCERS.md](PRODUCERS.md)."
+        " the tables ([SQL.md](SQL.md));\nwhat producers send, by example: [PRODUCERS.md](PRODUCERS.md).\n\n"
+        "`mutt` at the beginning of the names is the default of `MUTT_TOPIC_PREFIX`. Installations that share Kafka"
+        " have a prefix each, and with it\ntopics, consumer groups and a database of their own"
+        " ([ADR 0031](adr/0031-an-installation-is-a-prefix-and-a-database.md))."
     )
     return page("Topics and records", about, _topics(), _event(), _line(), _alert(), _letter())
 

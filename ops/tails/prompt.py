@@ -13,7 +13,7 @@ from aiokafka import AIOKafkaProducer
 
 from ops.tails.records import records
 from schemas.events import event_id
-from schemas.topics import BY_NAME, TOPICS
+from schemas.topics import TOPICS, topics_by_name
 from streams.adapters.exact_producer import producer_options
 from streams.adapters.offsets import log_bounds
 
@@ -54,7 +54,7 @@ class Broker:
 
     def send(self, topic: str, text: str, key: str | None = None) -> str:
         """Publishes a record; its event id."""
-        return asyncio.run(self._send(BY_NAME[topic].name, text.encode(), key.encode() if key else None))
+        return asyncio.run(self._send(topics_by_name()[topic].name, text.encode(), key.encode() if key else None))
 
     async def _send(self, topic: str, value: bytes, key: bytes | None) -> str:
         async with AIOKafkaProducer(**producer_options(self._bootstrap)) as producer:

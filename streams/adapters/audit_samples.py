@@ -9,7 +9,7 @@ from schemas import codec
 from schemas.errors import RecordRejected
 from schemas.events import Disposition, Event, Flag, event_id
 from schemas.rules import RuleSet
-from schemas.topics import BY_NAME
+from schemas.topics import topics_by_name
 from streams.adapters.rules import load_rule_set
 from streams.adapters.transactions import Transactions
 from streams.core.dry_run import Sample
@@ -70,7 +70,7 @@ def _sample(row: Any) -> Sample:
 
 def _whole(row: Any) -> Event | None:
     """The event from its record, where that was read; it decoded once, so it does now."""
-    topic = BY_NAME.get(row["topic"])
+    topic = topics_by_name().get(row["topic"])
     if row["raw"] is None or topic is None:
         return None
     try:

@@ -6,12 +6,11 @@ import dataclasses
 
 import asyncpg
 
+from schemas.topics import consumer_group
 from streams.adapters.broker_access import Brokers
 from streams.adapters.ledger import Ledger
 from streams.adapters.offsets import LogBounds, committed_offsets, log_bounds
 from streams.core.books import Fault, LedgerRange, Standing, faults
-
-GROUP = "mutt-match"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -25,7 +24,7 @@ class Books:
 
 async def checked_books(pool: asyncpg.Pool, brokers: Brokers) -> Books:
     """What was committed is read before the tables, where the logs end after them: workers may run meanwhile."""
-    committed = await committed_offsets(brokers, GROUP)
+    committed = await committed_offsets(brokers, consumer_group("match"))
     ranges, standings, orphans = await Ledger(pool).read()
     bounds = await log_bounds(brokers, [(row.topic, row.partition) for row in standings])
     placed = [_placed(row, bounds, committed) for row in standings]

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import structlog
 
 from schemas.errors import Fenced, PartitionHalted, RowRefused, StoreUnavailable, Unavailable
-from schemas.topics import BY_NAME
+from schemas.topics import topics_by_name
 from streams import crash, metrics
 from streams.agents.match_waits import LaneWaits, RevokedError
 from streams.core.batches import PolledBatch
@@ -80,7 +80,7 @@ class MatchLane:
     def __init__(self, shared: Matching, topic: str, partition: int) -> None:
         self._shared = shared
         self._id = (topic, partition)
-        self._topic = BY_NAME[topic]
+        self._topic = topics_by_name()[topic]
         self._progress: Progress | None = None
         self._book = SignatureBook()
         self._verify = False

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import IntEnum, StrEnum
 from typing import NamedTuple
 
-from schemas.topics import ALERTS, DLQ, INGEST, PARKED, RAW, SNMP, SYSLOG, TOPICS
+from schemas.topics import ALERTS, DLQ, INGEST, PARKED, RAW, SNMP, SYSLOG, TOPICS, Topic, consumer_group, is_ours
 
 
 class Client(StrEnum):
@@ -57,35 +57,34 @@ class Right(NamedTuple):
 
 _R, _W, _D = Operation.READ, Operation.WRITE, Operation.DESCRIBE
 _C, _A, _AC, _DC = Operation.CREATE, Operation.ALTER, Operation.ALTER_CONFIGS, Operation.DESCRIBE_CONFIGS
-_INGEST = tuple(topic.name for topic in INGEST)
-_ALL = tuple(topic.name for topic in TOPICS)
-_LETTERS = (DLQ.name, PARKED.name)
-GROUPS = ("mutt-match", "mutt-forward", "mutt-dead-letters")
+_LETTERS = (DLQ, PARKED)
+_ROLES = ("match", "forward", "dead-letters")
 
-_TOPIC_RIGHTS: tuple[tuple[Client, tuple[str, ...], tuple[Operation, ...]], ...] = (
-    (Client.PRODUCER, _INGEST, (_W, _D)),
-    (Client.RSYSLOG, (SYSLOG.name, RAW.name), (_W, _D)),
-    (Client.SNMP_BRIDGE, (SNMP.name,), (_W, _D)),
-    (Client.MATCH, _INGEST, (_R, _D)),
-    (Client.MATCH, (ALERTS.name, *_LETTERS), (_W,)),
-    (Client.FORWARD, (ALERTS.name,), (_R,)),
+_TOPIC_RIGHTS: tuple[tuple[Client, tuple[Topic, ...], tuple[Operation, ...]], ...] = (
+    (Client.PRODUCER, INGEST, (_W, _D)),
+    (Client.RSYSLOG, (SYSLOG, RAW), (_W, _D)),
+    (Client.SNMP_BRIDGE, (SNMP,), (_W, _D)),
+    (Client.MATCH, INGEST, (_R, _D)),
+    (Client.MATCH, (ALERTS, *_LETTERS), (_W,)),
+    (Client.FORWARD, (ALERTS,), (_R,)),
     (Client.FORWARD, _LETTERS, (_W,)),
-    (Client.DEAD_LETTERS, (*_INGEST, ALERTS.name), (_W,)),
+    (Client.DEAD_LETTERS, (*INGEST, ALERTS), (_W,)),
     (Client.DEAD_LETTERS, _LETTERS, (_R, _W)),
-    (Client.API, _INGEST, (_R, _W, _D)),  # it shows the record of an event
-    (Client.API, (ALERTS.name, *_LETTERS), (_D,)),
-    (Client.OPERATOR, _INGEST, (_R, _W, _DC)),  # mutt trace, mutt dlq replay, mutt doctor
-    (Client.OPERATOR, (ALERTS.name, *_LETTERS), (_W, _DC)),
-    (Client.MIGRATE, _ALL, (_C, _A, _AC, _D, _DC)),
+    (Client.API, INGEST, (_R, _W, _D)),  # it shows the record of an event
+    (Client.API, (ALERTS, *_LETTERS), (_D,)),
+    (Client.OPERATOR, INGEST, (_R, _W, _DC)),  # mutt trace, mutt dlq replay, mutt doctor
+    (Client.OPERATOR, (ALERTS, *_LETTERS), (_W, _DC)),
+    (Client.MIGRATE, TOPICS, (_C, _A, _AC, _D, _DC)),
 )
 _GROUP_RIGHTS: tuple[tuple[Client, tuple[str, ...], tuple[Operation, ...]], ...] = (
-    (Client.MATCH, GROUPS[:1], (_R,)),
-    (Client.FORWARD, GROUPS[1:2], (_R,)),
-    (Client.DEAD_LETTERS, GROUPS[2:], (_R,)),
-    (Client.API, GROUPS, (_D,)),
-    (Client.OPERATOR, GROUPS, (_D,)),
-    (Client.MIGRATE, GROUPS, (_D,)),
+    (Client.MATCH, _ROLES[:1], (_R,)),
+    (Client.FORWARD, _ROLES[1:2], (_R,)),
+    (Client.DEAD_LETTERS, _ROLES[2:], (_R,)),
+    (Client.API, _ROLES, (_D,)),
+    (Client.OPERATOR, _ROLES, (_D,)),
+    (Client.MIGRATE, _ROLES, (_D,)),
 )
+"""On the consumer groups of these roles."""
 
 IMPLIES: Mapping[Operation, tuple[Operation, ...]] = {
     _R: (_D,), _W: (_D,), Operation.DELETE: (_D,), _A: (_D,), _AC: (_DC,),
@@ -99,16 +98,21 @@ def wanted_rights(names: Mapping[str, str] | None = None) -> set[Right]:
     """The table, for principals `User:mutt-CLIENT` or as `names` has them by client."""
     return {
         Right((names or {}).get(client, PREFIX + client), kind, name, operation)
-        for kind, table in ((Kind.TOPIC, _TOPIC_RIGHTS), (Kind.GROUP, _GROUP_RIGHTS))
-        for client, resources, operations in table
-        for name in resources
+        for client, kind, name, operations in _table()
         for operation in operations
     }
 
 
+def _table() -> Iterator[tuple[Client, Kind, str, tuple[Operation, ...]]]:
+    for client, topics, operations in _TOPIC_RIGHTS:
+        yield from ((client, Kind.TOPIC, topic.name, operations) for topic in topics)
+    for client, roles, operations in _GROUP_RIGHTS:
+        yield from ((client, Kind.GROUP, consumer_group(role), operations) for role in roles)
+
+
 def ours(right: Right) -> bool:
-    """Whether a right is on what is mutt's: any topic or group of its names."""
-    return right.name == "mutt" or right.name.startswith(("mutt.", "mutt-")) or right.name == "*"
+    """Whether a right is on what is this installation's: any topic or group of its names."""
+    return right.name == "*" or is_ours(right.name)
 
 
 def told(right: Right) -> str:

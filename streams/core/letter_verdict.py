@@ -11,7 +11,7 @@ from schemas.dead_letters import Stage
 from schemas.errors import RecordRejected
 from schemas.events import Disposition
 from schemas.rows import instant
-from schemas.topics import BY_NAME
+from schemas.topics import topics_by_name
 from streams.core.matching import Judgement, Knowledge
 from streams.core.replay import StoredLetter, current_value
 
@@ -42,7 +42,7 @@ def verdict(stored: StoredLetter, knowledge: Knowledge) -> Verdict | None:
     letter = stored.letter
     if letter.stage is Stage.DELIVER:
         return Verdict(delivers=letter.alert_id) if letter.alert_id is not None else None
-    topic = BY_NAME.get(letter.topic)
+    topic = topics_by_name().get(letter.topic)
     if topic is None or not topic.is_ingest:
         return None
     try:

@@ -12,7 +12,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from schemas.dead_letters import FACTS, REPLAY_HEADER, DeadLetter, LetterState, Reason, Replayable, Stage
-from schemas.topics import ALERTS, BY_NAME
+from schemas.topics import ALERTS, topics_by_name
 from streams.core.letters import LetterRecord, is_cut
 
 
@@ -134,7 +134,7 @@ def _replayable(stored: StoredLetter) -> Replayable:
 
 
 def _has_origin(letter: DeadLetter) -> bool:
-    topic = BY_NAME.get(letter.topic)
+    topic = topics_by_name().get(letter.topic)
     return letter.stage is Stage.DELIVER or (topic is not None and topic.is_ingest)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from schemas.config import BY_NAME, DynamicConfig, snapshot
-from schemas.topics import ALERTS, DLQ, INGEST, PARKED
+from schemas.topics import ALERTS, DLQ, INGEST, PARKED, Topic
 
 CLOCK_TOLERANCE = dt.timedelta(seconds=60)
 """Further apart, our clock or the database's is wrong, and nobody can say what is past its time."""
@@ -154,11 +154,12 @@ def clock_problem(ours: dt.datetime, theirs: dt.datetime) -> str | None:
     return f"this machine's clock and the database's are {apart} s apart; nothing is deleted by a clock that is wrong"
 
 
-_BOUND_BY: Mapping[str, Kind] = {topic.name: Kind.AUDIT for topic in INGEST} | {
-    ALERTS.name: Kind.ALERTS,
-    DLQ.name: Kind.DEAD_LETTERS,
-    PARKED.name: Kind.DEAD_LETTERS,
-}
+_BOUND_BY: Sequence[tuple[Topic, Kind]] = (
+    *((topic, Kind.AUDIT) for topic in INGEST),
+    (ALERTS, Kind.ALERTS),
+    (DLQ, Kind.DEAD_LETTERS),
+    (PARKED, Kind.DEAD_LETTERS),
+)
 
 
 def topic_problems(rules: Policies, configs: Mapping[str, Mapping[str, str]]) -> list[str]:
@@ -167,7 +168,7 @@ def topic_problems(rules: Policies, configs: Mapping[str, Mapping[str, str]]) ->
     What was deleted would still lie there; and a letter read from `mutt.dlq` again would be open again. `configs` are
     the brokers' settings by topic; a topic that is not there is none of ours to report.
     """
-    return [line for topic, kind in _BOUND_BY.items() for line in _kept_longer(topic, rules.days[kind], configs)]
+    return [line for topic, kind in _BOUND_BY for line in _kept_longer(topic.name, rules.days[kind], configs)]
 
 
 def _kept_longer(topic: str, days: int, configs: Mapping[str, Mapping[str, str]]) -> Iterator[str]:

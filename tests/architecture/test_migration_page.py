@@ -6,7 +6,7 @@ import re
 
 from ops.documents.metrics import collectors, exporters
 from schemas.config import _SUCCESSORS, BY_NAME
-from schemas.topics import BY_NAME as TOPICS
+from schemas.topics import topics_by_name
 from tests.architecture.documents import ROOT
 
 TEXT = (ROOT / "docs" / "MIGRATION.md").read_text()
@@ -19,7 +19,7 @@ def test_every_key_that_was_replaced_has_a_row() -> None:
 
 
 def test_keys_metrics_and_topics_on_the_right_exist() -> None:
-    known = {name for exporter in exporters() for name, _ in collectors(exporter)} | {*BY_NAME, *TOPICS}
+    known = {name for exporter in exporters() for name, _ in collectors(exporter)} | {*BY_NAME, *topics_by_name()}
     metrics = set(re.findall(r"`(mutt_[a-z_]+)", NOW))
     keys = set(re.findall(r"`([a-z]+_[a-z_]+)`", NOW)) - {"dead_letters", "partition_progress", "unhandled_signatures"}
     topics = set(re.findall(r"`(mutt\.[a-z.]+[a-z])`", NOW))

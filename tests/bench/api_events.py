@@ -17,8 +17,9 @@ from msgspec.structs import replace
 
 from ops.devstack.layout import free_port
 from ops.devstack.stack import Stack
+from schemas.events import event_id
 from schemas.secret_names import API_KEY
-from tests.bench import api_trivial
+from tests.bench import api_console, api_trivial
 from tests.bench.audit_rows import fill
 from tests.integration.api_process import process
 from tests.integration.conftest import Database, new_database
@@ -43,6 +44,7 @@ class Ground:
     base: str
     pid: int
     database: Database
+    key: str
 
 
 async def measure(stack: Stack, rows: int, seconds: float) -> dict[str, Any]:
@@ -51,6 +53,7 @@ async def measure(stack: Stack, rows: int, seconds: float) -> dict[str, Any]:
         figures: dict[str, Any] = {"api_rows": rows, **await _pages(ground)}
         ready = [await _timed(ground, "/ready") for _ in range(100)]
         figures["api_ready_p99_ms"] = _p99(ready)
+        figures |= await api_console.measure(ground.base, ground.key, await _some_event(ground.database))
         figures["api_ingest_events_per_s"] = round(await _events_per_s(ground, seconds))
         figures |= await api_trivial.measure(ground.client, ground.base, ground.pid, seconds=seconds)
     return figures
@@ -72,8 +75,13 @@ async def _ground(stack: Stack, rows: int) -> AsyncIterator[Ground]:
     headers = {"X-API-KEY": secret.reveal(), "Accept-Encoding": "identity"}
     with process(settings) as (port, child):
         async with aiohttp.ClientSession(headers=headers) as client:
-            yield Ground(client, f"http://127.0.0.1:{port}", child.pid, database)
+            yield Ground(client, f"http://127.0.0.1:{port}", child.pid, database, secret.reveal())
     database.pool.terminate()
+
+
+async def _some_event(database: Database) -> str:
+    row = await database.pool.fetchrow('SELECT topic, partition, "offset" FROM audit LIMIT 1')
+    return event_id(*row)
 
 
 async def _pages(ground: Ground) -> dict[str, Any]:

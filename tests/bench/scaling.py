@@ -35,8 +35,9 @@ TAIL = """## Which limit comes first
    - *Fewer or narrower indexes*: `audit_time` is BRIN already; each further B-tree costs an event a page touched. Drop
      the one on `rule_id` if nobody searches by rule.
    - *More PostgreSQL*: the ledger, audit rows and alerts of a partition live together and no statement of a batch
-     touches two partitions, so they split by topic without cross-talk. Today one installation reads all its ingest
-     topics into one database; a second database means a second installation, with Kafka topics of its own.
+     touches two partitions, so they split by topic without cross-talk. One installation reads all its ingest
+     topics into one database; a second database is a second installation on the same Kafka, with topics of its own
+     (`MUTT_TOPIC_PREFIX`, ADR 0031). Which producers publish to which prefix is the split.
    - *Archive*: retention detaches whole months, so that indexes in use stay in memory.
 2. **Partitions.** A partition is one lane: one transaction at a time. Eight a topic is the default; give a topic more
    before its hottest partition comes near what one lane does. More workers than partitions idle.

@@ -18,7 +18,7 @@ from ops.devstack.stack import Stack
 from schemas.config import BY_NAME
 from schemas.scopes import Scope
 from schemas.secret_names import API_PEPPER
-from schemas.topics import BY_NAME as BY_TOPIC
+from schemas.topics import topics_by_name
 from streams.adapters.api_keys import KeyStore
 from streams.adapters.secrets import live
 from streams.adapters.transactions import Transactions
@@ -82,7 +82,7 @@ async def world(stack: Stack, database: Database) -> AsyncIterator[World]:
         ("events", "id"): tuple(await _texts(database.pool, _EVENTS)),
         ("dead-letters", "id"): tuple(await _texts(database.pool, "SELECT id::text FROM dead_letters ORDER BY 1")),
         ("ledger", "topic"): (SYSLOG,),
-        ("ledger", "partition"): tuple(map(str, range(BY_TOPIC[SYSLOG].partitions))),
+        ("ledger", "partition"): tuple(map(str, range(topics_by_name()[SYSLOG].partitions))),
         ("problems", "slug"): tuple(BY_SLUG),
     }
     await database.pool.execute(_WINDOWS)

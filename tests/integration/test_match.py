@@ -13,7 +13,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 from ops.devstack.layout import free_port
 from ops.devstack.processes import Child
-from schemas.topics import BY_NAME
+from schemas.topics import topics_by_name
 from tests.builders import event_json
 from tests.chaos.checker import anomalies, committed_offsets
 from tests.integration.commands import mutt
@@ -65,7 +65,7 @@ class Bench:
         """Deletes the topic and makes it anew, empty."""
         (gone,) = self.admin.delete_topics([TOPIC], operation_timeout=30).values()
         await asyncio.to_thread(gone.result)
-        topic = BY_NAME[TOPIC]
+        topic = topics_by_name()[TOPIC]
 
         async def made() -> bool:
             (answer,) = self.admin.create_topics([NewTopic(TOPIC, topic.partitions, 1, config=topic.config)]).values()

@@ -18,7 +18,7 @@ from ops.devstack.stack import Stack
 from schemas import codec
 from schemas.events import Decoded, Event, Flag
 from schemas.syslog import parse_line
-from schemas.topics import BY_NAME, RAW, SYSLOG
+from schemas.topics import RAW, SYSLOG, topics_by_name
 from tests.integration.conftest import empty_topics
 from tests.integration.rsyslog import OPENSSL, PATIENCE_S, RSYSLOGD, Rsyslog, counted, ended
 from tests.integration.topics import end_offsets, read_all
@@ -120,7 +120,7 @@ def said(decoded: Decoded) -> tuple[object, ...]:
 
 def read(records: Iterable[Any]) -> list[Decoded]:
     """As a worker reads them; none is refused."""
-    return [codec.decode(record.value(), BY_NAME[record.topic()], record.key()) for record in records]
+    return [codec.decode(record.value(), topics_by_name()[record.topic()], record.key()) for record in records]
 
 
 def meant(lines: Iterable[bytes]) -> Counter[tuple[object, ...]]:

@@ -12,7 +12,7 @@ from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from ops.devstack.processes import Child
-from schemas.topics import BY_NAME
+from schemas.topics import topics_by_name
 from tests.chaos.checker import committed_offsets
 from tests.chaos.checker.watch import Watch
 from tests.integration.pipeline import add_rule, settled, until
@@ -180,7 +180,7 @@ HALTED = "SELECT halted_at IS NOT NULL FROM partition_progress WHERE topic = $1 
 
 def _made_anew(world: World) -> bool:
     admin = AdminClient({"bootstrap.servers": world.bootstrap})
-    topic = BY_NAME[SYSLOG]
+    topic = topics_by_name()[SYSLOG]
     for answer in admin.delete_topics([SYSLOG], operation_timeout=30).values():
         answer.exception()
     (made,) = admin.create_topics([NewTopic(SYSLOG, topic.partitions, 1, config=topic.config)]).values()

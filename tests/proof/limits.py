@@ -14,7 +14,8 @@ NOT_SHOWN = (
     "Two owners of a partition of mutt.alerts who post at once, one of them a zombie, to a receiver that refuses an "
     "alert of the one and takes it of the other: it may arrive behind later ones of its host, and its row says dead.",
     "Zombies without an owner token: the compare-and-set keeps them from doing harm, and who was fenced waits a second "
-    "to be told; a worker frozen while it sends rows of a COPY holds its partition until its connection ends.",
+    "to be told; a worker frozen while it sends rows of a COPY holds its partition until its successor, whose commit "
+    "did not come back in time, ends that session.",
     "Weeks: the longest run is the campaign; slow leaks beyond it are not seen.",
     "The fault you have in mind: `make chaos` takes a seed and a plan; bring your own.",
 )

@@ -18,7 +18,7 @@ from schemas.errors import RecordRejected
 from schemas.events import Decoded
 from schemas.rule_files import read_rules
 from schemas.rules import Handling, Rule
-from schemas.topics import BY_NAME, RAW
+from schemas.topics import RAW, topics_by_name
 from streams.core.signatures import signature
 from tests.oracle import first_match
 
@@ -39,7 +39,7 @@ def rules() -> list[Rule]:
 
 def fate(record: Planned) -> Decoded | Reason:
     try:
-        return decode(record.value, BY_NAME[record.topic], record.key, START)
+        return decode(record.value, topics_by_name()[record.topic], record.key, START)
     except RecordRejected as rejected:
         return rejected.reason
 

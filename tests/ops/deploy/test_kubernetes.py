@@ -16,7 +16,7 @@ from ops.cli.ready import Served
 from ops.vault.bootstrap import ROLE_ID, SECRET_ID
 from schemas.secret_names import Service
 from schemas.settings import Settings
-from schemas.topics import BY_NAME, INGEST
+from schemas.topics import INGEST, topics_by_name
 from schemas.versions import MUTT_VERSION
 from streams.adapters.vault_login import AppRole, login_of
 from tests.architecture.documents import ROOT, tracked
@@ -282,7 +282,8 @@ def test_match_workers_grow_with_the_lag_of_their_group() -> None:
     assert "replicas" not in worker["spec"]
     watched = [trigger["metadata"] for trigger in scaled["spec"]["triggers"]]
     assert {metadata["topic"] for metadata in watched} == {topic.name for topic in INGEST}
-    assert scaled["spec"]["maxReplicaCount"] == max(BY_NAME[metadata["topic"]].partitions for metadata in watched)
+    topics = topics_by_name()
+    assert scaled["spec"]["maxReplicaCount"] == max(topics[metadata["topic"]].partitions for metadata in watched)
     given = environment(production, worker["spec"]["template"]["spec"]["containers"][0])
     for metadata in watched:
         assert metadata["consumerGroup"] == "mutt-match"

@@ -16,7 +16,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 from schemas.errors import BrokerUnavailable, SettingsRefused
 from schemas.rules import Handling
 from schemas.settings import Settings
-from schemas.topics import BY_NAME
+from schemas.topics import topics_by_name
 from schemas.trace_context import HEADER
 from streams.adapters.spans import MOST_LINKS, Spans
 from streams.adapters.tracing import Tracing, Untraced, tracing
@@ -77,7 +77,7 @@ def decided(*traces: str | None, message: str = "link down") -> Decided:
         for at, trace in enumerate(traces)
     ]
     noon = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
-    topic = BY_NAME["mutt.ingest.syslog"]
+    topic = topics_by_name()["mutt.ingest.syslog"]
     return decide(
         Work(
             topic=topic, partition=3, first=0, after=len(records), records=records, knowledge=KNOWLEDGE,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from schemas import codec
 from schemas.errors import RecordRejected
-from schemas.topics import BY_NAME
+from schemas.topics import topics_by_name
 from streams.core import ingest
 from streams.core.ingest import WindowPolicy, Windows, to_record, undecided
 
@@ -37,7 +37,7 @@ def test_what_passes_is_no_dead_letter_of_the_workers_decoder(fields: dict[str, 
         record = to_record(value)
     except RecordRejected:
         return
-    decoded = codec.decode(record.value, BY_NAME[record.topic], record.key)
+    decoded = codec.decode(record.value, topics_by_name()[record.topic], record.key)
     assert (record.value, record.key) == (value, decoded.event.hostname.encode())
 
 
