@@ -6,7 +6,7 @@ import datetime as dt
 
 import asyncpg
 
-from schemas.topics import ALERTS
+from schemas.topics import ALERTS, consumer_group
 from streams.adapters.broker_access import Brokers
 from streams.adapters.ledger import Ledger
 from streams.adapters.migrations import packaged, pending
@@ -20,7 +20,6 @@ from streams.core.health_checks import (
     TopicReading,
 )
 
-FORWARDERS = "mutt-forward"
 _WAITING = "SELECT count(*) FROM alerts WHERE state = 'pending' AND published_at < $1"
 
 
@@ -65,7 +64,7 @@ async def read_deliveries(pool: asyncpg.Pool, brokers: Brokers) -> DeliveryReadi
     asked_at = await pool.fetchval("SELECT clock_timestamp()")
     places = [(at.topic, at.partition) for at in await partitions_of(brokers, [ALERTS.name])]
     bounds = await log_bounds(brokers, places)
-    committed = await committed_offsets(brokers, FORWARDERS)
+    committed = await committed_offsets(brokers, consumer_group("forward"))
     waiting = await pool.fetchval(_WAITING, asked_at)
     unread = sum(log.end - max(log.begin, committed.get(place, 0)) for place, log in bounds.items())
     return DeliveryReading(unread=unread, waiting=waiting)

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from schemas.topics import MIB, TOPICS, Topic
+from schemas.topics import ALERTS, MIB, TOPICS, Topic
 
 HOUR_MS = 3_600_000
 LONG_ENOUGH_MS = 72 * HOUR_MS
@@ -188,7 +188,7 @@ def judge_deliveries(reading: DeliveryReading) -> Iterator[Finding]:
     Forwarders acknowledge what is settled. While they have something to read nothing can be said.
     """
     stranded = 0 if reading.unread else reading.waiting
-    says = f"{stranded} alerts wait that no forwarder will read: it has acknowledged all of mutt.alerts"
+    says = f"{stranded} alerts wait that no forwarder will read: it has acknowledged all of {ALERTS.name}"
     yield _finding(
         "alerts", not stranded, says if stranded else "every alert is settled or will be", Verdict.WRONG, STRANDED
     )
