@@ -117,7 +117,8 @@ async def test_a_fleet_is_upgraded_while_events_flow(system: System, tmp_path: P
         await settled(pool, bootstrap, within=120)
         await until(partial(all_delivered, pool), "every alert is delivered", within=120)
     for name in WORKERS:
-        assert await asyncio.to_thread(system.stack.children[name].stop, PATIENCE_S + 30) == 0
+        last = system.stack.children[name]
+        assert await asyncio.to_thread(last.stop, PATIENCE_S + 30) == 0, f"{name}: {last.tail()}"
     assert await anomalies(system.database.dsn, bootstrap, load.acked) == []
     assert "lag 0" in release.run(system, "ledger", "verify")
     posts = Counter(post.identity for post in receiver.posts)
