@@ -12,8 +12,9 @@ class BackoffPolicy(Struct, frozen=True):
     max_s: float
 
 
-OUTSIDE = BackoffPolicy(base_s=0.2, max_s=5.0)
-"""Between two tries of PostgreSQL or Kafka."""
+OUTSIDE = BackoffPolicy(base_s=0.2, max_s=2.0)
+"""Between two tries of PostgreSQL or Kafka. A lane that waits alone begins again this long after they answer, at most;
+something must be committed within three seconds of it."""
 
 _DOUBLINGS = 64
 """Beyond these any base has reached any maximum; a float would overflow at 1024."""
