@@ -42,7 +42,7 @@ class Service(StrEnum):
     OPERATOR = "operator"
     """Whoever runs `mutt` commands."""
     ROTATE = "rotate"
-    """`mutt secrets rotate-db`, `mutt roles`."""
+    """`mutt secrets rotate-db` and `rotate-kafka`, `mutt roles`."""
 
 
 class DatabaseRole(StrEnum):
@@ -105,7 +105,7 @@ READS: Mapping[Service, tuple[SecretGroup, ...]] = {
     Service.MIGRATE: (database_group(DatabaseRole.MIGRATE), kafka_group(Service.MIGRATE)),
     Service.RETENTION: (database_group(DatabaseRole.RETENTION),),
     Service.OPERATOR: (database_group(DatabaseRole.OPERATOR), API, kafka_group(Service.OPERATOR)),
-    Service.ROTATE: (database_group(DatabaseRole.ADMIN),),
+    Service.ROTATE: (database_group(DatabaseRole.ADMIN), kafka_group(Service.ROTATE)),
 }
 """Each service reads these and no others."""
 

@@ -47,6 +47,12 @@ def demo(
     openbao: Annotated[
         bool, typer.Option("--openbao", help="Secrets come from an OpenBao (Vault's API) instead of files.")
     ] = False,
+    secure: Annotated[
+        bool,
+        typer.Option(
+            "--secure", help="TLS on every way, a login with its own rights for each service, secrets from OpenBao."
+        ),
+    ] = False,
     beside: Annotated[
         Beside | None,
         typer.Option("--with", help="Prometheus and Alertmanager watch: a burn-rate alert fires and resolves."),
@@ -64,7 +70,7 @@ def demo(
     options = Options(
         home=Settings.from_env(os.environ).home_path / "demo",
         seed=seed, seconds=duration, rate=rate, input=input, rules=rules, live=interactive, stay=interactive,
-        openbao=openbao, pager=beside is Beside.PROMETHEUS,
+        openbao=openbao, secure=secure, pager=beside is Beside.PROMETHEUS,
     )  # fmt: skip
     try:
         result = run(options, console)

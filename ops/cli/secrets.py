@@ -13,13 +13,18 @@ import typer
 from ops.cli.durations import METAVAR, duration
 from ops.cli.exits import Exit, fail, printable
 from schemas.errors import SecretRefused, SecretsUnavailable, SettingsRefused
-from schemas.secret_names import DatabaseRole, SecretGroup, Service, all_groups
+from schemas.secret_names import READS, DatabaseRole, SecretGroup, Service, all_groups, kafka_group
 
 if TYPE_CHECKING:
     from schemas.settings import Settings
     from streams.adapters.login_rotation import Retired
 
 app = typer.Typer()
+
+ROTATED = tuple(
+    service for service in Service if service is not Service.ROTATE and kafka_group(service) in READS[service]
+)
+"""Who has a login at Kafka."""
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON object.")]
 
@@ -64,6 +69,32 @@ def rotate_db(
         typer.echo(json.dumps({"role": role, "current": current, "leaving": leaving, "ok": True}))
     else:
         typer.echo(f"{current} is in use; {leaving} still opens until: mutt secrets rotate-db {role} --retire")
+
+
+@app.command("rotate-kafka")
+def rotate_kafka(
+    service: Annotated[Service, typer.Argument(help="Whose password at the brokers (SCRAM).")], as_json: Json = False
+) -> None:
+    """Replace a service's password at Kafka while it runs: in the store and at the brokers. Safe to repeat.
+
+    Logs in at the brokers as whoever may alter the cluster, with a certificate or the secrets of the service `rotate`.
+    """
+    if service not in ROTATED:
+        fail(Exit.USAGE, f"{service} has no login at Kafka that others replace; there are {', '.join(ROTATED)}")
+    user = asyncio.run(_replace_broker_password(service))
+    if as_json:
+        typer.echo(json.dumps({"service": service, "user": user, "ok": True}))
+    else:
+        typer.echo(f"{user} has another password; what it has open stays open")
+
+
+async def _replace_broker_password(service: Service) -> str:
+    from ops.cli.connections import brokers_of, settings_from_environment
+    from streams.adapters.broker_users import replace_password
+    from streams.adapters.secret_sources import vault_store
+
+    settings = settings_from_environment()
+    return await replace_password(vault_store(settings), brokers_of(settings, Service.ROTATE), service)
 
 
 @app.command()

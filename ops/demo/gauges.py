@@ -12,6 +12,7 @@ from aiohttp import ClientError, ClientSession, ClientTimeout
 from prometheus_client.parser import text_string_to_metric_families
 
 from ops.demo.board import Told
+from ops.devstack.stack import Stack
 from streams.core.backpressure import Level
 from streams.core.breaker import BreakerState
 from streams.core.remediation import Activity
@@ -77,7 +78,8 @@ def _word(state: IntEnum) -> str:
 class Gauges:
     """Asks workers by their port; what one last said stands until it answers again."""
 
-    def __init__(self) -> None:
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
         self._readings: dict[int, Reading] = {}
         """By pid."""
 
@@ -90,8 +92,8 @@ class Gauges:
     async def _ask(self, session: ClientSession, pid: int, port: int) -> None:
         """A worker that starts, ends or is slow does not answer: then it is asked again next time."""
         try:
-            timeout = ClientTimeout(total=ANSWER_WITHIN_S)
-            async with session.get(f"http://127.0.0.1:{port}/metrics", timeout=timeout) as answer:
+            url, timeout = self._stack.url(port, "/metrics"), ClientTimeout(total=ANSWER_WITHIN_S)
+            async with session.get(url, timeout=timeout, ssl=self._stack.trusts or True) as answer:
                 self._readings[pid] = read(await answer.text())
         except (ClientError, TimeoutError):
             return

@@ -11,7 +11,6 @@ from ops.demo.desk import ACTOR, Operator
 from ops.demo.fleet import DEVELOPMENT_HOSTS, TEAMS
 from ops.demo.generate import THRESHOLD
 from ops.demo.pressure import FLOOR, ROOMY
-from ops.demo.watch import connect
 from ops.demo.workers import Workers
 from ops.devstack.processes import StackFailed
 from ops.devstack.provision import provision
@@ -59,7 +58,7 @@ async def prepare(stack: Stack, board: Board, workers: Workers, rules: Path | No
 
 async def _add_hosts(stack: Stack) -> None:
     """Hosts and teams, by SQL; the database writes the audit of it (I8)."""
-    connection = await connect(stack)
+    connection = await stack.connect()
     try:
         async with connection.transaction():
             await sign(connection, Author(ACTOR))
@@ -74,7 +73,7 @@ async def _add_hosts(stack: Stack) -> None:
 async def _workers_ready(stack: Stack) -> None:
     """Waits until every ingest partition is owned: a row of progress exists for each that a worker took."""
     wanted = sum(topic.partitions for topic in INGEST)
-    connection = await connect(stack)
+    connection = await stack.connect()
     try:
         async with asyncio.timeout(READY_WITHIN_S):
             while await connection.fetchval("SELECT count(*) FROM partition_progress") < wanted:  # noqa: ASYNC110

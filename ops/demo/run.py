@@ -26,11 +26,12 @@ from ops.demo.fleet import NOISY_HOST
 from ops.demo.generate import Generated, Traffic, generate, planned
 from ops.demo.prepare import prepare
 from ops.demo.script import Happened, Script
-from ops.demo.watch import Watcher, connect, log_ends, log_reader
+from ops.demo.watch import Watcher, log_ends, log_reader
 from ops.demo.workers import Workers
 from ops.devstack.inputs import records_from
 from ops.devstack.layout import Layout
 from ops.devstack.processes import end_pid, started_at
+from ops.devstack.secured import SecuredStack
 from ops.devstack.stack import Stack
 from ops.prometheus.local import require_programs
 from schemas.errors import Refused
@@ -52,6 +53,8 @@ class Options:
     rules: Path | None = None
     openbao: bool = False
     """Each worker has an AppRole of its own; otherwise secrets are files."""
+    secure: bool = False
+    """That too, TLS on every way, and a login with its own rights for each service."""
     live: bool = True
     """Draw the screen; otherwise a line for each step."""
     pager: bool = False
@@ -70,9 +73,11 @@ def run(options: Options, console: Console) -> dict[str, Any]:
     traffic = _traffic(options)
     if options.pager:
         require_programs()
+    if options.pager and options.secure:
+        raise Refused("Prometheus here reads /metrics without TLS; leave out --secure or --with prometheus")
     _clear(options.home)
     began = time.monotonic()
-    stack = Stack(options.home, openbao=options.openbao)
+    stack = SecuredStack(options.home) if options.secure else Stack(options.home, openbao=options.openbao)
     board = Board(announce=_announcer(options, console))
     with _interruptible():
         try:
@@ -105,6 +110,8 @@ def _traffic(options: Options) -> Generated:
 async def _play(stack: Stack, board: Board, options: Options, traffic: Generated) -> dict[str, Any]:
     board.say("starting Kafka, PostgreSQL and the receiver (the first time fetches Kafka: about a minute)")
     await asyncio.to_thread(stack.start_servers)
+    if options.secure:
+        board.say("each of them speaks TLS alone; OpenBao holds the authority, and the secrets of each service")
     workers = Workers(stack, board)
     await prepare(stack, board, workers, options.rules)
     script = Script(stack, board, workers, pager=options.pager)
@@ -140,7 +147,7 @@ async def _books(stack: Stack, board: Board, options: Options, traffic: Generate
         rejected={reason.value: count for reason, count in traffic.rejected.items()} if options.input is None else None,
         storms=traffic.storms if known else None,
     )
-    connection = await connect(stack)
+    connection = await stack.connect()
     try:
         return await books.balance(connection, sides)
     finally:
@@ -163,6 +170,8 @@ def _result(options: Options, board: Board, happened: Happened, figures: dict[st
         seen["prometheus"] = _paged(board)
     problems = _problems(options, board, happened)
     ok = figures["balanced"] and not problems
+    if options.secure:
+        seen["secure"] = options.secure
     return {"seed": options.seed, **figures, **seen, "problems": problems, "ok": ok}
 
 
@@ -225,9 +234,10 @@ def _stay(stack: Stack, console: Console, result: dict[str, Any]) -> None:
     settings = stack.settings
     key = quote(str(stack.layout.secrets / API_KEY))
     for name, address in (
-        ("console", f"http://127.0.0.1:{stack.api_port}/ui   (sign in with the key: cat {key})"),
-        ("API", f"http://127.0.0.1:{stack.api_port}/api/v1/audit-logs and /api/v1/slo, /health, /ready, /metrics"),
-        ("receiver", f"http://127.0.0.1:{stack.sink_port}/stats"),
+        ("console", f"{stack.url(stack.api_port, '/ui')}   (sign in with the key: cat {key})"),
+        ("API", f"{stack.url(stack.api_port, '/api/v1/audit-logs')} and /api/v1/slo, /health, /ready, /metrics"),
+        ("receiver", stack.url(stack.sink_port, "/stats")),
+        *((("authority", settings.database_cacert),) if settings.database_cacert else ()),
         ("Kafka", settings.kafka_bootstrap),
         ("PostgreSQL", settings.database_url),
         ("logs", str(stack.layout.logs)),

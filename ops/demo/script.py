@@ -12,7 +12,7 @@ from ops.demo.desk import Operator
 from ops.demo.generate import Planned
 from ops.demo.pressure import ROOMY, thresholds
 from ops.demo.traffic import send
-from ops.demo.watch import connect, until
+from ops.demo.watch import until
 from ops.demo.workers import Workers
 from ops.devstack.stack import Stack
 from schemas.dead_letters import Reason
@@ -68,7 +68,7 @@ class Script:
         seconds = records[-1].at if records else 0.0
         unit, patience_s = seconds / SLICES, SEEN_WITHIN_S if host else 0.0
         board.say(f"sending {len(records)} records in {seconds:.0f} s")
-        traffic = asyncio.create_task(send(self._stack.kafka.bootstrap, records, board))
+        traffic = asyncio.create_task(send(self._stack.brokers, records, board))
         try:
             await self._part(traffic, OUTAGE_FROM * unit)
             await self._outage(traffic, unit, patience_s=patience_s)
@@ -193,7 +193,7 @@ class Script:
         self._stack.control_sink(**answer)
 
     async def _busiest_host(self) -> str | None:
-        connection = await connect(self._stack)
+        connection = await self._stack.connect()
         try:
             found = await connection.fetchval(
                 "SELECT hostname FROM alerts GROUP BY hostname ORDER BY count(*) DESC, hostname LIMIT 1"

@@ -8,14 +8,15 @@ from typing import Any
 
 from ops.demo.board import Board
 from ops.demo.generate import Planned
+from streams.adapters.broker_access import Brokers
 from streams.adapters.exact_producer import ExactProducer, producer_options
 
 TICK_S = 0.02
 
 
-async def send(bootstrap: str, records: Sequence[Planned], board: Board) -> int:
+async def send(brokers: Brokers, records: Sequence[Planned], board: Board) -> int:
     """Sends everything, at the pace of the plan; returns how many records the broker has. Raises KafkaError."""
-    producer = ExactProducer(**producer_options(bootstrap), linger_ms=5, compression_type="zstd")
+    producer = ExactProducer(**producer_options(brokers), linger_ms=5, compression_type="zstd")
     await producer.start()
     loop = asyncio.get_running_loop()
     began = loop.time()

@@ -18,8 +18,8 @@ from ops.demo.gauges import Gauges
 from ops.demo.workers import Workers
 from ops.devstack.stack import Stack
 from schemas.config import tolerant_snapshot
-from schemas.secret_names import DB_PASSWORD
 from schemas.topics import INGEST
+from streams.adapters.broker_access import connection
 
 EVERY_S = 0.4
 
@@ -55,16 +55,10 @@ SELECT actor = 'remediation' AS by_itself, count(*) AS rounds, sum(sent)::bigint
 """
 
 
-async def connect(stack: Stack) -> asyncpg.Connection:
-    """A plain connection of our own, apart from mutt's."""
-    password = (stack.layout.secrets / DB_PASSWORD).read_text()
-    return await asyncpg.connect(stack.settings.database_url, password=password, timeout=10)
-
-
 @asynccontextmanager
 async def log_reader(stack: Stack) -> AsyncIterator[AIOKafkaConsumer]:
     """A consumer outside of any group, to ask how long the logs are."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=stack.kafka.bootstrap, client_id="mutt-demo")
+    consumer = AIOKafkaConsumer(**connection(stack.brokers), client_id="mutt-demo")
     await consumer.start()
     try:
         yield consumer
@@ -118,8 +112,8 @@ class Watcher:
 
     async def run(self) -> None:
         """Raises StackFailed when workers keep ending."""
-        connection = await connect(self._stack)
-        gauges = Gauges()
+        connection = await self._stack.connect()
+        gauges = Gauges(self._stack)
         try:
             async with log_reader(self._stack) as consumer, ClientSession() as session:
                 while True:

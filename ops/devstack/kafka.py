@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import socket
 import struct
 import subprocess
 import uuid
@@ -14,7 +13,7 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
-from ops.devstack.layout import Layout, free_port
+from ops.devstack.layout import Layout, free_port, listens
 from ops.devstack.processes import Server, StackFailed, spawn, wait_until
 
 # kafka-clients is named beside the broker: with the log4j provider alone the resolver falls back to an older client.
@@ -32,10 +31,10 @@ _PROPERTIES = """
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller}
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}{listens}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port}{advertised}
+listeners={listens},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners={advertised}
 controller.listener.names=CONTROLLER
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,PROXIED:PLAINTEXT,LOGIN:SASL_SSL,MUTUAL:SSL
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:{among},PROXIED:PLAINTEXT,LOGIN:SASL_SSL,MUTUAL:SSL
 log.dirs={data}/logs
 num.partitions=8
 auto.create.topics.enable=false
@@ -51,17 +50,25 @@ message.max.bytes={message_bytes}
 log.retention.hours=168
 {guard}"""
 
-# Whoever comes by the open listener is the administrator: it is for the stack itself.
 _GUARD = """authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
-super.users=User:ANONYMOUS
+super.users={administrators}
 sasl.enabled.mechanisms=SCRAM-SHA-512
 listener.name.login.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
+listener.name.login.connections.max.reauth.ms={login_again_ms}
 ssl.keystore.type=PEM
 ssl.keystore.location={identity}
 ssl.truststore.type=PEM
 ssl.truststore.location={authorities}
 listener.name.mutual.ssl.client.auth=required
 listener.name.mutual.ssl.principal.mapping.rules=RULE:^CN=([^,]+).*$/$1/,DEFAULT
+"""
+# Whoever comes by the open listener is the administrator: it is for the stack itself.
+_ANYBODY = "User:ANONYMOUS"
+# Without one there are two: the broker, and whoever has the certificate of that name.
+BROKER, ADMINISTRATOR = "broker", "mutt-administrator"
+_CLOSED = """inter.broker.listener.name=MUTUAL
+listener.name.controller.ssl.client.auth=required
+listener.name.controller.ssl.principal.mapping.rules=RULE:^CN=([^,]+).*$/$1/,DEFAULT
 """
 
 _LOGGING = """<?xml version="1.0" encoding="UTF-8"?>
@@ -82,6 +89,11 @@ class Guard:
     """The broker's key and certificate."""
     authorities: Path
     """Who vouches for clients."""
+    login_again_s: int = 3600
+    """Whoever logged in longer ago is cut off with the next request, and logs in again: with what is valid then."""
+    closed: bool = False
+    """Nobody comes in without a login or a certificate: the port of logins is the server's own, and there is no other.
+    The broker's certificate is for the name BROKER; the one for ADMINISTRATOR may do everything."""
 
 
 class Kafka(Server):
@@ -113,31 +125,36 @@ class Kafka(Server):
 
     def _answers(self) -> bool:
         """Whether our own child listens: a port that answers may be somebody else's broker."""
-        try:
-            with socket.create_connection(("127.0.0.1", self.port), 0.5):
-                return self.child is not None and self.child.running
-        except OSError:
-            return False
+        return listens(self.port) and self.child is not None and self.child.running
 
     def _configure(self) -> Path:
         properties = self._data / "server.properties"
-        listens, advertised = ("", "") if self.proxied is None else [f",PROXIED://127.0.0.1:{p}" for p in self.proxied]
-        guard = ""
-        if self.guard is not None:
-            more = f",LOGIN://127.0.0.1:{self.guard.login_port},MUTUAL://127.0.0.1:{self.guard.mutual_port}"
-            listens, advertised = listens + more, advertised + more
-            guard = _GUARD.format(identity=_escaped(self.guard.identity), authorities=_escaped(self.guard.authorities))
+        ports = self._ports()
+        guard = self.guard
         text = _PROPERTIES.format(
-            guard=guard,
-            port=self.port,
+            guard="" if guard is None else _guarding(guard),
             controller=free_port(),
-            listens=listens,
-            advertised=advertised,
+            among="SSL" if guard and guard.closed else "PLAINTEXT",
+            listens=",".join(f"{name}://127.0.0.1:{port}" for name, port, _ in ports),
+            advertised=",".join(f"{name}://127.0.0.1:{port}" for name, _, port in ports),
             data=_escaped(self._data),
             message_bytes=5 * MIB,
         )
         properties.write_text(text)
         return properties
+
+    def _ports(self) -> list[tuple[str, int, int]]:
+        """Each listener: its name, its port, and the port that clients are told."""
+        guard = self.guard
+        if guard is not None and guard.closed:
+            return [("LOGIN", self.port, self.port), ("MUTUAL", guard.mutual_port, guard.mutual_port)]
+        found = [("PLAINTEXT", self.port, self.port)]
+        if self.proxied is not None:
+            found.append(("PROXIED", *self.proxied))
+        if guard is not None:
+            found.append(("LOGIN", guard.login_port, guard.login_port))
+            found.append(("MUTUAL", guard.mutual_port, guard.mutual_port))
+        return found
 
     def _format(self, java: list[str], properties: Path) -> None:
         cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
@@ -168,6 +185,15 @@ class Kafka(Server):
             "-cp",
             os.pathsep.join(os.fspath(jar) for jar in jars()),
         ]
+
+
+def _guarding(guard: Guard) -> str:
+    administrators = f"User:{BROKER};User:{ADMINISTRATOR}" if guard.closed else _ANYBODY
+    files = {"identity": _escaped(guard.identity), "authorities": _escaped(guard.authorities)}
+    again_ms = guard.login_again_s * 1000
+    return _GUARD.format(administrators=administrators, login_again_ms=again_ms, **files) + (
+        _CLOSED if guard.closed else ""
+    )
 
 
 def jars() -> list[Path]:

@@ -122,6 +122,15 @@ def free_port(wanted: int = 0) -> int:
         return int(listener.getsockname()[1])
 
 
+def listens(port: int) -> bool:
+    """Whether somebody takes connections at a loopback port."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), 0.5):
+            return True
+    except OSError:
+        return False
+
+
 def reachable_by_others(path: Path) -> bool:
     """Whether another user can walk down to `path`: every folder on the way is executable by all."""
     return all(parent.stat().st_mode & 0o001 for parent in [path.resolve(), *path.resolve().parents] if parent.exists())

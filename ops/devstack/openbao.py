@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -11,19 +12,20 @@ import hvac
 import requests
 from hvac.exceptions import VaultError
 
+from ops.devstack.authority import Pair
 from ops.devstack.layout import Layout, free_port
 from ops.devstack.processes import Server, StackFailed, spawn, wait_until
 from ops.vault.bootstrap import ROLE_ID, SECRET_ID, Place, administrator, bootstrap, hand_out, store, write_private
-from schemas.secret_names import Service
+from schemas.secret_names import SecretGroup, Service
 from schemas.secrets import Secret
 
 _CONFIGURATION = """
 {storage}
 listener "tcp" {{
   address = "127.0.0.1:{port}"
-  tls_disable = true
+  {tls}
 }}
-api_addr = "http://127.0.0.1:{port}"
+api_addr = "{address}"
 cluster_addr = "http://127.0.0.1:{cluster}"
 ui = false
 log_level = "warn"
@@ -34,6 +36,9 @@ _RAFT = """storage "raft" {{
   performance_multiplier = 1
 }}"""
 _MEMORY = 'storage "inmem" {}'
+_OPEN = "tls_disable = true"
+_TLS = """tls_cert_file = {certificate}
+  tls_key_file = {key}"""
 KEYS = "keys.json"
 """What unseals it, and the token of its owner: beside its data, readable by us alone, as is fit for a laptop."""
 
@@ -47,10 +52,18 @@ class OpenBao(Server):
         self._kept = kept
         self.port = port or free_port()
         self.place = Place()
+        self.shows: Pair | None = None
+        """The certificate it shows from the next start on; without one it speaks no TLS."""
+        self.authorities: Path | None = None
+        """Who vouches for that."""
 
     @property
     def address(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http{'s' if self.shows else ''}://127.0.0.1:{self.port}"
+
+    @property
+    def _trusts(self) -> str | None:
+        return os.fspath(self.authorities) if self.authorities and self.shows else None
 
     def start(self, deadline_s: float = 60.0) -> None:
         """Starts it, makes it ready the first time, and opens its seal. Raises StackFailed."""
@@ -69,7 +82,7 @@ class OpenBao(Server):
         wait_until(self._listens, what="OpenBao", child=self.child, deadline_s=deadline_s)
 
     def unseal(self) -> None:
-        client = hvac.Client(url=self.address, token="", timeout=30)
+        client = hvac.Client(url=self.address, token="", timeout=30, verify=self._trusts or True)
         keys = self.keys or self._initialise(client)
         client.sys.submit_unseal_key(keys["unseal_key"])
 
@@ -78,7 +91,7 @@ class OpenBao(Server):
 
     def owner(self) -> hvac.Client:
         """May do everything."""
-        return administrator(self.address, Secret(self.keys["owner_token"]))
+        return administrator(self.address, Secret(self.keys["owner_token"]), ca_file=self._trusts)
 
     def provide(self, secrets: dict[str, str]) -> None:
         """Policies and roles for all services, their ids as files, and secrets where there are none. Repeatable."""
@@ -88,6 +101,11 @@ class OpenBao(Server):
             if not (self.identity(service) / SECRET_ID).exists() or not self._kept:
                 hand_out(owner, service, self.identity(service))
         store(owner, self.place, secrets)
+
+    def put(self, group: SecretGroup, values: Mapping[str, str]) -> None:
+        """Stores the newest version of a group's secrets."""
+        path = f"{self.place.base}/{group.path}"
+        self.owner().secrets.kv.v2.create_or_update_secret(path, dict(values), mount_point=self.place.mount)
 
     @property
     def provided(self) -> bool:
@@ -101,7 +119,8 @@ class OpenBao(Server):
     def settings(self, service: Service) -> dict[str, str]:
         """The settings with which a service finds its secrets here, by field."""
         folder = self.identity(service)
-        return {
+        trusts = {"vault_cacert": self._trusts} if self._trusts else {}
+        return trusts | {
             "vault_addr": self.address,
             "vault_role_id": (folder / ROLE_ID).read_text(),
             "vault_secret_id_file": str(folder / SECRET_ID),
@@ -112,8 +131,17 @@ class OpenBao(Server):
         data.mkdir(exist_ok=True)
         storage = _RAFT.format(path=json.dumps(os.fspath(data), ensure_ascii=False)) if self._kept else _MEMORY
         file = self._folder / "server.hcl"
-        file.write_text(_CONFIGURATION.format(storage=storage, port=self.port, cluster=free_port()))
+        text = _CONFIGURATION.format(
+            storage=storage, port=self.port, address=self.address, cluster=free_port(), tls=self._listener()
+        )
+        file.write_text(text)
         return file
+
+    def _listener(self) -> str:
+        if self.shows is None:
+            return _OPEN
+        quoted = [json.dumps(os.fspath(file), ensure_ascii=False) for file in (self.shows.certificate, self.shows.key)]
+        return _TLS.format(certificate=quoted[0], key=quoted[1])
 
     def _initialise(self, client: hvac.Client) -> dict[str, str]:
         told = client.sys.initialize(1, 1)
@@ -144,7 +172,9 @@ class OpenBao(Server):
     def _status(self) -> int | None:
         """200 where it serves; None where nobody answers."""
         try:
-            return int(requests.get(f"{self.address}/v1/sys/health", timeout=2).status_code)
+            return int(
+                requests.get(f"{self.address}/v1/sys/health", timeout=2, verify=self._trusts or True).status_code
+            )
         except requests.RequestException:
             return None
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
-from ops.devstack.layout import NOBODY, Layout, free_port, outside_folder, reachable_by_others
+from ops.devstack.layout import NOBODY, Layout, free_port, listens, outside_folder, reachable_by_others
 from ops.devstack.processes import Server, StackFailed, spawn, wait_until
 
 USER = "mutt"
@@ -66,10 +65,7 @@ class Postgres(Server):
 
     def _answers(self, binaries: Path) -> Callable[[], bool]:
         def answers() -> bool:
-            try:
-                with socket.create_connection(("127.0.0.1", self.port), 0.5):
-                    pass
-            except OSError:
+            if not listens(self.port):
                 return False
             server = ["-h", "127.0.0.1", "-p", str(self.port), "-d", "postgres"]
             ask = [str(binaries / "pg_isready"), "-q", *server]

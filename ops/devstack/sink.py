@@ -2,7 +2,7 @@
 
 `POST /alerts` receives; `PUT /control` says how to answer, `GET /stats` what came. `POST /pages` takes what
 Alertmanager posts, and `GET /pages` shows it. On loopback, where no other address is given.
-Run as `python -m ops.devstack.sink [ADDRESS:]PORT LOG [SIGNING_SECRET_FILE]`.
+Run as `python -m ops.devstack.sink [ADDRESS:]PORT LOG [SIGNING_SECRET_FILE [CERTIFICATE KEY]]`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import base64
 import hashlib
 import hmac
 import json
+import ssl
 import sys
 import time
 from collections import Counter, deque
@@ -118,14 +119,18 @@ def application(sink: Sink) -> web.Application:
     return app
 
 
-def main(address: str, log: Path, secret_file: Path | None = None) -> None:
+def main(
+    address: str, log: Path, secret_file: Path | None = None, cert: Path | None = None, key: Path | None = None
+) -> None:
     host, _, port = address.rpartition(":")
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH) if cert else None
+    if tls is not None and cert is not None:
+        tls.load_cert_chain(cert, key)
     secret = base64.b64decode(secret_file.read_text().strip().removeprefix("whsec_")) if secret_file else None
     with log.open("a", encoding="utf-8") as lines:
-        web.run_app(
-            application(Sink(lines, secret)), host=host or "127.0.0.1", port=int(port), print=None, access_log=None
-        )
+        app = application(Sink(lines, secret))
+        web.run_app(app, host=host or "127.0.0.1", port=int(port), ssl_context=tls, print=None, access_log=None)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]) if len(sys.argv) > 3 else None)
+    main(sys.argv[1], *map(Path, sys.argv[2:]))

@@ -7,6 +7,7 @@ import json
 import os
 import secrets
 import signal
+import ssl
 import sys
 import urllib.request
 from collections.abc import Sequence
@@ -14,13 +15,14 @@ from pathlib import Path
 from shlex import quote
 from typing import Any
 
+import asyncpg
 from msgspec.structs import replace
 
 from ops import settings_file
 from ops.devstack.kafka import Kafka
 from ops.devstack.layout import Layout, free_port
 from ops.devstack.openbao import OpenBao
-from ops.devstack.postgres import USER, Postgres
+from ops.devstack.postgres import DATABASE, USER, Postgres
 from ops.devstack.processes import Child, spawn, started_at, wait_until
 from schemas.secret_names import (
     API_KEY,
@@ -31,7 +33,10 @@ from schemas.secret_names import (
     WEBHOOK_TOKEN,
     Service,
 )
+from schemas.secrets import Secret
 from schemas.settings import Settings, is_setting, variable_of
+from streams.adapters.broker_access import Brokers
+from streams.adapters.database import connect_as
 from streams.adapters.secrets import read_all
 
 WORKERS = ("match-1", "match-2", "forward-1", "dead-letters-1")
@@ -103,7 +108,11 @@ class Stack:
             self.sink_log,
             signing,
         ]
-        return self.spawn("sink", argv)
+        return self.spawn("sink", [*argv, *self._sink_shows()])
+
+    def _sink_shows(self) -> Sequence[Path]:
+        """Its certificate and key; none: it speaks no TLS."""
+        return ()
 
     def sink_answers(self) -> bool:
         try:
@@ -114,23 +123,31 @@ class Stack:
 
     def control_sink(self, **control: Any) -> None:
         """How the receiver answers from now on: status=503, reject_host='h' (422), delay_ms=…; nothing resets it."""
-        request = urllib.request.Request(
-            f"http://127.0.0.1:{self.sink_port}/control", json.dumps(control).encode(), method="PUT"
-        )
-        with urllib.request.urlopen(request, timeout=5):  # noqa: S310 - on loopback
-            pass
+        self._ask(self.url(self.sink_port, "/control"), json.dumps(control).encode())
 
     def sink_stats(self) -> dict[str, Any]:
         """What the receiver has answered so far."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.sink_port}/stats", timeout=5) as answer:
-            stats: dict[str, Any] = json.loads(answer.read())
-            return stats
+        stats: dict[str, Any] = self._ask(self.url(self.sink_port, "/stats"))
+        return stats
 
     def sink_pages(self) -> list[dict[str, Any]]:
         """What Alertmanager has posted so far, where one does. Raises OSError."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.sink_port}/pages", timeout=5) as answer:
-            pages: list[dict[str, Any]] = json.loads(answer.read())
-            return pages
+        pages: list[dict[str, Any]] = self._ask(self.url(self.sink_port, "/pages"))
+        return pages
+
+    def url(self, port: int, path: str) -> str:
+        """Of the receiver, the API or a worker."""
+        return f"http{'s' if self.trusts else ''}://127.0.0.1:{port}{path}"
+
+    @property
+    def trusts(self) -> ssl.SSLContext | None:
+        """Whom to believe that it is the receiver, the API or a worker; None: they speak no TLS."""
+        return None
+
+    def _ask(self, url: str, put: bytes | None = None) -> Any:
+        request = urllib.request.Request(url, put, method="GET" if put is None else "PUT")  # noqa: S310 - on loopback
+        with urllib.request.urlopen(request, timeout=5, context=self.trusts) as answer:  # noqa: S310
+            return json.loads(answer.read())
 
     @property
     def sink_log(self) -> Path:
@@ -146,7 +163,7 @@ class Stack:
         Worker ports are free ones of their own choosing.
         """
         chosen: dict[str, Any] = {
-            "webhook_url": f"http://127.0.0.1:{self.sink_port}/alerts",
+            "webhook_url": self.url(self.sink_port, "/alerts"),
             "match_port": 0,
             "forward_port": 0,
             "dead_letters_port": 0,
@@ -159,7 +176,23 @@ class Stack:
             "secrets_dir": str(self.layout.secrets),
             "api_port": self.api_port,
         }
-        return Settings(**chosen | self._written() | itself | self.identity(Service.OPERATOR))
+        return Settings(**chosen | self._written() | itself | self.protection() | self.identity(Service.OPERATOR))
+
+    def protection(self) -> dict[str, Any]:
+        """The settings of TLS and logins that all share; none here."""
+        return {}
+
+    @property
+    def brokers(self) -> Brokers:
+        """How whoever sends events here, or looks how long the logs are, reaches Kafka."""
+        return self.kafka.bootstrap
+
+    async def connect(self, database: str = DATABASE) -> asyncpg.Connection:
+        """A plain connection of the server's administrator, apart from mutt's."""
+        settings = self.settings
+        url = f"{settings.database_url.rpartition('/')[0]}/{database}"
+        password = Secret((self.layout.secrets / DB_PASSWORD).read_text())
+        return await connect_as(replace(settings, database_url=url), USER, password)
 
     def _written(self) -> dict[str, Any]:
         """The fields that the settings file sets. Raises SettingsRefused."""
@@ -168,7 +201,7 @@ class Stack:
         return {name: getattr(read, name) for name in read.__struct_fields__ if values.get(variable_of(name))}
 
     def identity(self, service: Service) -> dict[str, Any]:
-        """The settings with which a service finds its secrets; none where they are files."""
+        """The settings that are a service's own: with which it finds its secrets; none where they are files."""
         return self.openbao.settings(service) if self.openbao is not None and self.openbao.provided else {}
 
     def environment(self, **changes: Any) -> dict[str, str]:
@@ -209,8 +242,8 @@ class Stack:
 
     def _api_answers(self) -> bool:
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.api_port}/health", timeout=2) as answer:
-                return bool(answer.status == 200)
+            self._ask(self.url(self.api_port, "/health"))
+            return True
         except OSError:
             return False
 

@@ -15,6 +15,7 @@ from aiokafka.errors import KafkaError
 from schemas.errors import BrokerUnavailable, SettingsRefused, words
 from schemas.secret_names import KAFKA_PASSWORD, KAFKA_USER
 from schemas.settings import Settings
+from streams.adapters.live_login import live_login
 from streams.adapters.secrets import SecretSource
 from streams.adapters.tls import TlsFiles, client_context
 
@@ -90,15 +91,15 @@ async def told_why(brokers: Brokers, error: BaseException) -> str:
     return words(error)
 
 
-def _login(brokers: BrokerAccess) -> dict[str, str]:
+def _login(brokers: BrokerAccess) -> dict[str, Any]:
     user, password = brokers.secrets.get(KAFKA_USER), brokers.secrets.get(KAFKA_PASSWORD)
     if user is None or password is None:
         raise SettingsRefused(
             f"MUTT_KAFKA_SECURITY={brokers.settings.kafka_security}: the secrets {KAFKA_USER} and {KAFKA_PASSWORD}"
             " are not there"
         )
-    return {
-        "sasl_mechanism": brokers.settings.kafka_sasl_mechanism,
-        "sasl_plain_username": user.reveal(),
-        "sasl_plain_password": password.reveal(),
-    }
+    mechanism = brokers.settings.kafka_sasl_mechanism
+    login: tuple[Any, Any] = (user.reveal(), password.reveal())
+    if mechanism.startswith("SCRAM"):
+        login = live_login(brokers.secrets)
+    return {"sasl_mechanism": mechanism, "sasl_plain_username": login[0], "sasl_plain_password": login[1]}

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+import secrets as randomness
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from schemas.secret_names import DatabaseRole
+from schemas.secrets import Secret
 from streams.core.database_access import (
     FUNCTIONS,
     PARTS,
@@ -21,6 +24,7 @@ from streams.core.database_access import (
     schema_statements,
     wanted,
 )
+from streams.core.login_rotation import other_login, scram_verifier
 
 _PLACE = "SELECT current_database() AS database, current_schema() AS schema"
 _TABLES_THERE = """
@@ -48,7 +52,7 @@ SELECT g.rolname::text AS role, u.rolname::text AS login, coalesce(u.rolconfig, 
  WHERE g.rolname = ANY($1) AND u.rolcanlogin AND NOT u.rolsuper ORDER BY 1, 2"""
 _ROLES = """
 SELECT rolname::text AS role, rolcanlogin OR rolsuper OR rolcreatedb OR rolcreaterole OR rolreplication OR rolbypassrls
-       AS powerful, coalesce(rolconfig, '{}') AS config FROM pg_roles WHERE rolname = ANY($1)"""
+       AS powerful, rolinherit AS inherits, coalesce(rolconfig, '{}') AS config FROM pg_roles WHERE rolname = ANY($1)"""
 _MORE_THAN_OURS = """
 SELECT g.rolname::text AS of, u.rolname::text AS role FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.roleid
   JOIN pg_roles u ON u.oid = m.member
@@ -73,6 +77,7 @@ SELECT coalesce(r.rolname::text, 'everybody') FROM pg_namespace n CROSS JOIN acl
   LEFT JOIN pg_roles r ON r.oid = a.grantee
  WHERE n.nspname = current_schema() AND a.privilege_type = 'CREATE' AND (a.grantee = 0 OR r.rolname = ANY($1))"""
 _ALL = [str(role) for role in DbRole]
+NONE: Mapping[DatabaseRole, Secret] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +90,10 @@ class Place:
     parts: tuple[str, ...]
 
 
-async def apply_roles(connection: Any, *, keep: bool = True) -> list[str]:
+async def apply_roles(connection: Any, *, keep: bool = True, logins: Mapping[DatabaseRole, Secret] = NONE) -> list[str]:
     """Makes the roles, gives the owner everything of mutt and each its rights. Returns the statements that were run.
+
+    `logins`: each of these roles gets its first login, with that password, or the login gets that password.
 
     All or nothing, and safe to repeat; without `keep` it is undone. The connection may make roles, and owns what is
     there or is a superuser. Raises asyncpg's errors.
@@ -102,6 +109,10 @@ async def apply_roles(connection: Any, *, keep: bool = True) -> list[str]:
         for row in await connection.fetch(_NOT_OWNED, DbRole.OWNER):
             done += await _run(connection, f"ALTER {row['kind']} {row['name']} OWNER TO {DbRole.OWNER}")
         done += await grant(connection)
+        for role, password in logins.items():
+            login, group = other_login(role, ""), DbRole(f"mutt_{role}")
+            await make_login(connection, login, scram_verifier(password, randomness.token_bytes(16)), [group])
+            done.append(f"GRANT {group} TO {quoted(login)}")
         for row in await connection.fetch(_LOGINS, _ALL):
             done += await set_login(connection, row["login"], row["role"])
     except BaseException:
@@ -112,10 +123,13 @@ async def apply_roles(connection: Any, *, keep: bool = True) -> list[str]:
 
 
 async def _make_roles(connection: Any, place: Place) -> list[str]:
-    there = {row["role"] for row in await connection.fetch(_ROLES, _ALL)}
+    there = {row["role"]: row for row in await connection.fetch(_ROLES, _ALL)}
     done: list[str] = []
     for role, attributes in role_statements():
-        done += await _run(connection, f"{'ALTER' if role in there else 'CREATE'} ROLE {role} {attributes}")
+        if role not in there:
+            done += await _run(connection, f"CREATE ROLE {role} {attributes}")
+        elif there[role]["powerful"] or there[role]["inherits"] is (role == DbRole.MIGRATE):
+            done += await _run(connection, f"ALTER ROLE {role} {attributes}")  # only a superuser may name some of them
         for setting in login_settings(role, place.schema):
             done += await _run(connection, f"ALTER ROLE {role} {setting}")
     for row in await connection.fetch(_MORE_THAN_OURS, _ALL, DbRole.MIGRATE, DbRole.OWNER):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import secrets as randomness
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -37,6 +38,7 @@ LOOK_S = 0.5
 _MEMBER_OF = """
 SELECT array_agg(g.rolname::text ORDER BY g.rolname) FROM pg_auth_members m
   JOIN pg_roles g ON g.oid = m.roleid JOIN pg_roles u ON u.oid = m.member WHERE u.rolname = $1"""
+_IS_SUPERUSER = "SELECT rolsuper FROM pg_roles WHERE rolname = current_user"
 _SESSIONS = "SELECT count(*) FROM pg_stat_activity WHERE usename = $1"
 _END_IDLE = """
 SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename = $1 AND state = 'idle'"""
@@ -106,7 +108,8 @@ class LoginRotation:
         left = 0
         if is_ours(login):
             await self._connection.execute(f"ALTER ROLE {quoted(login)} NOLOGIN PASSWORD NULL")
-            left = await self._end_sessions(login, within_s)
+            async with self._having_rights_of(login):
+                left = await self._end_sessions(login, within_s)
         if not left:
             await self._save(found, retired(found.values))
         return Retired(login, left, kept=not is_ours(login))
@@ -121,6 +124,18 @@ class LoginRotation:
             await self._connection.fetchval(_END_IDLE, login)
             await asyncio.sleep(LOOK_S)
         return left
+
+    @asynccontextmanager
+    async def _having_rights_of(self, login: str) -> AsyncIterator[None]:
+        """Whoever is no superuser sees and ends the sessions of those alone whose rights he has."""
+        if await self._connection.fetchval(_IS_SUPERUSER):
+            yield
+            return
+        await self._connection.execute(f"GRANT {quoted(login)} TO CURRENT_USER WITH INHERIT TRUE, SET FALSE")
+        try:
+            yield
+        finally:
+            await self._connection.execute(f"REVOKE {quoted(login)} FROM CURRENT_USER")
 
     async def _make(self, login: str, password: Secret, groups: Sequence[str]) -> None:
         """In one transaction: the login is there with all it may do, or not at all."""

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import itertools
 import secrets as randomness
+import ssl
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -51,13 +52,13 @@ class Receiver:
 
 
 @asynccontextmanager
-async def listening(receiver: Receiver) -> AsyncIterator[None]:
+async def listening(receiver: Receiver, tls: ssl.SSLContext | None = None) -> AsyncIterator[None]:
     app = web.Application()
     app.router.add_post("/alerts", receiver.receive)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    receiver.url = f"http://127.0.0.1:{runner.addresses[0][1]}/alerts"
+    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls).start()
+    receiver.url = f"http{'s' if tls else ''}://127.0.0.1:{runner.addresses[0][1]}/alerts"
     try:
         yield
     finally:
@@ -70,20 +71,22 @@ class Clients:
 
     port: int
     key: str
+    tls: ssl.SSLContext | None = None
+    """Whom it believes; None: the API speaks no TLS."""
     answers: Counter[int] = field(default_factory=Counter)
     accepted: int = 0
     ended: bool = False
     """Set, what is under way is finished, and nothing more begins."""
 
     async def run(self) -> None:
-        async with aiohttp.ClientSession() as session, asyncio.TaskGroup() as tasks:
+        async with self.session() as session, asyncio.TaskGroup() as tasks:
             tasks.create_task(self._hand_in(session))
             tasks.create_task(self._read(session))
 
     async def _hand_in(self, session: aiohttp.ClientSession) -> None:
         for number in itertools.takewhile(lambda _: not self.ended, itertools.count()):
             event = {"timestamp": "2026-03-01T12:00:00Z", "hostname": f"h{number % 50}", "message": "link down"}
-            async with session.post(self._url("/api/v2/events"), json=event, headers=self._head()) as answer:
+            async with session.post(self.url("/api/v2/events"), json=event, headers=self._head()) as answer:
                 await answer.read()
                 self.answers[answer.status] += 1
                 self.accepted += answer.status == 202
@@ -91,13 +94,16 @@ class Clients:
 
     async def _read(self, session: aiohttp.ClientSession) -> None:
         while not self.ended:
-            async with session.get(self._url("/api/v2/audit-logs?limit=1"), headers=self._head()) as answer:
+            async with session.get(self.url("/api/v2/audit-logs?limit=1"), headers=self._head()) as answer:
                 await answer.read()
                 self.answers[answer.status] += 1
             await asyncio.sleep(0.02)
 
-    def _url(self, path: str) -> str:
-        return f"http://127.0.0.1:{self.port}{path}"
+    def session(self) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=self.tls or True))
+
+    def url(self, path: str) -> str:
+        return f"http{'s' if self.tls else ''}://127.0.0.1:{self.port}{path}"
 
     def _head(self) -> dict[str, str]:
         return {"X-API-KEY": self.key}

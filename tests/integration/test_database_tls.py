@@ -15,12 +15,12 @@ import pytest_asyncio
 from msgspec.structs import replace
 
 from ops.devstack.stack import Stack
+from ops.devstack.tls_front import Front, front_of
 from schemas.errors import SettingsRefused
 from schemas.settings import Settings
 from streams.adapters.database import connect, create_pool
 from tests.certificates import Authority, needs_openssl
 from tests.integration.conftest import Database
-from tests.integration.tls_front import Front, front_of
 from tests.programs import run_text
 
 pytestmark = needs_openssl
@@ -88,11 +88,11 @@ async def test_TLS_3_a_pool_follows_files_that_are_replaced_and_shows_its_own_ce
         database_cert=str(ours.certificate),
         database_key=str(ours.key),
     )
-    server.shows(authority.issue("first"), authority)
+    server.shows(authority.issue("first"), authority.certificate)
     async with await create_pool(settings, database.secrets, size=1) as pool:
         assert await pool.fetchval("SELECT 1") == 1
         assert server.shown[-1][0]["subject"] == ((("commonName", "mutt"),),)
-        server.shows(second.issue("other"), authority)
+        server.shows(second.issue("other"), authority.certificate)
         await pool.expire_connections()
         with pytest.raises(ssl.SSLCertVerificationError):
             await pool.fetchval("SELECT 1")

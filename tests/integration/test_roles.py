@@ -6,11 +6,15 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import asyncpg
 import pytest
 import pytest_asyncio
+from msgspec.structs import replace
 
+from schemas.secrets import Secret
+from streams.adapters.database import connect_as
 from streams.adapters.database_roles import apply_roles, differences
 from streams.core.database_access import FUNCTIONS, TABLES, DbRole, Grant, Verb, table_grants, wanted
 from tests.integration.conftest import Database
@@ -175,3 +179,29 @@ async def test_roles_are_made_checked_and_mended(owned: asyncpg.Connection, data
     assert len(await differences(owned)) == 10
     assert "are as they should be" in await asyncio.to_thread(mutt, database, "roles", "apply")
     assert await differences(owned) == []
+
+
+async def test_a_login_for_each_role_that_has_a_password(
+    owned: asyncpg.Connection, database: Database, tmp_path: Path
+) -> None:
+    folder = tmp_path / "logins"
+    folder.mkdir(mode=0o700)
+    arguments = ("roles", "apply", "--logins", str(folder))
+    assert "no file named like a role" in await asyncio.to_thread(mutt, database, *arguments, status=2)
+    for name in ("api", "retention", "other"):
+        (folder / name).touch(mode=0o600)
+    for password in ("first", "second"):  # the second time the login is there
+        for name in ("api", "retention"):
+            (folder / name).write_text(f"{password} of {name}\n")
+        await asyncio.to_thread(mutt, database, *arguments)
+        for role in ("api", "retention"):
+            settings = replace(database.settings, database_url=database.settings.database_url.replace("mutt@", ""))
+            connection = await connect_as(settings, f"mutt_{role}_a", Secret(f"{password} of {role}"))
+            assert await connection.fetchval("SELECT pg_has_role(current_user, $1, 'USAGE')", f"mutt_{role}")
+            await connection.close()
+    assert await differences(owned) == []
+    (folder / "worker").touch(mode=0o600)
+    assert "worker" in await asyncio.to_thread(mutt, database, *arguments, status=78)
+    (folder / "worker").unlink()
+    (folder / "api").chmod(0o644)
+    assert "is open to others" in await asyncio.to_thread(mutt, database, *arguments, status=78)

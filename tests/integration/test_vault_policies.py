@@ -11,7 +11,7 @@ import hvac
 from hvac.exceptions import Forbidden
 
 from ops.vault.bootstrap import Place, policy
-from schemas.secret_names import READS, DatabaseRole, Service, all_groups, database_group
+from schemas.secret_names import READS, Service, all_groups
 from tests.integration.vault import MOUNT, Vault
 from tests.programs import bare_environment, run_text
 
@@ -27,7 +27,7 @@ def look_around(service: Service, client: hvac.Client) -> None:
     """Tries everything as this service."""
     wanted, writes = set(READS[service]), set()
     if service is Service.ROTATE:
-        writes = {database_group(role) for role in DatabaseRole} - wanted
+        writes = {group for group in all_groups() if group.path.startswith(("database/", "kafka/"))} - wanted
     groups = all_groups()
     assert {group for group in groups if may(partial(read, client, group.path))} == wanted | writes, service
     assert {group for group in groups if may(partial(write, client, group.path))} == writes, service
@@ -80,7 +80,7 @@ def test_the_policy_files_are_what_the_table_says() -> None:
         text = policy(service, Place())
         for group in all_groups():
             assert (f'path "secret/data/mutt/{group.path}"' in text) == (
-                group in groups or (service is Service.ROTATE and group.path.startswith("database/"))
+                group in groups or (service is Service.ROTATE and group.path.startswith(("database/", "kafka/")))
             )
     assert "kv2/data/team/mutt/webhook" in policy(Service.FORWARD, Place("kv2", "team/mutt"))
 

@@ -17,17 +17,32 @@ import yaml
 
 from ops.cli.ready import Served
 from ops.devstack import kafka
-from schemas.secret_names import all_groups
+from schemas.secret_names import DatabaseRole, all_groups
 from schemas.settings import Settings
 from schemas.versions import MUTT_VERSION
 from streams.adapters.secrets import is_open
+from streams.core.login_rotation import other_login
 from streams.core.secret_rules import SHORTEST_PEPPER
 from tests.architecture.documents import ROOT, tracked
 from tests.ops.deploy.compose import FILE, VARIABLE, Service, launches, ours, published, services, whole
 from tests.ops.deploy.launches import USER, WORKERS, is_ours, settings_by_variable, text_of
 
-ONCE = {"migrate", "topics", "grafana-role"}
-CORE = {"kafka", "postgres", "migrate", "topics", "match-1", "match-2", "forward", "dead-letters", "api", "sink"}
+ONCE = {"roles", "migrate", "topics", "grafana-role"}
+BY_HAND = "operator"
+"""Runs where somebody asks for it."""
+CORE = {
+    "kafka",
+    "postgres",
+    "roles",
+    "migrate",
+    "topics",
+    "match-1",
+    "match-2",
+    "forward",
+    "dead-letters",
+    "api",
+    "sink",
+}
 LOOPBACK = "127.0.0.1"
 NEW_SECRETS = ROOT / "ops" / "compose" / "new-secrets"
 
@@ -94,8 +109,9 @@ def test_a_container_is_closed(name: str) -> None:
 @each_service
 def test_a_container_is_watched_or_ends(name: str) -> None:
     service = services()[name]
-    assert ("healthcheck" in service) is (name not in ONCE)
-    assert service["restart"] == ("on-failure:5" if name in ONCE else "unless-stopped")
+    assert ("healthcheck" in service) is (name not in {*ONCE, BY_HAND})
+    restarts = {BY_HAND: "no"} | dict.fromkeys(ONCE, "on-failure:5")
+    assert service["restart"] == restarts.get(name, "unless-stopped")
     for other, wanted in service.get("depends_on", {}).items():
         ends = "service_completed_successfully" if other in ONCE else "service_healthy"
         assert wanted == {"condition": ends}, other
@@ -103,7 +119,8 @@ def test_a_container_is_watched_or_ends(name: str) -> None:
 
 @each_service
 def test_a_service_belongs_to_a_profile(name: str) -> None:
-    assert services()[name]["profiles"] == (["core", "full"] if name in CORE else ["full"])
+    everywhere = ["core", "full"] if name in CORE else ["full"]
+    assert services()[name]["profiles"] == ([BY_HAND] if name == BY_HAND else everywhere)
 
 
 @each_service
@@ -169,15 +186,43 @@ def known_secrets() -> set[str]:
     return {name for group in all_groups() for name in group.names}
 
 
+def given(service: Service) -> dict[str, str]:
+    """The secrets of a service: which one lies there, by the name of its file."""
+    found: dict[str, str] = {}
+    for secret in service.get("secrets", ()):
+        source, target = (secret, secret) if isinstance(secret, str) else (secret["source"], secret["target"])
+        found[target] = source
+    return found
+
+
 def test_secrets_are_files_that_mutt_reads_by_name() -> None:
-    used = {secret for service in services().values() for secret in service.get("secrets", ())}
+    used = {source for service in services().values() for source in given(service).values()}
     assert set(whole()["secrets"]) == used
-    assert used - known_secrets() <= {"snmptrapd.conf", "mutt_grafana_password", "grafana_admin_password"}
+    for name, service in services().items():
+        others = {"snmptrapd.conf", "mutt_grafana_password", "grafana_admin_password"}
+        assert set(given(service)) - known_secrets() <= (set(DatabaseRole) if name == "roles" else others), name
     for name, secret in whole()["secrets"].items():
         assert secret == {"file": f"./secrets/{name}"}
     for service in ours().values():
         folder = service.get("environment", {}).get("MUTT_SECRETS_DIR", "/run/secrets")
         assert folder == "/run/secrets"
+
+
+def test_each_service_logs_in_at_postgresql_as_its_role() -> None:
+    """The administrator's password is with PostgreSQL itself and with those that make roles."""
+    roles = {"migrate": "migrate", "api": "api", "operator": "operator"} | dict.fromkeys(
+        ("match-1", "match-2", "forward", "dead-letters"), "worker"
+    )
+    for name, role in roles.items():
+        service = services()[name]
+        settings = Settings.from_env(service["environment"])
+        login = other_login(DatabaseRole(role), "")
+        assert settings.database_url == f"postgresql://{login}@postgres:5432/mutt", name
+        assert given(service)["DB_PASS_CURRENT"] == f"login_{role}", name
+    made = {target: source for target, source in given(services()["roles"]).items() if target != "DB_PASS_CURRENT"}
+    assert made == {role: f"login_{role}" for role in roles.values()}
+    holders = {name for name, service in services().items() if "DB_PASS_CURRENT" in given(service).values()}
+    assert holders == {"postgres", "roles", "grafana-role"}
 
 
 def test_nobody_is_given_a_secret_in_a_variable() -> None:
@@ -233,7 +278,7 @@ def test_kafka_is_set_as_in_the_stack_that_the_tests_use() -> None:
         for name, value in services()["kafka"]["environment"].items()
     }
     lines = kafka._PROPERTIES.format(
-        port=1, controller=2, listens="", advertised="", data="", message_bytes=5 * kafka.MIB, guard=""
+        controller=2, among="", listens="", advertised="", data="", message_bytes=5 * kafka.MIB, guard=""
     )
     tested = dict(line.split("=", 1) for line in lines.split() if "=" in line)
     same = {name for name in given.keys() & tested.keys() if "listener" not in name and name != "log.dirs"}

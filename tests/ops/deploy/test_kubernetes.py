@@ -203,6 +203,17 @@ def test_nothing_is_reached_that_no_policy_names(overlay: str) -> None:
         assert chosen <= names
 
 
+LOGINS = {
+    f"mutt-{name}": [f"mutt-login-{role}"]
+    for role, names in {
+        "worker": ("match", "forward", "dead-letters"), "api": ("api",), "migrate": ("migrate", "topics"),
+        "retention": ("retention",),
+    }.items()
+    for name in names
+}  # fmt: skip
+"""The secret of each pod with its login at PostgreSQL."""
+
+
 @pytest.mark.parametrize("overlay", ["base", "overlays/production"])
 def test_secrets_are_files_that_root_gives_to_the_group(overlay: str) -> None:
     for name, pod in pods(overlay).items():
@@ -210,6 +221,7 @@ def test_secrets_are_files_that_root_gives_to_the_group(overlay: str) -> None:
             given = set(secrets_of(pod, container, SECRETS))
             assert ("mutt-receiver" in given) is (name == "mutt-forward")
             assert ("mutt-api" in given) is (name == "mutt-api")
+            assert [each for each in given if each.startswith("mutt-login-")] == LOGINS.get(name, [])
 
 
 @each_overlay
@@ -249,7 +261,7 @@ def test_the_secrets_that_must_be_there_are_named() -> None:
             for source in volume.get("projected", {}).get("sources", ()):
                 assert source["secret"]["name"] in told
     named = set(re.findall(r"[A-Z]+(?:_[A-Z]+)+", told))
-    assert named == {"DB_PASS_CURRENT", "MOOG_API_KEY", "WEBHOOK_SIGNING_SECRET", "API_PEPPER"}
+    assert named == {"DB_USER_CURRENT", "DB_PASS_CURRENT", "MOOG_API_KEY", "WEBHOOK_SIGNING_SECRET", "API_PEPPER"}
     assert named <= known_secrets()
 
 

@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 
 from ops.cli.ready import Served
+from schemas.secret_names import DatabaseRole
 from schemas.settings import Settings
+from streams.core.login_rotation import other_login
 from tests.architecture.documents import ROOT, tracked
 from tests.ops.deploy.launches import WORKERS, settings_by_variable
 from tests.ops.deploy.test_compose import known_secrets
@@ -93,12 +95,25 @@ def test_a_further_match_worker_has_a_port_of_its_own() -> None:
     assert Settings.from_env(worker.environment).match_port == 8181
 
 
+ROLES = {
+    "mutt-worker": DatabaseRole.WORKER,
+    "mutt-match": DatabaseRole.WORKER,
+    "mutt-api": DatabaseRole.API,
+    "mutt-migrate": DatabaseRole.MIGRATE,
+    "mutt-retention": DatabaseRole.RETENTION,
+}
+"""Who logs in at PostgreSQL as what."""
+
+
 @each_unit
 def test_secrets_are_handed_over_by_name(unit: str) -> None:
     given = dict(value.split(":", 1) for value in values(unit, "LoadCredential"))
     assert given
-    for name, path in given.items():
-        assert path == (f"/etc/mutt/{name}" if name == "snmptrapd.conf" else f"/etc/mutt/secrets/{name}")
+    places = {"snmptrapd.conf": "/etc/mutt/snmptrapd.conf"}
+    if (role := ROLES.get(unit.partition("@")[0])) is not None:
+        places["DB_PASS_CURRENT"] = f"/etc/mutt/logins/{role}"
+        assert values(unit, "SetCredential") == [f"DB_USER_CURRENT:{other_login(role, '')}"]
+    assert {name: places.get(name, f"/etc/mutt/secrets/{name}") for name in given} == given
     assert set(given) - known_secrets() <= {"snmptrapd.conf"}
     assert "MUTT_SECRETS_DIR=%d" in values(unit, "Environment")
 

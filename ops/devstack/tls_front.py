@@ -1,16 +1,31 @@
-"""PostgreSQL's half of TLS in front of the embedded server, whose build has none."""
+"""PostgreSQL's half of TLS in front of the embedded server, whose build has none.
+
+Run as `python -m ops.devstack.tls_front PORT BACKEND_PORT CERTIFICATE KEY`, on loopback.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import ssl
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
-from tests.certificates import Authority, Pair
+from ops.devstack.authority import Pair
 
 _SSL_REQUEST = (8).to_bytes(4, "big") + (80877103).to_bytes(4, "big")
+
+
+class Shown(Protocol):
+    """Files: a certificate and its key."""
+
+    @property
+    def certificate(self) -> Path: ...
+
+    @property
+    def key(self) -> Path: ...
 
 
 class Front:
@@ -20,17 +35,19 @@ class Front:
         self._backend_port = backend_port
         self._context: ssl.SSLContext | None = None
         self.port = 0
+        self.insists = False
+        """Whoever does not ask for TLS is cut off."""
         self.shown: list[Any] = []
         """Subjects of the certificates that clients showed, and the version of TLS; the newest last."""
 
-    def shows(self, pair: Pair | None, clients: Authority | None = None) -> None:
+    def shows(self, pair: Shown | None, clients: Path | None = None) -> None:
         """From now on it shows this certificate, or takes no TLS; with `clients` it wants one that they vouch for."""
         self._context = None
         if pair is not None:
             self._context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
             self._context.load_cert_chain(pair.certificate, pair.key)
             if clients is not None:
-                self._context.load_verify_locations(clients.certificate)
+                self._context.load_verify_locations(clients)
                 self._context.verify_mode = ssl.CERT_REQUIRED
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -48,6 +65,8 @@ class Front:
                 await writer.start_tls(self._context)
                 self.shown.append((writer.get_extra_info("peercert"), writer.get_extra_info("cipher")[1]))
             first = b""
+        elif self.insists:
+            return
         inner_reader, inner = await asyncio.open_connection("127.0.0.1", self._backend_port)
         inner.write(first)
         try:
@@ -64,11 +83,24 @@ async def _copy(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> N
 
 
 @asynccontextmanager
-async def front_of(backend_port: int) -> AsyncIterator[Front]:
+async def front_of(backend_port: int, port: int = 0) -> AsyncIterator[Front]:
+    """It listens until this ends; 0 takes any free port. Raises OSError."""
     front = Front(backend_port)
-    server = await asyncio.start_server(front.serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(front.serve, "127.0.0.1", port)
     front.port = server.sockets[0].getsockname()[1]
     try:
         yield front
     finally:
         server.close()
+
+
+async def main(port: int, backend_port: int, pair: Shown) -> None:
+    """Until the process is ended; with TLS alone."""
+    async with front_of(backend_port, port) as front:
+        front.shows(pair)
+        front.insists = True
+        await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(int(sys.argv[1]), int(sys.argv[2]), Pair(Path(sys.argv[3]), Path(sys.argv[4]))))

@@ -1,0 +1,296 @@
+"""All on AppRoles, TLS and logins: every secret is replaced and retention killed under traffic; then the books."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+import ssl
+from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+import pytest_asyncio
+from msgspec.structs import replace
+
+from ops.devstack.authority import Pair
+from ops.devstack.processes import StackFailed, wait_until
+from ops.devstack.provision import provision
+from ops.devstack.secured import SecuredStack
+from ops.vault.bootstrap import Place, hand_out, write_private
+from schemas.errors import BrokerUnavailable, Refused
+from schemas.secret_names import KAFKA_PASSWORD, Service, kafka_group
+from schemas.settings import Settings
+from streams.adapters.broker_access import BrokerAccess
+from streams.adapters.broker_users import replace_password
+from streams.adapters.brokers import check_brokers
+from streams.adapters.database import create_pool
+from streams.adapters.exact_producer import started_producer
+from streams.adapters.secret_sources import vault_store
+from streams.adapters.secrets import FileSecrets
+from tests.crashes.lives import dead_at, start
+from tests.crashes.points import POINTS
+from tests.integration.aged import ALERTED, LOGGED, TOPIC, Aged, age
+from tests.integration.conftest import Database, ForkedStack, System, end_workers
+from tests.integration.pipeline import add_rule, until
+from tests.integration.rotating import Clients, Receiver, asking, listening
+from tests.integration.rotations import LOOK_S, Rotations, appear_nowhere
+from tests.integration.vault import Vault
+from tests.programs import run_text
+
+pytestmark = pytest.mark.timeout(400)
+WORKERS = (Service.MATCH, Service.FORWARD, Service.DEAD_LETTERS)
+NAMES = ("match-1", "forward-1", "dead-letters-1", "api")
+RUN = ("retention", "run", "--wait", "60")
+
+
+class Secured(ForkedStack, SecuredStack):
+    """Tokens and logins that live for seconds, so that each service logs in again and again."""
+
+    login_again_s = 4
+
+    async def run(self, *arguments: str, as_: Settings) -> None:
+        done = await asyncio.to_thread(run_text, "mutt", *arguments, environment=self.surroundings(as_), within=120)
+        if done.returncode:
+            raise StackFailed(done.stderr)
+
+    def surroundings(self, settings: Settings) -> dict[str, str]:
+        return self.environment(**{name: getattr(settings, name) for name in settings.__struct_fields__})
+
+
+@pytest.fixture(scope="module")
+def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
+    """Servers, roles, rights, schema and topics."""
+    stack = Secured(tmp_path_factory.mktemp("secured") / "home", fsync=False)
+    stack.bao.place = Place(token_ttl="6s", token_max_ttl="12s")
+    try:
+        stack.start_servers()
+        asyncio.run(provision(stack))
+        yield stack
+    finally:
+        end_workers(stack)
+        stack.kafka.kill()  # nobody needs what they would tidy up
+        stack.postgres.kill()
+        stack.bao.kill()
+        stack.stop_all()
+        stack.layout.purge()
+
+
+@pytest_asyncio.fixture
+async def system(secured: Secured) -> AsyncIterator[System]:
+    """Seen as the administrator of PostgreSQL, on TLS too."""
+    url = secured.settings.database_url.replace("://", "://mutt@")
+    settings = replace(secured.settings, database_url=url)
+    secrets = FileSecrets(str(secured.layout.secrets))
+    pool = await create_pool(settings, secrets, size=4)
+    yield System(secured, Database(settings, secrets, pool))
+    end_workers(secured)
+    pool.terminate()
+
+
+async def test_all_is_replaced_and_retention_is_killed_under_traffic_and_the_books_balance(
+    system: System, secured: Secured, tmp_path: Path
+) -> None:
+    pool, vault = system.database.pool, Vault(secured.bao)
+    history = await age(pool, -6, -5)
+    await fill(secured, history)
+    await add_rule(pool, "link down")
+    receiver = Receiver({vault.held("webhook")["MOOG_API_KEY"]}, {vault.held("webhook")["WEBHOOK_SIGNING_SECRET"]})
+    async with listening(receiver, shown(secured.pairs["receiver"])):
+        clients = begin(secured, receiver)
+        rotations = Rotations(system, vault, receiver, clients)
+        scopes = ("--scope", "events:read", "--scope", "events:write", "--scope", "audit:read")
+        made = await asyncio.to_thread(rotations.mutt, Service.OPERATOR, "keys", "create", "walk", *scopes)
+        clients.key = made["key"]
+        async with asking(clients):
+            await until(lambda: pool.fetchval("SELECT count(*) > 20 FROM alerts WHERE state = 'delivered'"), "traffic")
+            await identities(secured)
+            before = {name: sessions(secured, name) for name in NAMES}
+            await broker_passwords(secured, vault, rotations)
+            await die(system, "archive_described", tmp_path)
+            await rotations.database("worker")
+            await rotations.database("api")
+            await rotations.database("retention", runs=False)
+            await die(system, "part_detached", tmp_path)
+            await rotations.token()
+            await rotations.signing()
+            await rotations.pepper()
+            await rotations.single_key()
+            done = await as_service(secured, Service.RETENTION, tmp_path, *RUN)
+            certificate(secured, clients.port)
+            await until(lambda: logged_in_again(secured, before), "each has logged in with its new password")
+        sent = "SELECT count(*) = $1 FROM alerts WHERE state = 'delivered' AND created_at > now() - interval '1 day'"
+        await until(lambda: pool.fetchval(sent, clients.accepted), "all are delivered", within=120)
+    assert set(clients.answers) <= {200, 202}, clients.answers
+    assert (receiver.refused, len(receiver.posts)) == (0, clients.accepted)
+    assert dict(receiver.posts) == dict.fromkeys(receiver.posts, 1)
+    assert await pool.fetchval("SELECT count(*) FROM audit") == clients.accepted > 100
+    await archived(system, secured, history, tmp_path, done)
+    books = await asyncio.to_thread(rotations.mutt, Service.OPERATOR, "ledger", "verify")
+    assert (books["ok"], books["faults"], sum(each["lag"] for each in books["partitions"])) == (True, [], 0)
+    logs = {"match-1.log", "forward-1.log", "api.log", "openbao.log", "postgres.log", "kafka.log"}
+    appear_nowhere(secured.layout.logs, rotations.used, at_least=logs)
+
+
+def test_nothing_answers_in_the_open_and_no_secret_is_an_argument(secured: Secured) -> None:
+    """Kafka, PostgreSQL, OpenBao: who comes without TLS is told nothing, and with TLS but no login neither."""
+    open_kafka = replace(secured.settings, kafka_security="plaintext")
+    no_login = replace(secured.settings, kafka_security="ssl", kafka_bootstrap=secured.administrator.kafka_bootstrap)
+    for settings in (open_kafka, no_login):
+        with pytest.raises(BrokerUnavailable):
+            asyncio.run(check_brokers(BrokerAccess(settings, FileSecrets(None))))
+    with pytest.raises((OSError, asyncpg.PostgresError)):
+        asyncio.run(asyncpg.connect(secured.settings.database_url, ssl="disable", user="mutt", timeout=20))
+    with socket.create_connection(("127.0.0.1", secured.bao.port), 20) as plain:
+        plain.sendall(b"GET /v1/sys/health HTTP/1.0\r\n\r\n")
+        assert b"HTTPS server" in plain.recv(1000)
+    files = [path for path in secured.layout.home.rglob("*") if path.is_file() and held_apart(path)]
+    assert [path for path in files if path.stat().st_mode & 0o077] == []
+    running = [child for child in secured.processes().values() if child.running]
+    told = b"".join(Path(f"/proc/{child.pid}/cmdline").read_bytes() for child in running)
+    values = [path.read_text() for path in files if len(path.read_text()) < 200]
+    assert len(values) > 20
+    assert [value for value in values if value.encode() in told] == []
+
+
+def held_apart(path: Path) -> bool:
+    """Secrets, identities, logins, keys."""
+    return path.parent.name == "secrets" or path.suffix == ".key" or {"identities", "logins"} & set(path.parts) != set()
+
+
+# -- steps ------------------------------------------------------------------------------------------------------------
+
+
+async def fill(secured: Secured, history: Aged) -> None:
+    """The log has as many records as the history says were decided."""
+    async with started_producer(secured.brokers) as producer:
+        await asyncio.gather(*[await producer.send(TOPIC, b"{}", partition=0) for _ in range(history.offsets)])
+
+
+def begin(secured: Secured, receiver: Receiver) -> Clients:
+    more = {"webhook_url": receiver.url, "vault_refresh": LOOK_S}
+    for worker in WORKERS:
+        secured.start_worker(f"{worker}-1", **more)
+    api = secured.spawn("api", [*secured.mutt()[:1], "-m", "api"], **secured.identity(Service.API), **more)
+    wait_until(secured._api_answers, what="the API", child=api, deadline_s=120)
+    return Clients(secured.api_port, "", secured.trusts)
+
+
+async def identities(secured: Secured) -> None:
+    """New secret ids, of which each service takes its own with its next login, as its token ends within seconds."""
+    owner = secured.bao.owner()
+    for service in (*WORKERS, Service.API):
+        role = f"mutt-{service}"
+        old = owner.auth.approle.list_secret_id_accessors(role)["data"]["keys"]
+        hand_out(owner, service, secured.bao.identity(service))
+        for accessor in old:
+            owner.auth.approle.destroy_secret_id_accessor(role, accessor)
+
+
+def sessions(secured: Secured, name: str) -> set[str]:
+    """A service's connections to Kafka."""
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    to_kafka = {f"socket:[{row[9]}]" for row in rows if row[2].endswith(f":{secured.kafka.port:04X}")}
+    held: set[str] = set()
+    for descriptor in Path(f"/proc/{secured.children[name].pid}/fd").iterdir():
+        with suppress(FileNotFoundError):
+            held.add(os.readlink(descriptor))
+    return held & to_kafka
+
+
+async def logged_in_again(secured: Secured, before: dict[str, set[str]]) -> bool:
+    """Each has another connection than it had."""
+    return all(sessions(secured, name) - held for name, held in before.items())
+
+
+async def broker_passwords(secured: Secured, vault: Vault, rotations: Rotations) -> None:
+    """What is open stays open for at most four seconds; the old password opens nothing more."""
+    before = vault.held(kafka_group(Service.API).path)
+    rotor = replace(secured.administrator, **secured.identity(Service.ROTATE))
+    for service in (*WORKERS, Service.API):
+        arguments = ("secrets", "rotate-kafka", service, "--json")
+        done = await asyncio.to_thread(
+            run_text, "mutt", *arguments, environment=secured.surroundings(rotor), within=120
+        )
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)["user"] == f"mutt-{service}"
+        rotations.used.append(vault.held(kafka_group(service).path)[KAFKA_PASSWORD])
+    folder = secured.layout.home / "stale"
+    folder.mkdir(mode=0o700)
+    for name, value in before.items():
+        write_private(folder / name, value)
+    with pytest.raises(BrokerUnavailable, match="the login is refused"):
+        await check_brokers(BrokerAccess(secured.settings, FileSecrets(str(folder))))
+
+
+async def test_a_password_that_the_brokers_do_not_take_is_not_stored(secured: Secured) -> None:
+    """Whoever may not alter the cluster, and whoever has none there."""
+    rotor = replace(secured.settings, **secured.identity(Service.ROTATE))
+    store, group = vault_store(rotor), kafka_group(Service.FORWARD)
+    before = store.load(group).values
+    with pytest.raises(BrokerUnavailable, match=r"(?i)authoriz"):
+        await replace_password(store, secured.brokers, Service.FORWARD)
+    held = {name: value.reveal() for name, value in store.load(group).values.items()}
+    assert held == {name: value.reveal() for name, value in before.items()}
+    secured.bao.owner().secrets.kv.v2.delete_metadata_and_all_versions("mutt/kafka/snmp-bridge", mount_point="secret")
+    with pytest.raises(Refused, match="nothing is stored"):
+        await replace_password(store, secured.brokers, Service.SNMP_BRIDGE)
+
+
+async def die(system: System, point: str, folder: Path) -> None:
+    child = start(
+        system, POINTS[point], arguments=RUN, archive_dir=str(folder), **system.stack.identity(Service.RETENTION)
+    )
+    await dead_at(system, child, POINTS[point])
+
+
+async def as_service(secured: Secured, service: Service, folder: Path, *arguments: str) -> Any:
+    settings = replace(secured.settings, archive_dir=str(folder), **secured.identity(service))
+    done = await asyncio.to_thread(
+        run_text, "mutt", *arguments, "--json", environment=secured.surroundings(settings), within=120
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def certificate(secured: Secured, port: int) -> None:
+    """The API shows the new one to whoever comes next."""
+    before = serial(secured, port)
+    issued = secured.authority.issue("other")
+    pair = secured.pairs[Service.API]
+    issued.certificate.replace(pair.certificate)
+    issued.key.replace(pair.key)
+    wait_until(lambda: serial(secured, port) != before, what="the new certificate")
+
+
+def serial(secured: Secured, port: int) -> str:
+    with (
+        socket.create_connection(("127.0.0.1", port), 20) as plain,
+        secured.trusts.wrap_socket(plain, server_hostname="127.0.0.1") as tls,
+    ):
+        found: dict[str, Any] = dict(tls.getpeercert() or {})
+        return str(found["serialNumber"])
+
+
+def shown(pair: Pair) -> ssl.SSLContext:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(pair.certificate, pair.key)
+    return context
+
+
+async def archived(system: System, secured: Secured, history: Aged, folder: Path, done: Any) -> None:
+    """Nothing lost, nothing twice: each month is in one archive, verified, and in no table."""
+    pool = system.database.pool
+    assert done["problems"] == []
+    verdicts = await as_service(secured, Service.OPERATOR, folder, "retention", "verify")
+    assert (verdicts["ok"], verdicts["not_ours"]) == (True, [])
+    rows = "SELECT sum(rows) FROM retention_archives WHERE kind = 'audit' AND state = 'removed'"
+    assert await pool.fetchval(rows) == len(history.parts) * (LOGGED + ALERTED)
+    outcomes = await pool.fetch("SELECT outcome, count(*) AS n FROM retention_runs GROUP BY 1")
+    assert {row["outcome"]: row["n"] for row in outcomes} == {"killed": 2, "done": 1}
+    parts = "SELECT count(*) FROM pg_class WHERE relname = ANY($1)"
+    assert await pool.fetchval(parts, history.parts) == 0
