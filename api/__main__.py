@@ -6,11 +6,10 @@ import asyncio
 import os
 import signal
 import socket
-import ssl
 import sys
 import traceback
 from types import FrameType
-from typing import NamedTuple, NoReturn
+from typing import NoReturn
 
 import structlog
 
@@ -24,7 +23,7 @@ from schemas.secret_names import API_KEY, API_KEY_NEXT, API_PEPPER, API_PEPPER_P
 from schemas.settings import Settings, settings_of_process
 from streams import logs
 from streams.adapters.database import create_pool
-from streams.adapters.listening import MetricsDoor, metrics_door, server_tls
+from streams.adapters.listening import Front, front_of
 from streams.adapters.secrets import SecretSource, live
 from streams.metrics import SecretMetrics
 from streams.safe_start import open_safely
@@ -38,13 +37,6 @@ EXIT_UNAVAILABLE = 69
 EXIT_INTERNAL = 70
 
 
-class Shown(NamedTuple):
-    """What the API shows those who connect."""
-
-    door: MetricsDoor
-    tls: ssl.SSLContext | None
-
-
 def main() -> NoReturn:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _leave)
@@ -53,19 +45,19 @@ def main() -> NoReturn:
         logs.configure(settings.log_level, "api")
         metrics = SecretMetrics()
         secrets = open_safely(settings, Service.API, metrics, _end)
-        shown = Shown(metrics_door(settings), server_tls(settings))
+        front = front_of(settings)
     except SettingsRefused as refused:
         _fail(EXIT_CONFIGURATION, str(refused))
     try:
         listening = listen(settings.host, settings.api_port)
     except OSError as error:
         _fail(EXIT_UNAVAILABLE, f"cannot listen on {settings.host}:{settings.api_port}: {error.strerror or error}")
-    asyncio.run(serve(settings, secrets, metrics, listening, shown))
+    asyncio.run(serve(settings, secrets, metrics, listening, front))
     sys.exit(0)
 
 
 async def serve(
-    settings: Settings, secrets: SecretSource, secret_metrics: SecretMetrics, listening: socket.socket, shown: Shown
+    settings: Settings, secrets: SecretSource, secret_metrics: SecretMetrics, listening: socket.socket, front: Front
 ) -> None:
     """Answers on the socket until a signal comes, then finishes what is in hand."""
     pool = await create_pool(settings, secrets, size=CONNECTIONS)
@@ -74,7 +66,7 @@ async def serve(
     secret_metrics.register(parts.metrics.registry)
     pipeline = await Pipeline.create(settings, secrets, parts.metrics, parts.transactions, utc_now)
     app = create_app(
-        resources(ports_of(parts, pipeline, settings, shown.door)), doors_of(parts, settings), parts.metrics
+        resources(ports_of(parts, pipeline, settings, front.door)), doors_of(parts, settings), parts.metrics
     )
     host, port = listening.getsockname()[:2]
     log.info("listening", host=host, port=port, key_needed=bool(single() or peppers()))
@@ -85,7 +77,7 @@ async def serve(
             beside("indicators", writer.run, last=writer.write),
             pipeline.running(),
         ):
-            await Serving(served(console_of(parts, app, settings), shown.tls), parts.stopping).serve(
+            await Serving(served(console_of(parts, app, settings), front.tls), parts.stopping).serve(
                 sockets=[listening]
             )
     finally:

@@ -40,10 +40,11 @@ from api.keys import ApiKeys
 from api.lag import LagTrend
 from api.ledger import LedgerOfPartitions
 from api.letter_changes import LetterHand
+from api.letter_replays import LetterReplays
 from api.maintenance import MaintenanceWindows
 from api.metrics import ApiMetrics
 from api.objectives import ObjectiveLevels
-from api.overview import OverviewOfAll
+from api.overview import overview_of_all
 from api.pattern_guard import PatternGuard
 from api.prometheus_source import POLICY, PROMETHEUS, PrometheusSource
 from api.routes import Resource, flatten
@@ -55,7 +56,7 @@ from api.rules import Rules
 from api.rules_v1 import RulesV1
 from api.slo import Slo
 from api.summary import MetricsSummary
-from api.system import SystemOfAll
+from api.system import system_of_all
 from api.teams import Teams
 from api.unhandled import UnhandledSignatures
 from api.version import VersionInfo
@@ -136,7 +137,7 @@ def resources(ports: Ports) -> tuple[Resource, ...]:
         Slo(ports.slo, promised, metrics, ports.now),
         ObjectiveLevels(ports.slo, prometheus, promised, metrics, ports.now),
         MaintenanceWindows(ports.maintenance, ports.now),
-        OverviewOfAll(ports.overview, ports.lag, metrics, ports.now),
+        overview_of_all(ports.overview, ports.lag, metrics, ports.now),
         MetricsSummary(ports.slo, metrics, ports.now),
         VersionInfo(),
         Rules(ports.rules, patterns, cursors, metrics),
@@ -156,12 +157,13 @@ def resources(ports: Ports) -> tuple[Resource, ...]:
         AuditedEvents(ports.searches, cursors, metrics),
         UnhandledSignatures(ports.unhandled, cursors, metrics),
         Deliveries(ports.searches, cursors, metrics),
-        DeadLetters(ports.letters, ports.rehearsals, ports.jobs, ports.runner, cursors=cursors, metrics=metrics),
+        DeadLetters(ports.letters, cursors, metrics),
+        LetterReplays(ports.rehearsals, ports.jobs, ports.runner, metrics),
         LetterHand(ports.changes, metrics),
         Jobs(ports.jobs, cursors, metrics),
         LedgerOfPartitions(ports.ledger, ports.balance, cursors, metrics),
         ApiKeys(ports.keys, cursors, ports.now),
-        SystemOfAll(ports.system, metrics, ports.now),
+        system_of_all(ports.system, metrics, ports.now),
     )
     return tuple(Repeatable(subject, ports.answers, ports.metrics) for subject in subjects)
 

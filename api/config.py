@@ -21,7 +21,8 @@ from api.problems import Fault, Invalid, JsonResponse, Problem
 from api.queries import QueryReader
 from api.reasons import WHY, Reason, reason_asked
 from api.routes import ApiRoute, Parameter
-from schemas.config import BY_NAME, Value, typed_text
+from schemas.config import BY_NAME, Value
+from schemas.config_values import typed_text
 from schemas.errors import ConfigRefused
 from schemas.json_checks import pointer_to
 from schemas.scopes import Scope

@@ -20,7 +20,8 @@ from api.problems import Fault, Invalid, JsonResponse, Problem
 from api.queries import DayOrInstant, QueryReader, text_up_to
 from api.reasons import Reason
 from api.routes import ApiRoute, Parameter
-from schemas.config import Value, parse_value, to_text
+from schemas.config import Value
+from schemas.config_values import parse_value, to_text
 from schemas.errors import ConfigRefused
 from schemas.scopes import Scope
 from streams.adapters.config_audit import ConfigAudit

@@ -1,47 +1,37 @@
-"""/api/v2/dead-letters: what could not be processed: list, show, and replay as a job."""
+"""/api/v2/dead-letters: what could not be processed: list and show."""
 
 from __future__ import annotations
 
 import base64
 import datetime as dt
 import uuid
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api import bodies, lists
-from api.authors import author_of
+from api import lists
 from api.cursors import Cursors
-from api.jobs import Job, shown_job
+from api.letter_choice import LONGEST_TEXT, Text
 from api.lists import Listing
 from api.metrics import ApiMetrics
 from api.problem_types import ProblemType
-from api.problems import Fault, Invalid, JsonResponse, Problem
-from api.queries import QueryReader, text_up_to
+from api.problems import JsonResponse, Problem
+from api.queries import QueryReader
 from api.routes import ApiRoute, Parameter
 from api.stretches import SHORT_PAGES, TIMES, read_times, stretch_of
 from schemas.dead_letters import LetterState, Reason, Replayable, Stage
 from schemas.scopes import Scope
 from streams.adapters.letter_log import LogEntry
 from streams.adapters.letter_searches import LetterSearches
-from streams.adapters.rehearsals import Rehearsals
-from streams.adapters.replay_claims import Bounds
-from streams.adapters.replay_jobs import ReplayJobs
-from streams.adapters.replay_runner import ReplayRunner
 from streams.core.letter_documents import letter_json
-from streams.core.rehearsal import Rehearsal
-from streams.core.replay import LetterFilter, StoredLetter
+from streams.core.replay import StoredLetter
 from streams.core.searches import LetterSearch
 
 PATH = "/api/v2/dead-letters"
-LONGEST_TEXT = 255
-MOST_VALUES = 1000
 NO_LETTER = "there is no such dead letter"
-
-Text = Annotated[str, text_up_to(LONGEST_TEXT)]
 
 
 class Letter(Struct, frozen=True, kw_only=True):
@@ -111,52 +101,6 @@ class WholeLetter(Letter, frozen=True, kw_only=True):
     history: list[LetterEvent]
 
 
-class LetterChoice(Struct, frozen=True, forbid_unknown_fields=True):
-    """Which letters; what is not given does not restrict, but something must be. Times are of the first failure."""
-
-    reasons: Annotated[list[Reason], Meta(max_length=MOST_VALUES)] = []
-    stages: Annotated[list[Stage], Meta(max_length=MOST_VALUES)] = []
-    hosts: Annotated[list[Text], Meta(max_length=MOST_VALUES)] = []
-    topics: Annotated[list[Text], Meta(max_length=MOST_VALUES)] = []
-    ids: Annotated[list[uuid.UUID], Meta(max_length=MOST_VALUES)] = []
-    since: dt.datetime | None = None
-    until: dt.datetime | None = None
-
-
-class ReplayOrder(Struct, frozen=True, forbid_unknown_fields=True):
-    """Send open letters again, byte for byte, to where they came from."""
-
-    filter: LetterChoice
-    limit: Annotated[int, Meta(ge=1, le=10_000_000)] | None = None
-    """Send at most so many."""
-    rate: Annotated[float, Meta(ge=0.01, le=1_000_000)] | None = None
-    """Send at most so many a second."""
-    dry_run: bool = False
-    """Only say what would be sent."""
-    reason: Annotated[str, Meta(max_length=1000)] | None = None
-    """Why, for the record."""
-
-
-class ReplayDryRun(Struct, frozen=True):
-    """What a replay would do by the rules of now."""
-
-    would_send: int
-    would_become: dict[str, int]
-    refused: dict[str, int]
-    complete: bool
-    """Whether every letter of the filter was looked at."""
-    letters: list[dict[str, Any]]
-    """Examples."""
-    refused_letters: list[dict[str, Any]]
-
-
-class ReplayAnswer(Struct, frozen=True):
-    """The job that was begun, or what it would do."""
-
-    job: Job | None
-    dry_run: ReplayDryRun | None
-
-
 FILTERS = (
     Parameter("reason", "Why it is one.", Reason, example="shed"),
     Parameter("stage", "Where it failed.", Stage),
@@ -166,24 +110,11 @@ FILTERS = (
     *TIMES,
 )
 LIST = Listing(item=Letter, sorts={"first_failed_at": "first_failed_at"}, default="-first_failed_at", filters=FILTERS)
-EXAMPLE = {"filter": {"reasons": ["shed"]}, "limit": 1000, "dry_run": True, "reason": "the receiver is back"}
 
 
 class DeadLetters:
-    def __init__(
-        self,
-        letters: LetterSearches,
-        rehearsals: Rehearsals,
-        jobs: ReplayJobs,
-        runner: ReplayRunner,
-        *,
-        cursors: Cursors,
-        metrics: ApiMetrics,
-    ) -> None:
+    def __init__(self, letters: LetterSearches, cursors: Cursors, metrics: ApiMetrics) -> None:
         self._letters = letters
-        self._rehearsals = rehearsals
-        self._jobs = jobs
-        self._runner = runner
         self._cursors = cursors
         self._metrics = metrics
 
@@ -198,18 +129,6 @@ class DeadLetters:
                 description=SHORT_PAGES,
                 query=LIST.query,
                 answer=LIST.answer,
-            ),
-            ApiRoute(
-                method="POST",
-                path=PATH + "/replay",
-                endpoint=self.replay,
-                scope=Scope.DLQ_WRITE,
-                summary="Replay dead letters",
-                description="As a job, whose progress `/api/v2/jobs/{id}` tells; with `dry_run` nothing is begun.",
-                body=ReplayOrder,
-                example=EXAMPLE,
-                answer=ReplayAnswer,
-                status=202,
             ),
             ApiRoute(
                 method="GET",
@@ -243,45 +162,6 @@ class DeadLetters:
             raise Problem(ProblemType.NOT_FOUND, NO_LETTER)
         return JsonResponse(_whole(*found))
 
-    async def replay(self, request: Request) -> Response:
-        order = await bodies.read(request, ReplayOrder)
-        chosen = chosen_letters(order.filter)
-        if order.dry_run:
-            with self._metrics.timed("dry_run"):
-                rehearsal, complete = await self._rehearsals.of(chosen, order.limit)
-            return JsonResponse(ReplayAnswer(None, _rehearsed(rehearsal, complete=complete)), 202)
-        with self._metrics.timed("replay"):
-            job = await self._jobs.begin(author_of(request, order.reason), chosen, Bounds(order.limit, order.rate))
-        self._runner.wake()
-        headers = {"Location": f"/api/v2/jobs/{job.replay.id}"}
-        return JsonResponse(ReplayAnswer(shown_job(job), None), 202, headers=headers)
-
-
-def chosen_letters(choice: LetterChoice) -> LetterFilter:
-    """Raises Invalid where it would mean every letter there is, or times do not fit."""
-    faults = [
-        Fault("must name its time zone", pointer=f"/filter/{name}")
-        for name, moment in (("since", choice.since), ("until", choice.until))
-        if moment is not None and moment.tzinfo is None
-    ]
-    if not faults and choice.since and choice.until and choice.since >= choice.until:
-        faults.append(Fault("must lie before until", pointer="/filter/since"))
-    chosen = LetterFilter(
-        reasons=tuple(choice.reasons),
-        stages=tuple(choice.stages),
-        hosts=tuple(choice.hosts),
-        topics=tuple(choice.topics),
-        ids=tuple(choice.ids),
-        states=(LetterState.OPEN,),
-        since=choice.since,
-        until=choice.until,
-    )
-    if chosen.is_empty:
-        faults.append(Fault("must narrow the letters down", pointer="/filter"))
-    if faults:
-        raise Invalid(faults)
-    return chosen
-
 
 def _shown(stored: StoredLetter) -> Letter:
     return msgspec.convert(letter_json(stored), Letter)
@@ -309,14 +189,3 @@ def _some(data: bytes) -> Bytes:
     except UnicodeDecodeError:
         text = None
     return Bytes(base64.b64encode(data).decode(), text)
-
-
-def _rehearsed(found: Rehearsal, *, complete: bool) -> ReplayDryRun:
-    return ReplayDryRun(
-        would_send=found.would_send,
-        would_become=dict(found.would),
-        refused={why.value: count for why, count in found.refused.items()},
-        complete=complete,
-        letters=found.letters,
-        refused_letters=found.refused_letters,
-    )

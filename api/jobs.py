@@ -42,6 +42,8 @@ class Job(Struct, frozen=True, kw_only=True):
     rate: float | None
     selected: int
     """Letters looked at so far."""
+    total: int | None
+    """Letters it will have looked at in the end, beyond 100,000 an estimate; null in lists, and once it is finished."""
     sent: int
     refused: int
     came_back: int | None
@@ -110,6 +112,7 @@ def shown_job(job: replay_jobs.Job) -> Job:
         limit=replay.bounds.most,
         rate=replay.bounds.per_second,
         selected=replay.selected,
+        total=job.total,
         sent=replay.sent,
         refused=replay.refused,
         came_back=replay.came_back,

@@ -13,7 +13,8 @@ from starlette.responses import Response
 
 from api import bodies
 from api.authors import author_of
-from api.dead_letters import PATH, LetterChoice, chosen_letters
+from api.dead_letters import PATH
+from api.letter_choice import LetterChoice, chosen_letters
 from api.metrics import ApiMetrics
 from api.problems import Fault, Invalid, JsonResponse
 from api.reasons import Reason

@@ -5,16 +5,11 @@ from __future__ import annotations
 import datetime as dt
 
 from msgspec import Struct
-from starlette.requests import Request
-from starlette.responses import Response
 
-from api.fresh import Fresh
 from api.gate import Now
 from api.lag import LagPoint, LagTrend
 from api.metrics import ApiMetrics
-from api.problems import JsonResponse
-from api.queries import QueryReader
-from api.routes import ApiRoute
+from api.shared_answer import SharedAnswer
 from schemas.alerts import AlertState
 from schemas.events import Disposition
 from schemas.scopes import Scope
@@ -80,36 +75,21 @@ class OverviewAnswer(Struct, frozen=True, kw_only=True):
     operator: OperatorsWord
 
 
-class OverviewOfAll:
-    """All who ask within a second get the same."""
+def overview_of_all(reads: OverviewReads, lag: LagTrend, metrics: ApiMetrics, now: Now) -> SharedAnswer:
+    async def read() -> OverviewAnswer:
+        at = now()
+        since = (at - LENGTH).replace(second=0, microsecond=0)
+        with metrics.timed("overview"):
+            return shown(await reads.show(since), at, lag.points)
 
-    def __init__(self, reads: OverviewReads, lag: LagTrend, metrics: ApiMetrics, now: Now) -> None:
-        self._reads = reads
-        self._lag = lag
-        self._metrics = metrics
-        self._now = now
-        self._found = Fresh(self._read, holds_s=HOLDS_S)
-
-    def routes(self) -> tuple[ApiRoute, ...]:
-        get = ApiRoute(
-            method="GET",
-            path=PATH,
-            endpoint=self.get,
-            scope=Scope.EVENTS_READ,
-            summary="Whether events flow: the last hour, what waits, and what is paused",
-            answer=OverviewAnswer,
-        )
-        return (get,)
-
-    async def get(self, request: Request) -> Response:
-        QueryReader(request.query_params).finish()
-        return JsonResponse(await self._found.get())
-
-    async def _read(self) -> OverviewAnswer:
-        now = self._now()
-        since = (now - LENGTH).replace(second=0, microsecond=0)
-        with self._metrics.timed("overview"):
-            return shown(await self._reads.show(since), now, self._lag.points)
+    return SharedAnswer(
+        read,
+        holds_s=HOLDS_S,
+        path=PATH,
+        scope=Scope.EVENTS_READ,
+        summary="Whether events flow: the last hour, what waits, and what is paused",
+        answer=OverviewAnswer,
+    )
 
 
 def shown(found: Overview, now: dt.datetime, lag: list[LagPoint]) -> OverviewAnswer:

@@ -5,15 +5,10 @@ from __future__ import annotations
 import datetime as dt
 
 from msgspec import Struct
-from starlette.requests import Request
-from starlette.responses import Response
 
-from api.fresh import Fresh
 from api.gate import Now
 from api.metrics import ApiMetrics
-from api.problems import JsonResponse
-from api.queries import QueryReader
-from api.routes import ApiRoute
+from api.shared_answer import SharedAnswer
 from schemas.scopes import Scope
 from schemas.versions import API_CURRENT, API_SUPPORTED, MUTT_VERSION
 from streams.adapters.system import Applied, RetentionRun, SystemReads, SystemState
@@ -35,33 +30,21 @@ class SystemAnswer(Struct, frozen=True, kw_only=True):
     retention_runs: list[RetentionRun]
 
 
-class SystemOfAll:
-    """All who ask within some seconds get the same: Kafka is asked for every topic."""
+def system_of_all(reads: SystemReads, metrics: ApiMetrics, now: Now) -> SharedAnswer:
+    """Kafka is asked for every topic."""
 
-    def __init__(self, reads: SystemReads, metrics: ApiMetrics, now: Now) -> None:
-        self._reads = reads
-        self._metrics = metrics
-        self._now = now
-        self._found = Fresh(self._read, holds_s=HOLDS_S)
+    async def read() -> SystemAnswer:
+        with metrics.timed("system"):
+            return _shown(await reads.read(), now())
 
-    def routes(self) -> tuple[ApiRoute, ...]:
-        get = ApiRoute(
-            method="GET",
-            path=PATH,
-            endpoint=self.get,
-            scope=Scope.CONFIG_READ,
-            summary="What is in order and what is not: settings, topics, migrations, retention",
-            answer=SystemAnswer,
-        )
-        return (get,)
-
-    async def get(self, request: Request) -> Response:
-        QueryReader(request.query_params).finish()
-        return JsonResponse(await self._found.get())
-
-    async def _read(self) -> SystemAnswer:
-        with self._metrics.timed("system"):
-            return _shown(await self._reads.read(), self._now())
+    return SharedAnswer(
+        read,
+        holds_s=HOLDS_S,
+        path=PATH,
+        scope=Scope.CONFIG_READ,
+        summary="What is in order and what is not: settings, topics, migrations, retention",
+        answer=SystemAnswer,
+    )
 
 
 def _shown(state: SystemState, now: dt.datetime) -> SystemAnswer:

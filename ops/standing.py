@@ -11,7 +11,8 @@ from msgspec import Meta
 from msgspec.structs import fields
 
 from ops.documents.words import below_fields
-from schemas.config import KEYS, to_text
+from schemas.config import KEYS
+from schemas.config_values import to_text
 from schemas.settings import Settings, variable_of
 from streams.core.config_keys import StoredKey, standings
 

@@ -14,7 +14,8 @@ from schemas.dead_letters import Reason
 from schemas.errors import RecordRejected
 from schemas.events import MESSAGE_LIMIT, Decoded, Event, Flag
 from schemas.json_checks import accounts_for, explain, may_repeat, repeats, strip_bom, too_deep
-from schemas.syslog import host_of_key, parse_line, parse_structured_data, utc, visible
+from schemas.syslog import host_of_key, parse_line, parse_structured_data, visible
+from schemas.syslog_times import utc
 from schemas.topics import MIB, RecordFormat, Topic
 
 __all__ = ["VALUE_LIMIT", "decode", "decode_alert", "encode", "named_host", "visible"]

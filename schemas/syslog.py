@@ -6,11 +6,10 @@ import datetime as dt
 import re
 from typing import Any
 
-import msgspec
-
 from schemas.dead_letters import Reason
 from schemas.errors import RecordRejected
 from schemas.events import HOSTNAME_LIMIT, MESSAGE_LIMIT, Decoded, Event, EventFormat, Flag
+from schemas.syslog_times import BSD, ISO, moment_of, utc
 from schemas.topics import MIB
 
 LINE_LIMIT = MIB
@@ -31,25 +30,14 @@ _ELEMENT = re.compile(rf"\[({_SD_NAME})((?:{_PARAM})*+)\]", re.DOTALL)
 _PAIR = re.compile(rf' ({_SD_NAME})="((?:[^"\\\]]++|\\.)*+)"', re.DOTALL)
 _ESCAPE = re.compile(r'\\(["\\\]])')
 
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_CLOCK = r"\d\d:\d\d:\d\d(?:[.,]\d{1,9})?"
-_ZONE = r"(?:Z|UTC|GMT|[+-]\d\d:?\d\d|[A-Z]{2,5}(?= ?: ))"
-_ISO = rf"\d{{4}}-\d\d-\d\d[T ]{_CLOCK}(?: ?(?:Z|[+-]\d\d:?\d\d))?"
-_DAY = rf"(?:\d{{4}} )?(?:{'|'.join(_MONTHS)}) {{1,2}}\d{{1,2}}(?:,? \d{{4}},?)?"
-_BSD = rf"{_DAY} {_CLOCK}(?: [AP]M(?:\.\d{{1,9}})?)?(?: \d{{4}}(?=[ :]))?(?: {_ZONE})?"
 _FRONT = r"(?:(?:\d{1,12})?: )?(?:([A-Za-z0-9][\w.-]{0,254}): )?(?:\d{1,12}: )?[*.]?"
 """A relay's or device's sequence number, and the host where NX-OS and IOS write it."""
-_RFC3164 = re.compile(rf"(?:{_PRI})? ?{_FRONT}({_BSD}|{_ISO})(?=[ :]|\Z) ?:? *", re.ASCII)
+_RFC3164 = re.compile(rf"(?:{_PRI})? ?{_FRONT}({BSD}|{ISO})(?=[ :]|\Z) ?:? *", re.ASCII)
 _NO_HOST = re.compile(r"%|last message repeated |-- MARK --")
 _FORWARDED = re.compile(r"(?:Message )?forwarded from ([\w.:-]{1,255}): ", re.ASCII | re.IGNORECASE)
 _HOST = re.compile(r"(\w[\w.:%@/-]{0,254})(?: +|\Z)(?:: )?", re.ASCII)
 _TAG = re.compile(r"([\w./(][\w./()@$+-]{0,63})(?:\[([^\]\s]{0,128})\]:?|:)(?: |\Z)", re.ASCII)
 _ADDRESS = re.compile(r"(?:\d{1,3}\.){3}\d{1,3}:?|[0-9A-Fa-f]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*")
-_PARTS = re.compile(
-    rf"(?:(\d{{4}}) )?([A-Z][a-z]{{2}}) +(\d{{1,2}})(?:,? (\d{{4}}),?)? ({_CLOCK})(?: (\d{{4}}))?"
-    r"(?: (Z|UTC|GMT|[+-]\d\d:?\d\d))?"
-)
-
 _COUNTED = re.compile(rb"[1-9]\d{0,7} (?=<\d)")
 _LEADING_PRI = re.compile(rf"(?:[1-9]\d{{0,7}} )?{_PRI}(?!<)", re.ASCII)
 _KEPT = re.compile(r"[^\x00-\x20\x7f-\xa0]")
@@ -219,7 +207,7 @@ def _rfc3164(text: str, key: bytes | None, received: dt.datetime | None) -> Deco
     )
     if pri is not None:
         event.facility, event.syslog_severity = divmod(int(pri), 8)
-    moment = _moment(timestamp, received)
+    moment = moment_of(timestamp, received)
     return Decoded(event, moment, () if moment is not None else _NO_TIME, EventFormat.RFC3164)
 
 
@@ -239,32 +227,6 @@ def _host(text: str, at: int) -> tuple[str | None, int]:
     if text.startswith("%", match.end()) or _ADDRESS.fullmatch(word):
         return word.removesuffix(":"), match.end()
     return None, at
-
-
-def _moment(timestamp: str, received: dt.datetime | None) -> dt.datetime | None:
-    """The instant of a time that carries its zone."""
-    if timestamp[4] == "-":
-        return utc(timestamp.replace(",", ".").replace(" ", "T", 1).replace(" ", ""))
-    last = timestamp[-1]
-    if last.isdigit() and timestamp[-5] not in "+-" and timestamp[-6] not in "+-":
-        return None
-    parts = _PARTS.fullmatch(timestamp)
-    if parts is None:
-        return None
-    before, month, day, between, clock, after, zone = parts.groups()
-    zone = "Z" if zone in ("UTC", "GMT", "Z") else zone
-    year = before or between or after
-    rest = f"-{_MONTHS.index(month) + 1:02}-{int(day):02}T{clock.replace(',', '.')}{zone}"
-    return utc(year + rest) if year else _nearest(rest, received)
-
-
-def _nearest(rest: str, received: dt.datetime | None) -> dt.datetime | None:
-    """The instant in the year that brings it nearest to when it was received."""
-    if received is None:
-        return None
-    years = (received.year + step for step in (-1, 0, 1))
-    moments = [moment for moment in (utc(f"{year:04}{rest}") for year in years) if moment is not None]
-    return min(moments, key=lambda moment: abs(moment - received), default=None)
 
 
 def _other(text: str, key: bytes | None) -> Decoded:
@@ -291,17 +253,6 @@ def host_of_key(key: bytes | None) -> str | None:
         return None
     usable = len(host) <= HOSTNAME_LIMIT and host.isprintable() and not host.isspace() and host != "-"
     return host if usable else None
-
-
-def utc(text: str | None) -> dt.datetime | None:
-    """The instant of an RFC 3339 text in UTC; None if it has no zone, cannot be read, or leaves the calendar."""
-    try:
-        moment = msgspec.convert(text, dt.datetime)
-        if moment.tzinfo is dt.UTC:
-            return moment
-        return None if moment.tzinfo is None else moment.astimezone(dt.UTC)
-    except (msgspec.ValidationError, OverflowError):
-        return None
 
 
 def visible(text: str) -> str:

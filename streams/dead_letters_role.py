@@ -17,7 +17,7 @@ from streams.accounts import show_forever
 from streams.adapters.accounts import Accounts
 from streams.adapters.database import create_pool
 from streams.adapters.dead_letters import DeadLetters
-from streams.adapters.listening import metrics_door, server_tls
+from streams.adapters.listening import front_of
 from streams.adapters.secrets import SecretSource
 from streams.agents.index_dead_letters import LetterIndex, index_dead_letters
 from streams.app import WorkerApp, end_process
@@ -45,8 +45,7 @@ class DeadLettersRole:
             metrics.REGISTRY,
             lambda: self._problems,
             stopped=self._stopped,
-            door=metrics_door(settings),
-            tls=server_tls(settings),
+            front=front_of(settings),
         )
         self._remediation = Remediation(settings, secrets)
         self._tasks = Tasks(end_process)

@@ -21,7 +21,7 @@ from streams.adapters.config_watcher import ConfigWatcher
 from streams.adapters.database import STANDSTILL_S, connect, create_pool
 from streams.adapters.deliveries import PostgresDeliveries
 from streams.adapters.egress import way_of
-from streams.adapters.listening import metrics_door, server_tls
+from streams.adapters.listening import front_of
 from streams.adapters.pause_board import PostgresPauseBoard
 from streams.adapters.publisher import KafkaOutbox, create_producer
 from streams.adapters.secrets import SecretSource
@@ -73,8 +73,7 @@ class ForwardRole:
             metrics.REGISTRY,
             self._not_ready,
             self._paused,
-            door=metrics_door(settings),
-            tls=server_tls(settings),
+            front=front_of(settings),
         )
         self._opened_parts = AsyncExitStack()
         self._config: ConfigWatcher

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 import uuid
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -13,7 +12,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from schemas.versions import MUTT_VERSION, version_headers
-from streams.adapters.listening import OPEN, MetricsDoor
+from streams.adapters.listening import Front
 
 ReadyCheck = Callable[[], dict[str, str]]
 """What is not ready, and why; empty when the worker works. Answers from memory."""
@@ -23,6 +22,8 @@ PausedCheck = Callable[[], list[str]]
 
 StoppedCheck = Callable[[], list[str]]
 """What the worker has stopped doing until an operator acts; empty when it does all. Answers from memory."""
+
+PLAIN = Front()
 
 
 class HealthServer:
@@ -36,16 +37,14 @@ class HealthServer:
         paused: PausedCheck = list,
         *,
         stopped: StoppedCheck = list,
-        door: MetricsDoor = OPEN,
-        tls: ssl.SSLContext | None = None,
+        front: Front = PLAIN,
     ) -> None:
         self._service = service
         self._registry = registry
         self._ready = ready
         self._paused = paused
         self._stopped = stopped
-        self._door = door
-        self._tls = tls
+        self._front = front
         self._runner: web.ServerRunner | None = None
         self.address: tuple[str, int] | None = None
 
@@ -54,7 +53,7 @@ class HealthServer:
         answers = {"/health": self._health, "/ready": self._readiness, "/metrics": self._metrics}
         self._runner = web.ServerRunner(_Server(partial(_answer, answers)))
         await self._runner.setup()
-        site = web.TCPSite(self._runner, host, port, ssl_context=self._tls)
+        site = web.TCPSite(self._runner, host, port, ssl_context=self._front.tls)
         await site.start()
         self.address = self._runner.addresses[0][:2]
 
@@ -77,7 +76,7 @@ class HealthServer:
     def _metrics(self, request: web.BaseRequest) -> web.Response:
         certified = request.transport is not None and bool(request.transport.get_extra_info("peercert"))
         given = request.headers.getall("Authorization", [])
-        if not self._door.opens(given[0] if len(given) == 1 else None, certified=certified):
+        if not self._front.door.opens(given[0] if len(given) == 1 else None, certified=certified):
             body = {"error": "a token or a certificate is needed"}
             return web.json_response(body, status=401, headers={"WWW-Authenticate": "Bearer"})
         return web.Response(body=generate_latest(self._registry), headers={"Content-Type": CONTENT_TYPE_LATEST})

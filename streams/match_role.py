@@ -22,7 +22,7 @@ from streams import crash, metrics
 from streams.adapters.backlog import PostgresBacklog
 from streams.adapters.batches import PostgresBatchStore, refused_offset
 from streams.adapters.database import STANDSTILL_S, connect, create_pool
-from streams.adapters.listening import metrics_door, server_tls
+from streams.adapters.listening import front_of
 from streams.adapters.pause_board import PostgresPauseBoard
 from streams.adapters.publisher import KafkaOutbox, create_producer
 from streams.adapters.rule_watcher import RuleWatcher
@@ -84,8 +84,7 @@ class MatchRole:
             metrics.REGISTRY,
             self._not_ready,
             self._paused,
-            door=metrics_door(settings),
-            tls=server_tls(settings),
+            front=front_of(settings),
         )
         self._parts = AsyncExitStack()
         self._assigned: list[tuple[str, int]] = []

@@ -17,7 +17,7 @@ from schemas.snmptrapd import Broken, Found, Said, TrapReader
 from schemas.topics import SNMP
 from streams import metrics
 from streams.adapters.broker_access import Brokers
-from streams.adapters.listening import metrics_door, server_tls
+from streams.adapters.listening import front_of
 from streams.adapters.patient_publisher import PatientPublisher
 from streams.adapters.publisher import create_producer, stop_producer
 from streams.health import HealthServer
@@ -44,8 +44,7 @@ class SnmpBridge:
             "snmp-bridge",
             metrics.REGISTRY,
             lambda: self._problems,
-            door=metrics_door(settings),
-            tls=server_tls(settings),
+            front=front_of(settings),
         )
         self._reader = TrapReader()
         self._in_hand = 0

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import re
-from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -50,24 +49,47 @@ SAFE = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
 
-NAVIGATION: tuple[tuple[str, str, Scope, str], ...] = (
-    ("/ui", "Overview", Scope.EVENTS_READ, "o"),
-    ("/ui/events", "Events", Scope.EVENTS_READ, "e"),
-    ("/ui/alerts", "Alerts", Scope.EVENTS_READ, "a"),
-    ("/ui/unhandled", "Unhandled", Scope.EVENTS_READ, "u"),
-    ("/ui/rules", "Rules", Scope.RULES_READ, "r"),
-    ("/ui/hosts", "Hosts", Scope.RULES_READ, "t"),
-    ("/ui/dead-letters", "Dead letters", Scope.DLQ_READ, "d"),
-    ("/ui/jobs", "Jobs", Scope.DLQ_READ, "j"),
-    ("/ui/ledger", "Ledger", Scope.EVENTS_READ, "l"),
-    ("/ui/slo", "Service levels", Scope.EVENTS_READ, "s"),
-    ("/ui/maintenance", "Maintenance", Scope.CONFIG_READ, "m"),
-    ("/ui/config", "Configuration", Scope.CONFIG_READ, "c"),
-    ("/ui/changes", "Changes", Scope.AUDIT_READ, "h"),
-    ("/ui/keys", "Keys", Scope.KEYS_ADMIN, "k"),
-    ("/ui/system", "System", Scope.CONFIG_READ, "y"),
-)
+Link = tuple[str, str, Scope, str]
 """Address, name, what a reader must be allowed, and the letter that leads there after `g`."""
+
+NAVIGATION: tuple[tuple[str, tuple[Link, ...]], ...] = (
+    (
+        "Events",
+        (
+            ("/ui", "Overview", Scope.EVENTS_READ, "o"),
+            ("/ui/events", "Events", Scope.EVENTS_READ, "e"),
+            ("/ui/alerts", "Alerts", Scope.EVENTS_READ, "a"),
+            ("/ui/unhandled", "Unhandled", Scope.EVENTS_READ, "u"),
+            ("/ui/dead-letters", "Dead letters", Scope.DLQ_READ, "d"),
+            ("/ui/jobs", "Jobs", Scope.DLQ_READ, "j"),
+        ),
+    ),
+    (
+        "Rules",
+        (
+            ("/ui/rules", "Rules", Scope.RULES_READ, "r"),
+            ("/ui/hosts", "Hosts", Scope.RULES_READ, "t"),
+        ),
+    ),
+    (
+        "Promises",
+        (
+            ("/ui/slo", "Service levels", Scope.EVENTS_READ, "s"),
+            ("/ui/maintenance", "Maintenance", Scope.CONFIG_READ, "m"),
+            ("/ui/ledger", "Ledger", Scope.EVENTS_READ, "l"),
+        ),
+    ),
+    (
+        "Operation",
+        (
+            ("/ui/config", "Configuration", Scope.CONFIG_READ, "c"),
+            ("/ui/changes", "Changes", Scope.AUDIT_READ, "h"),
+            ("/ui/keys", "Keys", Scope.KEYS_ADMIN, "k"),
+            ("/ui/system", "System", Scope.CONFIG_READ, "y"),
+        ),
+    ),
+)
+"""Groups of pages, as the menu shows them."""
 
 # Controls but tab and line end, what turns or hides text (bidi, zero width), and other separators of lines.
 _UNSEEN = re.compile(
@@ -186,9 +208,14 @@ class Pages:
         )
 
 
-def _navigation(client: Client | None) -> Sequence[tuple[str, str, str]]:
+def _navigation(client: Client | None) -> list[tuple[str, list[tuple[str, str, str]]]]:
+    """What the client may see; a group of which that is nothing is left out."""
     scopes = client.scopes if client else frozenset()
-    return [(path, name, letter) for path, name, scope, letter in NAVIGATION if scope in scopes]
+    groups = (
+        (group, [(path, name, letter) for path, name, scope, letter in links if scope in scopes])
+        for group, links in NAVIGATION
+    )
+    return [(group, links) for group, links in groups if links]
 
 
 def _may(client: Client | None) -> dict[str, bool]:

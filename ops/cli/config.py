@@ -98,7 +98,8 @@ def _all() -> tuple[Key, ...]:
 
 def _known(name: str) -> Key:
     """The key of that name. Raises ConfigRefused with what it may have been meant to be."""
-    from schemas.config import BY_NAME, parse_value
+    from schemas.config import BY_NAME
+    from schemas.config_values import parse_value
 
     if name not in BY_NAME:
         parse_value(name, "")
@@ -106,7 +107,7 @@ def _known(name: str) -> Key:
 
 
 def _row(key: Key, config: DynamicConfig, stored: dict[str, str]) -> dict[str, Any]:
-    from schemas.config import to_text
+    from schemas.config_values import to_text
 
     value = getattr(config, key.name)
     facts = {"bounds": key.bounds, "means": key.means, "read_by": key.read_by}
@@ -116,7 +117,7 @@ def _row(key: Key, config: DynamicConfig, stored: dict[str, str]) -> dict[str, A
 async def _read() -> tuple[DynamicConfig, dict[str, str], tuple[str, ...]]:
     """What is in force, what is stored, and what of that is not obeyed."""
     from ops.cli.connections import database, settings_from_environment
-    from schemas.config import tolerant_snapshot
+    from schemas.config_values import tolerant_snapshot
     from streams.adapters.config_store import ConfigStore
     from streams.adapters.transactions import Transactions
 

@@ -224,7 +224,8 @@ async def _changes(name: str | None, limit: int) -> Sequence[ConfigChange]:
 
 def _are_settings(names: Sequence[str]) -> bool:
     """Whether all are settings; False where all are keys. Raises Refused for unknown ones, and for a mixture."""
-    from schemas.config import BY_NAME, parse_value
+    from schemas.config import BY_NAME
+    from schemas.config_values import parse_value
     from schemas.errors import Refused
     from schemas.settings import Settings, is_setting
 

@@ -63,7 +63,8 @@ def _echo_json(body: object) -> None:
 
 async def _change(value: str, reason: str | None, actor: str) -> tuple[bool, OperatorPause]:
     from ops.cli.connections import database, settings_from_environment
-    from schemas.config import BY_NAME, to_text
+    from schemas.config import BY_NAME
+    from schemas.config_values import to_text
     from streams.adapters.config_store import ConfigStore
     from streams.adapters.pause_board import read_pauses
     from streams.adapters.transactions import Transactions

@@ -6,16 +6,17 @@ import asyncio
 import dataclasses
 import datetime as dt
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ops.cli import legal_holds
 from ops.cli.config import Actor, Json
-from ops.cli.exits import Exit, fail, printable
+from ops.cli.exits import Exit, fail
+from ops.cli.retention_views import actions_json, facts_json, facts_lines, judge, say, tell_plan
 from schemas.secret_names import Service
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from streams.adapters.retention_plan import Plan
     from streams.adapters.retention_run import Outcome
     from streams.adapters.retention_store import RetentionStore
-    from streams.core.retention import Action, Policies
+    from streams.core.retention import Policies
     from streams.core.retention_health import Facts
 
 app = typer.Typer()
@@ -49,7 +50,7 @@ def plan(as_json: Json = False) -> None:
     Exits 1 when something cannot be done, or a topic keeps records longer than its policy.
     """
     planned, topics = asyncio.run(_plan(kafka=True))
-    _tell_plan(planned, topics, as_json=as_json)
+    tell_plan(planned, topics, as_json=as_json)
 
 
 @app.command()
@@ -72,16 +73,21 @@ def run(
     """
     if dry_run:
         planned, topics = asyncio.run(_plan(kafka=False))
-        _tell_plan(planned, topics, as_json=as_json)
+        tell_plan(planned, topics, as_json=as_json)
         return
     done, warnings = asyncio.run(_run(wait, rows_per_second, actor, textfile))
     if as_json:
-        body = {"actions": _actions(done.actions), "rows": done.rows, "problems": done.problems, "warnings": warnings}
+        body = {
+            "actions": actions_json(done.actions),
+            "rows": done.rows,
+            "problems": done.problems,
+            "warnings": warnings,
+        }
         typer.echo(json.dumps(body | {"ok": not done.problems}))
     else:
-        _lines([*done.actions, *(f"look at  {line}" for line in warnings)])
+        say([*done.actions, *(f"look at  {line}" for line in warnings)])
         typer.echo(f"{done.rows} rows are in archives now and no table" if done.rows else "no rows were taken out")
-    _judge(done.problems)
+    judge(done.problems)
 
 
 @app.command()
@@ -97,10 +103,10 @@ def status(
     if textfile is not None:
         _write(facts, textfile)
     if as_json:
-        typer.echo(json.dumps({"ok": not problems, "problems": problems} | _facts_json(facts)))
+        typer.echo(json.dumps({"ok": not problems, "problems": problems} | facts_json(facts)))
     else:
-        _lines(_facts_lines(facts))
-    _judge(problems)
+        say(facts_lines(facts))
+    judge(problems)
 
 
 @app.command()
@@ -115,10 +121,10 @@ def verify(
         rows = [dataclasses.asdict(verdict) for verdict in verdicts]
         typer.echo(json.dumps({"ok": not bad, "archives": rows, "not_ours": strangers}))
     else:
-        _lines(f"{'DAMAGED' if each.problem else 'whole':<8} {each.name} ({each.rows} rows)" for each in verdicts)
-        _lines(f"not ours {name}: the database knows no such archive" for name in strangers)
+        say(f"{'DAMAGED' if each.problem else 'whole':<8} {each.name} ({each.rows} rows)" for each in verdicts)
+        say(f"not ours {name}: the database knows no such archive" for name in strangers)
         typer.echo(f"{len(verdicts) - len(bad)} of {len(verdicts)} archives are whole")
-    _judge([verdict.problem for verdict in bad if verdict.problem])
+    judge([verdict.problem for verdict in bad if verdict.problem])
 
 
 @app.command()
@@ -259,57 +265,3 @@ def _write(facts: Facts, path: Path) -> None:
     from ops.retention_metrics import write_textfile
 
     write_textfile(facts, path)
-
-
-def _tell_plan(planned: Plan, topics: list[str], *, as_json: bool) -> None:
-    problems = [*planned.problems, *topics]
-    if as_json:
-        body = {"actions": _actions(planned.actions), "problems": problems, "warnings": planned.warnings}
-        typer.echo(json.dumps(body | {"ok": not problems}))
-    else:
-        _lines([*planned.actions, *(f"look at  {line}" for line in planned.warnings)])
-        if not planned.actions:
-            typer.echo("nothing to do")
-    _judge(problems)
-
-
-def _actions(actions: Sequence[Action]) -> list[dict[str, Any]]:
-    return [dataclasses.asdict(action) for action in actions]
-
-
-def _lines(lines: Any) -> None:
-    for line in lines:
-        typer.echo(printable(str(line)))
-
-
-def _judge(problems: Sequence[str]) -> None:
-    """Ends the command with 1 where there are any, each on a line of standard error."""
-    if problems:
-        for problem in problems[:-1]:
-            typer.echo(printable(f"mutt: {problem}"), err=True)
-        fail(Exit.CHECK_FAILED, problems[-1])
-
-
-def _facts_json(facts: Facts) -> dict[str, Any]:
-    from streams.core.letter_documents import time_text
-
-    body = dataclasses.asdict(facts)
-    return body | {name: time_text(body[name]) for name in ("last_run", "last_success")}
-
-
-def _facts_lines(facts: Facts) -> list[str]:
-    from streams.core.letter_documents import time_text
-
-    took = "" if facts.last_seconds is None else f", took {facts.last_seconds:.1f} s"
-    return [
-        f"last run      {time_text(facts.last_run) or 'none'}  {facts.last_outcome or '-'}{took}",
-        f"last success  {time_text(facts.last_success) or 'none'}",
-        f"partitions    {facts.months_ahead} months ahead, {facts.expired_parts} past their time",
-        f"default       {facts.strays} rows in audit_default",
-        f"unfinished    {facts.unfinished} archives",
-        f"legal holds   {facts.holds} in force",
-        *(
-            f"archived      {kind}: {each.rows} rows in {each.archives} archives, {each.bytes} bytes"
-            for kind, each in facts.totals.items()
-        ),
-    ]

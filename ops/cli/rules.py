@@ -143,7 +143,7 @@ def _handling(text: str | None) -> Handling | None:
 
 
 def _rule_set(rules: list[Rule], development: list[str], teams: list[str], default_team: str | None) -> RuleSet:
-    from schemas.config import snapshot
+    from schemas.config_values import snapshot
     from schemas.rules import RuleSet
 
     if wrong := [pair for pair in teams if not all(pair.partition("="))]:

@@ -17,7 +17,7 @@ from ops.demo.books import SHED_BY_SEVERITY
 from ops.demo.gauges import Gauges
 from ops.demo.workers import Workers
 from ops.devstack.stack import Stack
-from schemas.config import tolerant_snapshot
+from schemas.config_values import tolerant_snapshot
 from schemas.topics import INGEST
 from streams.adapters.broker_access import connection
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from ops.cli import mutt
 from ops.documents.cli import commands, summary, usage
 from ops.documents.markdown import block, code, codes, page, table
-from schemas.config import KEYS, to_text
+from schemas.config import KEYS
+from schemas.config_values import to_text
 from schemas.dead_letters import FACTS, Replayable
 
 _NEXT = {

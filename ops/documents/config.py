@@ -10,7 +10,8 @@ import msgspec
 from ops.documents.markdown import code, codes, page, table
 from ops.documents.words import below_fields
 from ops.standing import allowed
-from schemas.config import KEYS, to_text
+from schemas.config import KEYS
+from schemas.config_values import to_text
 from schemas.secret_names import NO_SECRETS, READS
 from schemas.settings import Settings, variable_of
 

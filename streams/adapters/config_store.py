@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from schemas.config import checked_change
+from schemas.config_values import checked_change
 from schemas.errors import Outdated
 from streams import crash
 from streams.adapters.transactions import Transactions

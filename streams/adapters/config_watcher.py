@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 
 import asyncpg
 import structlog
 
-from schemas.config import DynamicConfig, tolerant_snapshot
+from schemas.config import DynamicConfig
+from schemas.config_values import tolerant_snapshot
 from schemas.errors import StoreUnavailable
 from streams.adapters.faults import store_faults
-from streams.adapters.rule_watcher import CHANNEL
+from streams.adapters.notices import Connect, hear
 
 log = structlog.get_logger()
 
 RETRY_S = 1.0
-PING_S = 15.0
-
-Connect = Callable[[], Awaitable[asyncpg.Connection]]
 
 
 class ConfigWatcher:
@@ -73,23 +70,7 @@ class ConfigWatcher:
         while True:
             try:
                 with store_faults():
-                    await self._hear(await self._connect())
+                    await hear(await self._connect(), self._changed)
             except StoreUnavailable as error:
                 log.warning("not listening for changes of configuration", error=str(error))
             await asyncio.sleep(RETRY_S)
-
-    async def _hear(self, connection: asyncpg.Connection) -> None:
-        """Listens until the connection ends."""
-        ended = asyncio.Event()
-        try:
-            connection.add_termination_listener(lambda _: ended.set())
-            await connection.add_listener(CHANNEL, lambda *_: self._changed.set())
-            self._changed.set()  # what changed while nobody listened
-            while not ended.is_set():
-                try:
-                    async with asyncio.timeout(PING_S):
-                        await ended.wait()
-                except TimeoutError:
-                    await connection.execute("SELECT 1", timeout=5.0)
-        finally:
-            connection.terminate()

@@ -1,4 +1,4 @@
-"""The way to the receiver: its address, what may be dialled for it, and TLS. Every connection to it is made here."""
+"""The way to the receiver: its address, and what may be dialled for it. Every connection to it is made here."""
 
 from __future__ import annotations
 
@@ -6,64 +6,23 @@ import errno
 import socket
 import ssl
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
-import structlog
 from aiohttp.abc import AbstractResolver
 from yarl import URL
 
 from schemas.errors import SettingsRefused
 from schemas.settings import Settings
-from streams.adapters.tls_files import load_pair, stamps
+from streams.adapters.tls import Tls, TlsFiles
 from streams.core.egress import is_host, refusal
 from streams.core.safety import unsafe_receiver
-
-log = structlog.get_logger()
 
 CONNECT_TIMEOUT_S = 5.0
 HEADER_LIMIT = 20_000
 """Header lines of an answer that are still read for its status."""
 
 LOOPBACK_NAMES = Settings().receivers_allowed
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TlsFiles:
-    """What TLS to the receiver needs beside the system's authorities: paths."""
-
-    cacert: str | None = None
-    client_cert: str | None = None
-    client_key: str | None = None
-
-    @property
-    def given(self) -> tuple[str, ...]:
-        return tuple(filter(None, (self.cacert, self.client_cert, self.client_key)))
-
-
-class Tls:
-    """The TLS context, made anew when a file of it changes, so that a certificate is replaced without a restart.
-
-    1.2 at least, the name checked. Raises SettingsRefused when the files cannot be used.
-    """
-
-    def __init__(self, files: TlsFiles) -> None:
-        self._files = files
-        self._stamps = stamps(files.given)
-        self._context = _context(files)
-
-    @property
-    def context(self) -> ssl.SSLContext:
-        """Looks at the times of the files. Those that cannot be used leave the last good context in place."""
-        now = stamps(self._files.given)
-        if now != self._stamps:
-            self._stamps = now
-            try:
-                self._context = _context(self._files)
-            except SettingsRefused as refused:
-                log.error("TLS files for the receiver cannot be used, the last good ones stay", problem=str(refused))
-        return self._context
 
 
 class Way:
@@ -105,10 +64,8 @@ class Way:
 
 def way_of(settings: Settings) -> Way:
     """Raises SettingsRefused."""
-    files = TlsFiles(
-        cacert=settings.webhook_cacert, client_cert=settings.webhook_client_cert, client_key=settings.webhook_client_key
-    )
-    return Way(receiver_url(settings.webhook_url), allowed=settings.receivers_allowed, tls=Tls(files))
+    tls = Tls(TlsFiles.of(settings, "webhook", ours="webhook_client"))
+    return Way(receiver_url(settings.webhook_url), allowed=settings.receivers_allowed, tls=tls)
 
 
 def open_session(timeout_s: float, *, connections: int, **connector: Any) -> aiohttp.ClientSession:
@@ -140,18 +97,3 @@ def _check(url: URL, allowed: Sequence[str]) -> None:
     """What can be told before anything is resolved. Raises SettingsRefused."""
     if problems := list(unsafe_receiver(url.scheme, url.raw_host or "", allowed)):
         raise SettingsRefused(problems)
-
-
-def _context(files: TlsFiles) -> ssl.SSLContext:
-    if files.client_cert and not files.client_key:
-        raise SettingsRefused("MUTT_WEBHOOK_CLIENT_CERT needs MUTT_WEBHOOK_CLIENT_KEY")
-    if files.client_key and not files.client_cert:
-        raise SettingsRefused("MUTT_WEBHOOK_CLIENT_KEY needs MUTT_WEBHOOK_CLIENT_CERT")
-    try:
-        context = ssl.create_default_context(cafile=files.cacert)
-    except OSError as error:  # ssl.SSLError is one
-        raise SettingsRefused(f"MUTT_WEBHOOK_CACERT cannot be used: {error}") from None
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if files.client_cert and files.client_key:
-        load_pair(context, files.client_cert, files.client_key, "MUTT_WEBHOOK_CLIENT_CERT")
-    return context

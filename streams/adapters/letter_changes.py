@@ -6,6 +6,8 @@ import asyncio
 import uuid
 from typing import Any
 
+from msgspec.structs import replace
+
 from schemas.dead_letters import LetterState
 from schemas.errors import NotFound, Outdated, Refused
 from streams.adapters.dead_letters import DeadLetters
@@ -45,10 +47,8 @@ class LetterChanges:
         Returns the difference. Raises NotFound, Refused, or Outdated when another hand was faster.
         """
         async with self._transactions.writing(author) as connection:
-            stored = await _found(connection, letter, value)
-            if stored.edits != edits:
-                raise Outdated(f"letter {letter} was edited by another hand meanwhile; look at it again")
-            return await edit_letter(connection, stored, value, actor=author.actor, note=author.reason)
+            seen = replace(await _found(connection, letter, value), edits=edits)
+            return await edit_letter(connection, seen, value, actor=author.actor, note=author.reason)
 
     async def count(self, chosen: LetterFilter, *, back: bool) -> int:
         """How many letters `park` would change."""

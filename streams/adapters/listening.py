@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import hmac
-import os
 import ssl
+from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
 
 from schemas.errors import SettingsRefused
 from schemas.settings import Settings
-from streams.adapters.secrets import is_open
-from streams.adapters.tls_files import load_pair, stamps
-from streams.core.safety import exposed
+from streams.adapters.secrets import refuse_exposed
+from streams.adapters.tls_files import TlsFile, load_pair, reading, stamps
 
 log = structlog.get_logger()
 
@@ -57,6 +56,19 @@ class MetricsDoor:
 OPEN = MetricsDoor()
 
 
+@dataclass(frozen=True, slots=True)
+class Front:
+    """What a service shows those who connect to it; nothing that is set means: everybody, without TLS."""
+
+    door: MetricsDoor = OPEN
+    tls: ssl.SSLContext | None = None
+
+
+def front_of(settings: Settings) -> Front:
+    """Raises SettingsRefused."""
+    return Front(metrics_door(settings), server_tls(settings))
+
+
 def metrics_door(settings: Settings) -> MetricsDoor:
     """Raises SettingsRefused."""
     return MetricsDoor(settings.metrics_token_file, certified=settings.metrics_client_ca is not None)
@@ -72,12 +84,11 @@ def server_tls(settings: Settings) -> ssl.SSLContext | None:
         return None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    load_pair(context, cert, key, "MUTT_TLS_CERT")
+    pair = TlsFile("tls_cert", cert), TlsFile("tls_key", key)
+    load_pair(context, *pair)
     if settings.metrics_client_ca:
-        try:
+        with reading(TlsFile("metrics_client_ca", settings.metrics_client_ca)):
             context.load_verify_locations(settings.metrics_client_ca)
-        except OSError as error:
-            raise SettingsRefused(f"MUTT_METRICS_CLIENT_CA cannot be used: {error}") from None
         context.verify_mode = ssl.CERT_OPTIONAL
     seen = [stamps((cert, key))]
 
@@ -85,7 +96,7 @@ def server_tls(settings: Settings) -> ssl.SSLContext | None:
         if (now := stamps((cert, key))) != seen[0]:
             seen[0] = now
             try:
-                load_pair(context, cert, key, "MUTT_TLS_CERT")
+                load_pair(context, *pair)
             except SettingsRefused as refused:
                 log.error("the certificate cannot be used, the last good one stays", problem=str(refused))
 
@@ -96,8 +107,7 @@ def server_tls(settings: Settings) -> ssl.SSLContext | None:
 def _tokens(file: str) -> tuple[bytes, ...]:
     """One a line. Raises SettingsRefused."""
     try:
-        if is_open(Path(file).stat(), reader=os.geteuid()):
-            raise SettingsRefused(exposed(file))
+        refuse_exposed(Path(file))
         lines = Path(file).read_bytes().split()
     except OSError as error:
         raise SettingsRefused(f"MUTT_METRICS_TOKEN_FILE cannot be read: {error.strerror}") from None

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 import asyncpg
 from msgspec import Struct
 
-from schemas.config import DynamicConfig, tolerant_snapshot
+from schemas.config import DynamicConfig
+from schemas.config_values import tolerant_snapshot
 from streams.adapters.backlog import PostgresBacklog
 from streams.adapters.faults import store_faults
 from streams.core.pausing import Pause

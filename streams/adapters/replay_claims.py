@@ -82,6 +82,8 @@ CLAIM_BYTES = 8 * 1024 * 1024
 
 _SIZE = """coalesce(octet_length(d.value), 0) + coalesce(octet_length(d.edited_value), 0)
     + coalesce(pg_column_size(d.header_values), 0)"""
+BEFORE_IT = f"{MATCHES} AND d.state = 'open' AND d.first_failed_at < $9"
+"""The open letters that a replay names, with when it was begun; those that it refused are among them."""
 _OPEN = f"{MATCHES} AND {_AFTER} AND d.state = 'open' AND d.first_failed_at < $14"
 CLAIM = (
     f"SELECT {WHOLE} FROM (SELECT * FROM dead_letters d WHERE {_OPEN} {BY_ORIGIN} LIMIT $15"  # noqa: S608 - constants
@@ -116,7 +118,7 @@ class Replays:
         """How many letters it has before it: the open ones it names and, resumed, those it took and nobody judged."""
         values = (*filter_values(replay.chosen), replay.created_at, replay.id if resumed else None)
         count: int = await self._pool.fetchval(
-            f"SELECT count(*) FROM dead_letters d WHERE ({MATCHES} AND d.state = 'open' AND d.first_failed_at < $9)"  # noqa: S608 - constants
+            f"SELECT count(*) FROM dead_letters d WHERE ({BEFORE_IT})"  # noqa: S608 - constants
             " OR (d.replay_id = $10 AND d.state = 'replaying')",
             *values,
             timeout=READ_TIMEOUT_S,

@@ -5,25 +5,19 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable
-
-import asyncpg
+from collections.abc import Callable
 
 from schemas.config import DynamicConfig
 from schemas.errors import RuleRefused, StoreUnavailable
 from streams import crash
 from streams.adapters.faults import store_faults
+from streams.adapters.notices import Connect, hear
 from streams.core.matching import Knowledge
 from streams.core.ports import RuleSource
 
-CHANNEL = "mutt_config"
-PING_S = 15.0
-"""The listening connection is asked this often whether it still lives."""
 FIRST_RETRY_S, LONGEST_RETRY_S = 0.2, 5.0
 
 log = logging.getLogger(__name__)
-
-Connect = Callable[[], Awaitable[asyncpg.Connection]]
 
 
 class RuleWatcher:
@@ -120,27 +114,11 @@ class RuleWatcher:
                 with store_faults():
                     connection = await self._connect()
                     delay = FIRST_RETRY_S
-                    await self._hear(connection)
+                    await hear(connection, self._changed)
             except StoreUnavailable as error:
                 self._failed("not listening for changes of rules", error)
             await asyncio.sleep(self._spread(delay))
             delay = min(2 * delay, LONGEST_RETRY_S)
-
-    async def _hear(self, connection: asyncpg.Connection) -> None:
-        """Listens until the connection ends."""
-        ended = asyncio.Event()
-        try:
-            connection.add_termination_listener(lambda _: ended.set())
-            await connection.add_listener(CHANNEL, lambda *_: self._changed.set())
-            self._changed.set()  # what changed while nobody listened
-            while not ended.is_set():
-                try:
-                    async with asyncio.timeout(PING_S):
-                        await ended.wait()
-                except TimeoutError:
-                    await connection.execute("SELECT 1", timeout=5.0)
-        finally:
-            connection.terminate()
 
     @property
     def _config(self) -> DynamicConfig:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import asyncpg
 import msgspec
 
-from schemas.config import DynamicConfig, tolerant_snapshot
+from schemas.config import DynamicConfig
+from schemas.config_values import tolerant_snapshot
 from schemas.errors import RuleRefused
 from schemas.rules import Rule, RuleSet
 from streams.adapters.faults import store_faults

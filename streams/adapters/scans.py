@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from streams.adapters.places import place_of, values_at
 from streams.core.paging import Place
 
 LOOKED_AT = 4_000
@@ -48,7 +49,7 @@ class Scan:
             return rows[:limit], self._place(rows[limit - 1])
         if edge is None:
             return rows, None
-        return rows, [(edge if asked.descending else edge + _TICK).isoformat(), *self.before]
+        return rows, place_of((edge if asked.descending else edge + _TICK, *self.before))
 
     async def _edge(self, connection: Any, asked: Asked) -> dt.datetime | None:
         """The time of the last row this page may look at, None where fewer are left: read from the index alone."""
@@ -69,7 +70,7 @@ class Scan:
         shared: list[str] = []
         if asked.after is not None:
             shared.append(self._time_term(asked, numbered))
-            marks = ", ".join(numbered.mark(value) for value in _values(asked.after))
+            marks = ", ".join(numbered.mark(value) for value in values_at(asked.after, (self.time, *self.key)))
             shared.append(f"({', '.join((self.time, *self.key))}) {'<' if asked.descending else '>'} ({marks})")
         if edge is not None:
             shared.append(f"{self.time} {'>=' if asked.descending else '<='} {numbered.mark(edge)}")
@@ -90,10 +91,10 @@ class Scan:
         assert asked.after is not None
         behind_all = tuple(asked.after[1:]) == self.before  # then no row of this time is left, however many there are
         sign = ("<" if behind_all else "<=") if asked.descending else ">="
-        return f"{self.time} {sign} {numbered.mark(_values(asked.after)[0])}"
+        return f"{self.time} {sign} {numbered.mark(values_at(asked.after[:1], (self.time,))[0])}"
 
     def _place(self, row: Any) -> Place:
-        return [_to_json(row[_bare(name)]) for name in (self.time, *self.key)]
+        return place_of(row[_bare(name)] for name in (self.time, *self.key))
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,15 +128,5 @@ class _Numbered:
         return " AND ".join([*(term.replace("{}", self.mark(value)) for term, value in terms), *shared]) or "true"
 
 
-def _values(after: Place) -> list[Any]:
-    return [dt.datetime.fromisoformat(str(after[0])), *after[1:]]
-
-
 def _bare(name: str) -> str:
     return name.strip('"')
-
-
-def _to_json(value: Any) -> str | int:
-    if isinstance(value, dt.datetime):
-        return value.isoformat()
-    return value if isinstance(value, int) else str(value)

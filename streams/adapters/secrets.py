@@ -109,6 +109,12 @@ def is_open(file: os.stat_result, *, reader: int) -> bool:
     return bool(file.st_mode & (~stat.S_IRGRP if shared else -1) & (stat.S_IRWXG | stat.S_IRWXO))
 
 
+def refuse_exposed(*files: Path) -> None:
+    """Raises SettingsRefused for those that `is_open` finds open to others than us, and OSError."""
+    if found := [path for path in files if is_open(path.stat(), reader=os.geteuid())]:
+        raise SettingsRefused([exposed(str(path)) for path in found])
+
+
 def read_all(folder: Path) -> dict[str, str]:
     """What the files hold, by name, unjudged. Raises SettingsRefused."""
     return {path.name: _text(path) for path in _look(folder)}
@@ -119,8 +125,7 @@ def _look(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise SettingsRefused(f"MUTT_SECRETS_DIR={str(folder)!r} is no folder")
     files = [path for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")]
-    if found := [path for path in files if is_open(path.stat(), reader=os.geteuid())]:
-        raise SettingsRefused([exposed(str(path)) for path in found])
+    refuse_exposed(*files)
     return files
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 from collections.abc import Sequence
 from typing import Any
 
+from streams.adapters.places import place_of, values_at
 from streams.core.paging import Place, Sort
 from streams.core.reads import EXACT_TOTAL
 
@@ -38,14 +38,14 @@ class Select:
         if after is not None:
             marks = ", ".join(f"${len(self._values) + number}" for number, _ in enumerate(columns, 1))
             self._terms.append(f"({', '.join(columns)}) {'<' if sort.descending else '>'} ({marks})")
-            self._values += [_from_json(value, column) for value, column in zip(after, columns, strict=True)]
+            self._values += values_at(after, columns)
         direction = " DESC" if sort.descending else ""
         order = ", ".join(column + direction for column in columns)
         rows = list(await connection.fetch(f"{self._text()} ORDER BY {order} LIMIT {limit + 1}", *self._values))
         if len(rows) <= limit:
             return rows, None
         last = rows[limit - 1]
-        return rows[:limit], [_to_json(last[column]) for column in columns]
+        return rows[:limit], place_of(last[column] for column in columns)
 
     async def numbered(self, connection: Any, order: str, *, limit: int, offset: int) -> list[Any]:
         """The rows of a numbered page."""
@@ -75,12 +75,3 @@ def containing(text: str) -> str:
     """The LIKE pattern of all that holds this text: nothing in it is a wildcard."""
     escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     return f"%{escaped}%"
-
-
-def _to_json(value: Any) -> str | int:
-    found: str | int = value.isoformat() if isinstance(value, dt.datetime) else value
-    return found
-
-
-def _from_json(value: str | int, column: str) -> Any:
-    return dt.datetime.fromisoformat(str(value)) if column.endswith("_at") else value

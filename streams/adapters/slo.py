@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Sequence
 from typing import Any
 
-from schemas.config import tolerant_snapshot
+from schemas.config_values import tolerant_snapshot
 from schemas.slo import Component
 from streams.adapters.maintenance import maintenance_since
 from streams.adapters.transactions import Transactions

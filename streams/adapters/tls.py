@@ -2,29 +2,41 @@
 
 from __future__ import annotations
 
-import os
 import ssl
 from dataclasses import dataclass
-from pathlib import Path
+
+import structlog
 
 from schemas.errors import SettingsRefused
 from schemas.settings import Settings, variable_of
-from streams.adapters.secrets import is_open
+from streams.adapters.tls_files import TlsFile, load_pair, reading, stamps
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class TlsFiles:
-    """Names of the settings that hold the files, and the files; None where the setting is not set."""
+    """What TLS to a server needs beside the system's authorities."""
 
-    prefix: str
-    authorities: str | None
-    certificate: str | None
-    key: str | None
+    authorities: TlsFile | None = None
+    pair: tuple[TlsFile, TlsFile] | None = None
+    """Our certificate and its key, where the server asks for one."""
 
     @classmethod
-    def of(cls, settings: Settings, prefix: str) -> TlsFiles:
-        """`prefix` is that of the settings: database, kafka."""
-        return cls(prefix, *(getattr(settings, f"{prefix}_{part}") for part in ("cacert", "cert", "key")))
+    def of(cls, settings: Settings, server: str, ours: str | None = None) -> TlsFiles:
+        """`server` begins the settings' names (database, kafka, webhook), `ours` those of our certificate and key.
+
+        Raises SettingsRefused for half a pair.
+        """
+        cert, key = (_file(settings, f"{ours or server}_{part}") for part in ("cert", "key"))
+        if (cert is None) != (key is None):
+            names = [variable_of(f"{ours or server}_{part}") for part in ("cert", "key")]
+            raise SettingsRefused(f"{names[0]} and {names[1]} belong together, and one is not set")
+        return cls(_file(settings, f"{server}_cacert"), (cert, key) if cert and key else None)
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        return tuple(file.path for file in (self.authorities, *(self.pair or ())) if file)
 
 
 def client_context(files: TlsFiles) -> ssl.SSLContext:
@@ -32,47 +44,44 @@ def client_context(files: TlsFiles) -> ssl.SSLContext:
 
     Without authorities of our own the system's count. Reads files. Raises SettingsRefused naming setting and file.
     """
-    context = ssl.create_default_context(cafile=_readable(files.prefix, "cacert", files.authorities))
+    context = _trusting(files.authorities)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if (files.certificate is None) != (files.key is None):
-        names = [variable_of(f"{files.prefix}_{part}") for part in ("cert", "key")]
-        raise SettingsRefused(f"{names[0]} and {names[1]} belong together, and one is not set")
-    if files.certificate is not None and files.key is not None:
-        _load(context, files)
+    if files.pair is not None:
+        load_pair(context, *files.pair)
     return context
 
 
-def _load(context: ssl.SSLContext, files: TlsFiles) -> None:
-    _readable(files.prefix, "cert", files.certificate)
-    _readable(files.prefix, "key", files.key)
-    if is_open(Path(str(files.key)).stat(), reader=os.geteuid()):
-        raise SettingsRefused(f"{_named(files.prefix, 'key', files.key)} is open to others; run: chmod 600 {files.key}")
-    try:
-        context.load_cert_chain(str(files.certificate), files.key, password=_no_password)
-    except (OSError, ValueError) as error:
-        raise SettingsRefused(
-            f"{_named(files.prefix, 'cert', files.certificate)} and {_named(files.prefix, 'key', files.key)}"
-            f" are no certificate and its key without a password ({getattr(error, 'reason', None) or error})"
-        ) from None
+class Tls:
+    """A `client_context` that is made anew when a file of it changes, so that one is replaced without a restart.
+
+    Raises SettingsRefused when the files cannot be used.
+    """
+
+    def __init__(self, files: TlsFiles) -> None:
+        self._files = files
+        self._stamps = stamps(files.paths)
+        self._context = client_context(files)
+
+    @property
+    def context(self) -> ssl.SSLContext:
+        """Looks at the times of the files. Those that cannot be used leave the last good context in place."""
+        now = stamps(self._files.paths)
+        if now != self._stamps:
+            self._stamps = now
+            try:
+                self._context = client_context(self._files)
+            except SettingsRefused as refused:
+                log.error("TLS files cannot be used, the last good ones stay", problem=str(refused))
+        return self._context
 
 
-def _no_password() -> str:
-    raise ValueError("the key has a password")
+def _trusting(authorities: TlsFile | None) -> ssl.SSLContext:
+    if authorities is None:
+        return ssl.create_default_context()
+    with reading(authorities):
+        return ssl.create_default_context(cafile=authorities.path)
 
 
-def _readable(prefix: str, part: str, file: str | None) -> str | None:
-    if file is None:
-        return None
-    try:
-        Path(file).read_bytes()
-        if part == "cacert":
-            ssl.create_default_context(cafile=file)
-    except ssl.SSLError:
-        raise SettingsRefused(f"{_named(prefix, part, file)} holds no certificate") from None
-    except OSError as error:
-        raise SettingsRefused(f"{_named(prefix, part, file)} cannot be read: {error.strerror}") from None
-    return file
-
-
-def _named(prefix: str, part: str, file: str | None) -> str:
-    return f"{variable_of(f'{prefix}_{part}')}={file!r}"
+def _file(settings: Settings, name: str) -> TlsFile | None:
+    path = getattr(settings, name)
+    return None if path is None else TlsFile(name, path)

@@ -1,28 +1,57 @@
-"""Certificates and keys in files: how they are loaded, and how one learns that they were replaced."""
+"""Certificates and keys in files: how they are read and told of, and how one learns that they were replaced."""
 
 from __future__ import annotations
 
 import os
 import ssl
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from schemas.errors import SettingsRefused
-from streams.adapters.secrets import is_open
-from streams.core.safety import exposed
+from schemas.settings import variable_of
+from streams.adapters.secrets import refuse_exposed
 
 Stamp = tuple[int, int, int] | None
 
 
-def load_pair(context: ssl.SSLContext, cert: str, key: str, setting: str) -> None:
-    """Raises SettingsRefused; what the context had before stays then."""
+@dataclass(frozen=True, slots=True)
+class TlsFile:
+    """A file, and the setting that names it."""
+
+    setting: str
+    path: str
+
+    def __str__(self) -> str:
+        return f"{variable_of(self.setting)}={self.path!r}"
+
+
+@contextmanager
+def reading(file: TlsFile) -> Iterator[None]:
+    """Raises SettingsRefused, naming setting and file, for one that cannot be read or holds no certificate."""
     try:
-        if is_open(Path(key).stat(), reader=os.geteuid()):
-            raise SettingsRefused(exposed(key))
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(cert, key, password=_no_passphrase)
-        context.load_cert_chain(cert, key, password=_no_passphrase)
+        yield
+    except ssl.SSLError:
+        raise SettingsRefused(f"{file} holds no certificate") from None
+    except OSError as error:
+        raise SettingsRefused(f"{file} cannot be read: {error.strerror}") from None
+
+
+def load_pair(context: ssl.SSLContext, certificate: TlsFile, key: TlsFile) -> None:
+    """Raises SettingsRefused, naming settings and files; what the context had before stays then."""
+    for file in (certificate, key):
+        with reading(file):
+            Path(file.path).read_bytes()
+    refuse_exposed(Path(key.path))
+    try:
+        for asked in (ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), context):
+            asked.load_cert_chain(certificate.path, key.path, password=_no_password)
     except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
-        raise SettingsRefused(f"{setting} and its key cannot be used: {error}") from None
+        why = getattr(error, "reason", None) or error
+        raise SettingsRefused(
+            f"{certificate} and {key} are no certificate and its key without a password ({why})"
+        ) from None
 
 
 def stamps(files: Sequence[str]) -> tuple[Stamp, ...]:
@@ -38,6 +67,6 @@ def _stamp(file: str) -> Stamp:
     return found.st_ino, found.st_mtime_ns, found.st_size
 
 
-def _no_passphrase() -> str:
+def _no_password() -> str:
     """Instead of OpenSSL's question at the terminal."""
-    raise ValueError("the private key has a passphrase")
+    raise ValueError("the key has a password")

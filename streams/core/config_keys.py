@@ -6,7 +6,8 @@ import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from schemas.config import BY_NAME, KEYS, Key, Value, tolerant_snapshot
+from schemas.config import BY_NAME, KEYS, Key, Value
+from schemas.config_values import tolerant_snapshot
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,3 +22,12 @@ def state_of(*, finished_at: dt.datetime | None, held: bool, begun: bool) -> Job
     if held:
         return JobState.RUNNING
     return JobState.INTERRUPTED if begun else JobState.WAITING
+
+
+def total_of_replay(left: int, *, selected: int, refused: int, most: int | None) -> int:
+    """How many letters a replay will have looked at in the end: `left` are still open, what it refused among them.
+
+    `most` bounds what it sends. Letters that others take or park meanwhile make it less, never less than `selected`.
+    """
+    total = selected - refused + left
+    return max(selected, total if most is None else min(total, most + refused))

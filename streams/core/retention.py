@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from schemas.config import BY_NAME, DynamicConfig, snapshot
+from schemas.config import BY_NAME, DynamicConfig
+from schemas.config_values import snapshot
 from schemas.topics import ALERTS, DLQ, INGEST, PARKED, Topic
 
 CLOCK_TOLERANCE = dt.timedelta(seconds=60)

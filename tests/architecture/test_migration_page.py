@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 from ops.documents.metrics import collectors, exporters
-from schemas.config import _SUCCESSORS, BY_NAME
+from schemas.config import BY_NAME
+from schemas.config_values import _SUCCESSORS
 from schemas.topics import topics_by_name
 from tests.architecture.documents import ROOT
 

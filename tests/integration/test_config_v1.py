@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest_asyncio
 
-from schemas.config import BY_NAME, to_text
+from schemas.config import BY_NAME
+from schemas.config_values import to_text
 from tests.integration.configuring import RULE, Asker, asking
 from tests.integration.conftest import Database
 

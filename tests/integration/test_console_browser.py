@@ -11,7 +11,7 @@ from urllib.parse import quote
 import httpx2
 import pytest
 from msgspec.structs import replace
-from playwright.async_api import expect
+from playwright.async_api import Locator, Page, expect
 
 from ops.devstack.layout import free_port
 from schemas.secret_names import API_KEY
@@ -72,6 +72,7 @@ async def test_the_way_of_an_operator(database: Database, origin: str, key: str)
         await expect(page.locator("[data-value=received]")).to_have_text("41")
         await count_events(database, 41, 9)
         await expect(page.locator("[data-value=received]")).to_have_text("50", timeout=PATIENCE_MS)
+        await expect(menu(page).get_by_role("link", name="Ledger")).to_be_visible()
         await page.keyboard.press("g")
         await page.keyboard.press("e")
         await page.wait_for_url("**/ui/events")
@@ -174,13 +175,55 @@ async def until_told(origin: str) -> None:
             await asyncio.sleep(0.05)
 
 
+def menu(page: Page) -> Locator:
+    return page.get_by_role("navigation", name="Pages", include_hidden=True)
+
+
+SLOW_4G = {"offline": False, "latency": 150, "downloadThroughput": 200_000, "uploadThroughput": 90_000}
+"""Milliseconds for a request, and bytes a second."""
+LOAD = """() => {
+  const [page] = performance.getEntriesByType("navigation");
+  const all = [page, ...performance.getEntriesByType("resource")];
+  return {took: page.loadEventEnd, bytes: all.reduce((sum, one) => sum + one.transferSize, 0), files: all.length};
+}"""
+
+
+async def test_first_pages_are_small_and_there_within_a_second_on_a_slow_link(origin: str, key: str) -> None:
+    """Nothing is cached. On a busy machine the browser itself may take longer, so that one load in time will do."""
+    async with browsing(origin) as (page, watch):
+        link = await page.context.new_cdp_session(page)
+        await link.send("Network.enable")
+        await link.send("Network.setCacheDisabled", {"cacheDisabled": True})
+        await link.send("Network.emulateNetworkConditions", SLOW_4G)
+        await loads_in_time(page, "/ui/sign-in")
+        await sign_in(page, key)
+        await loads_in_time(page, "/ui")
+        assert watch.unexpected() == []
+
+
+async def loads_in_time(page: Page, path: str) -> None:
+    async with asyncio.timeout(PATIENCE_MS / 1000):
+        while True:
+            await page.goto(path)
+            load = await page.evaluate(LOAD)
+            assert load["files"] > 2
+            assert 1_000 < load["bytes"] <= 100_000
+            if 2 * SLOW_4G["latency"] < load["took"] <= 1_000:
+                return
+
+
 async def test_pages_are_whole_without_scripts_and_on_a_narrow_screen(
     database: Database, origin: str, key: str
 ) -> None:
     await store_event(database, 1, message="link down " + "x" * 500)
     narrow = {"width": 360, "height": 640}
     async with browsing(origin, java_script_enabled=False, viewport=narrow, color_scheme="dark") as (page, watch):
-        await sign_in(page, key, "/ui/events")
+        await sign_in(page, key, "/ui/rules")
+        await expect(menu(page).get_by_role("link", name="Events")).to_be_hidden()
+        await page.get_by_text("Menu").focus()
+        await page.keyboard.press("Enter")
+        await menu(page).get_by_role("link", name="Events").click()
+        await page.wait_for_url("**/ui/events")
         await page.get_by_label("text").fill("link")
         await page.get_by_role("button", name="Search").click()
         await expect(page.get_by_text("link down").first).to_be_visible()

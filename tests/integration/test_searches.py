@@ -13,29 +13,19 @@ import httpx2
 import pytest
 import pytest_asyncio
 
-from api.app import Doors, create_app, resources
-from api.auth import OneKey
 from api.balance import Balance
 from api.cursors import Cursors
-from api.metrics import ApiMetrics
 from ops.devstack.stack import Stack
 from schemas.rows import AUDIT
 from streams.adapters import scans
-from streams.adapters.event_traces import EventTraces
-from streams.adapters.ledger import LedgerReads
 from streams.adapters.ledger_check import Books
-from streams.adapters.letter_searches import LetterSearches
 from streams.adapters.locks import lock_key, try_lock
-from streams.adapters.rehearsals import Rehearsals
-from streams.adapters.replay_jobs import REPLAY_LOCK, ReplayJobs
+from streams.adapters.replay_jobs import REPLAY_LOCK
 from streams.adapters.replay_runner import ReplayRunner
-from streams.adapters.searches import PostgresSearches
-from streams.adapters.transactions import Transactions
 from streams.core.books import Fault, Standing
-from tests.api.window import some_ports
-from tests.fakes_keys import MemoryAnswers
 from tests.integration.conftest import Database
 from tests.integration.pipeline import until
+from tests.integration.whole_api import app_of, ports_on
 
 LOGS, LETTERS, DELIVERIES, JOBS = (
     "/api/v2/audit-logs",
@@ -53,27 +43,12 @@ async def client(database: Database) -> AsyncIterator[httpx2.AsyncClient]:
 
 
 def client_of(database: Database, bootstrap: str) -> httpx2.AsyncClient:
-    transactions = Transactions(database.pool)
-
     async def check() -> Books:
         standing = Standing("mutt.ingest.raw", 0, 0, 10, log_end=14)
         return Books([], [standing], [Fault("mutt.ingest.raw", 0, 0, 3, 5, "no ledger row")])
 
-    ports = some_ports(
-        metrics=ApiMetrics(),
-        checks={},
-        searches=PostgresSearches(transactions),
-        letters=LetterSearches(transactions),
-        rehearsals=Rehearsals(transactions),
-        jobs=ReplayJobs(transactions),
-        runner=ReplayRunner(database.pool, bootstrap),
-        traces=EventTraces(transactions, bootstrap),
-        ledger=LedgerReads(transactions),
-        balance=Balance(check, lambda: NOW),
-        answers=MemoryAnswers(),
-        cursors=Cursors(lambda: (b"key of the cursors",), lambda: NOW),
-    )
-    app = create_app(resources(ports), Doors(authenticator=OneKey(None)), ports.metrics)
+    cursors = Cursors(lambda: (b"key of the cursors",), lambda: NOW)
+    app, _ = app_of(ports_on(database, bootstrap, balance=Balance(check, lambda: NOW), cursors=cursors))
     return httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://localhost")
 
 
@@ -283,7 +258,8 @@ async def test_a_replay_is_a_job_that_is_resumed(broker: Stack, database: Databa
         answer = await client.post(f"{LETTERS}/replay", json=order)
         assert answer.status_code == 202
         where = answer.headers["location"]
-        assert (await client.get(where)).json()["state"] == "waiting"
+        waiting = (await client.get(where)).json()
+        assert (waiting["state"], waiting["selected"], waiting["total"]) == ("waiting", 0, 4)
         await database.pool.execute("UPDATE replays SET problem = 'cut short'")
         assert (await client.get(where)).json()["state"] == "interrupted"
         async with try_lock(database.pool, lock_key(REPLAY_LOCK, uuid.UUID(where.rpartition("/")[2]))):
@@ -301,6 +277,7 @@ async def test_a_replay_is_a_job_that_is_resumed(broker: Stack, database: Databa
             running.cancel()
         job = (await client.get(where)).json()
         assert (job["sent"], job["refused"], job["problem"], job["reason"]) == (4, 0, None, "again")
+        assert (job["selected"], job["total"]) == (4, None)
         assert [one["id"] for one in await walk(client, JOBS)] == [job["id"]]
         states = await database.pool.fetch("SELECT state, count(*) AS n FROM dead_letters GROUP BY 1 ORDER BY 1")
         assert [(row["state"], row["n"]) for row in states] == [("open", 1), ("replaying", 4)]

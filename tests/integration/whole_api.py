@@ -2,36 +2,24 @@
 
 from __future__ import annotations
 
-from api.app import Doors, create_app, resources, some_ports, utc_now
+from dataclasses import replace
+from typing import Any
+
+from api.app import Doors, Ports, create_app, resources, utc_now
 from api.auth import OneKey
 from api.balance import Balance
-from api.cursors import Cursors
+from api.door import Depth, Door
 from api.envelope import Envelope
 from api.lag import LagTrend
 from api.metrics import ApiMetrics
-from streams.adapters.api_keys import KeyStore
-from streams.adapters.audit_samples import AuditSamples
-from streams.adapters.config_audit import ConfigAudit
-from streams.adapters.config_store import ConfigStore
-from streams.adapters.event_traces import EventTraces
-from streams.adapters.host_lists import development_hosts, device_teams
-from streams.adapters.idempotency import IdempotencyKeys
-from streams.adapters.ledger import LedgerReads
+from api.parts import parts_on, ports_of
+from api.pipeline import Pipeline
+from schemas.config import DynamicConfig
+from schemas.settings import Settings
+from streams.adapters.event_publisher import KafkaEvents
 from streams.adapters.ledger_check import Books
-from streams.adapters.letter_changes import LetterChanges
-from streams.adapters.letter_searches import LetterSearches
-from streams.adapters.maintenance import PostgresMaintenance
-from streams.adapters.overview import OverviewReads
-from streams.adapters.rehearsals import Rehearsals
-from streams.adapters.replay_jobs import ReplayJobs
 from streams.adapters.replay_runner import ReplayRunner
-from streams.adapters.rule_store import RuleStore
-from streams.adapters.rule_usage import RuleUsage
-from streams.adapters.searches import PostgresSearches
-from streams.adapters.slo import PostgresSlo
-from streams.adapters.system import SystemReads
-from streams.adapters.transactions import Transactions
-from streams.adapters.unhandled import UnhandledReads
+from streams.adapters.tracing import Untraced
 from tests.fakes_keys import PEPPER
 from tests.integration.conftest import Database
 
@@ -40,42 +28,38 @@ NOWHERE = "127.0.0.1:1"
 
 
 def api_on(database: Database) -> tuple[Envelope, ApiMetrics]:
-    transactions = Transactions(database.pool)
+    return app_of(ports_on(database))
 
-    async def no_lag() -> int:
+
+def app_of(ports: Ports) -> tuple[Envelope, ApiMetrics]:
+    """Who asks without a key may do everything."""
+    return create_app(resources(ports), Doors(authenticator=OneKey(None)), ports.metrics), ports.metrics
+
+
+def ports_on(database: Database, brokers: str = NOWHERE, **others: Any) -> Ports:
+    """As the API has them in its own process, but for the `others`; nothing runs beside the requests."""
+    pool = database.pool
+    parts = parts_on(pool, at_once=pool.get_max_size(), single=tuple, peppers=lambda: (PEPPER,))
+    depth = Depth(NothingWaits(), parts.metrics)
+    pipeline = Pipeline(
+        brokers,
+        pool,
+        Door(KafkaEvents(brokers), depth, DynamicConfig, parts.metrics),
+        ReplayRunner(pool, brokers),
+        Balance(_no_books, utc_now),
+        LagTrend(depth.now, utc_now),
+        tasks=(),
+        tracing=Untraced(),
+    )
+    return replace(ports_of(parts, pipeline, Settings()), **others)
+
+
+class NothingWaits:
+    """Implements UndecidedRecords."""
+
+    async def count(self) -> int:
         return 0
 
-    async def check() -> Books:
-        return Books([], [], [])
 
-    ports = some_ports(
-        metrics=ApiMetrics(),
-        checks={},
-        answers=IdempotencyKeys(transactions),
-        searches=PostgresSearches(transactions),
-        letters=LetterSearches(transactions),
-        rehearsals=Rehearsals(transactions),
-        changes=LetterChanges(transactions),
-        jobs=ReplayJobs(transactions),
-        runner=ReplayRunner(database.pool, NOWHERE),
-        traces=EventTraces(transactions, NOWHERE),
-        ledger=LedgerReads(transactions),
-        overview=OverviewReads(transactions),
-        lag=LagTrend(no_lag, utc_now),
-        balance=Balance(check, utc_now),
-        slo=PostgresSlo(transactions),
-        maintenance=PostgresMaintenance(transactions),
-        rules=RuleStore(transactions),
-        usage=RuleUsage(transactions),
-        unhandled=UnhandledReads(transactions),
-        hosts=development_hosts(transactions),
-        teams=device_teams(transactions),
-        config=ConfigStore(transactions),
-        config_audit=ConfigAudit(transactions),
-        samples=AuditSamples(transactions),
-        keys=KeyStore(transactions, lambda: (PEPPER,)),
-        system=SystemReads(database.pool, NOWHERE),
-        cursors=Cursors(lambda: (b"key of the cursors",), utc_now),
-        now=utc_now,
-    )
-    return create_app(resources(ports), Doors(authenticator=OneKey(None)), ports.metrics), ports.metrics
+async def _no_books() -> Books:
+    return Books([], [], [])

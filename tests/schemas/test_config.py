@@ -5,18 +5,8 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import asdict
 
-from schemas.config import (
-    KEYS,
-    DynamicConfig,
-    Value,
-    check,
-    checked_change,
-    parse_value,
-    snapshot,
-    to_text,
-    tolerant_snapshot,
-    typed_text,
-)
+from schemas.config import KEYS, DynamicConfig, Value
+from schemas.config_values import check, checked_change, parse_value, snapshot, to_text, tolerant_snapshot, typed_text
 from schemas.errors import ConfigRefused
 
 

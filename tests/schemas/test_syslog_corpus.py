@@ -11,7 +11,8 @@ import pytest
 
 from schemas.codec import decode, encode
 from schemas.events import Decoded, EventFormat
-from schemas.syslog import parse_line, utc
+from schemas.syslog import parse_line
+from schemas.syslog_times import utc
 from schemas.topics import SNMP
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"

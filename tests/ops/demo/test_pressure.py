@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from ops.demo.pressure import FLOOR, ROOMY, thresholds
-from schemas.config import DynamicConfig, snapshot
+from schemas.config import DynamicConfig
+from schemas.config_values import snapshot
 from streams.core.backpressure import PressurePolicy, severity_cut
 
 

@@ -19,8 +19,9 @@ from yarl import URL
 
 from schemas.errors import SettingsRefused
 from schemas.settings import Settings
-from streams.adapters.egress import Tls, TlsFiles, Way, receiver_url, way_of
+from streams.adapters.egress import Way, receiver_url, way_of
 from streams.adapters.receiver_probe import WebhookProbe
+from streams.adapters.tls import Tls, TlsFiles
 from streams.adapters.webhook import WebhookSink
 from streams.clock import SystemClock
 from streams.core.delivery import Answer, Fault
@@ -224,6 +225,14 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     return folder
 
 
+def pair_of(cert: Path, key: Path) -> dict[str, str]:
+    return {"webhook_client_cert": str(cert), "webhook_client_key": str(key)}
+
+
+def tls_files(**settings: str | None) -> TlsFiles:
+    return TlsFiles.of(Settings(**settings), "webhook", ours="webhook_client")  # type: ignore[arg-type]
+
+
 def serving(keys: Path) -> ssl.SSLContext:
     """A receiver that asks for a certificate."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=keys / "ca.pem")
@@ -233,9 +242,9 @@ def serving(keys: Path) -> ssl.SSLContext:
 
 
 def test_TLS_the_receiver_may_ask_for_a_certificate_of_ours_and_must_have_one_itself(keys: Path) -> None:
-    def files(name: str, *, cacert: str | None = "ca.pem") -> TlsFiles:
-        return TlsFiles(cacert=cacert and str(keys / cacert), client_cert=str(keys / f"{name}.pem"),
-                        client_key=str(keys / f"{name}.key"))  # fmt: skip
+    def files(name: str | None, *, authorities: bool = True) -> TlsFiles:
+        ours = {} if name is None else pair_of(keys / f"{name}.pem", keys / f"{name}.key")
+        return tls_files(webhook_cacert=str(keys / "ca.pem") if authorities else None, **ours)
 
     async def asks(server: ssl.SSLContext, files: TlsFiles, host: str = "localhost") -> Answer:
         async with await asyncio.start_server(answering, "127.0.0.1", 0, ssl=server) as listening:
@@ -244,9 +253,9 @@ def test_TLS_the_receiver_may_ask_for_a_certificate_of_ours_and_must_have_one_it
 
     async def all_of_them() -> None:
         assert (await asks(serving(keys), files("client"))).status == 200
-        assert (await asks(serving(keys), TlsFiles(cacert=str(keys / "ca.pem")))).fault is Fault.CONNECTION
+        assert (await asks(serving(keys), files(None))).fault is Fault.CONNECTION
         assert (await asks(serving(keys), files("stranger"))).fault is Fault.CONNECTION
-        assert (await asks(serving(keys), files("client", cacert=None))).fault is Fault.CONNECTION
+        assert (await asks(serving(keys), files("client", authorities=False))).fault is Fault.CONNECTION
         assert (await asks(serving(keys), files("client"), "127.0.0.1")).fault is Fault.CONNECTION
         old = serving(keys)
         old.minimum_version, old.maximum_version = ssl.TLSVersion.MINIMUM_SUPPORTED, ssl.TLSVersion.TLSv1_2
@@ -261,7 +270,7 @@ def test_a_certificate_is_replaced_without_a_restart_and_a_bad_one_changes_nothi
     for source, target in ((keys / "client.pem", cert), (keys / "client.key", key)):
         target.write_bytes(source.read_bytes())
         target.chmod(0o600)
-    tls = Tls(TlsFiles(client_cert=str(cert), client_key=str(key)))
+    tls = Tls(tls_files(**pair_of(cert, key)))
     first = tls.context
     assert tls.context is first
     key.write_text("no key")
@@ -272,17 +281,18 @@ def test_a_certificate_is_replaced_without_a_restart_and_a_bad_one_changes_nothi
     assert second is not first
     key.chmod(0o644)
     with pytest.raises(SettingsRefused, match="open to others"):
-        Tls(TlsFiles(client_cert=str(cert), client_key=str(key)))
+        Tls(tls_files(**pair_of(cert, key)))
 
 
 @pytest.mark.parametrize(
     ("files", "says"),
     [
-        (TlsFiles(client_cert="a"), "needs MUTT_WEBHOOK_CLIENT_KEY"),
-        (TlsFiles(client_key="a"), "needs MUTT_WEBHOOK_CLIENT_CERT"),
-        (TlsFiles(cacert="/nowhere/ca.pem"), "cannot be used"),
+        ({"webhook_client_cert": "a"}, "MUTT_WEBHOOK_CLIENT_CERT and MUTT_WEBHOOK_CLIENT_KEY belong together"),
+        ({"webhook_client_key": "a"}, "MUTT_WEBHOOK_CLIENT_CERT and MUTT_WEBHOOK_CLIENT_KEY belong together"),
+        ({"webhook_cacert": "/nowhere/ca.pem"}, "MUTT_WEBHOOK_CACERT='/nowhere/ca.pem' cannot be read: No such file"),
+        (pair_of(Path("/nowhere"), Path(__file__)), "MUTT_WEBHOOK_CLIENT_CERT='/nowhere' cannot be read: No such file"),
     ],
 )
-def test_TLS_files_that_cannot_be_used_are_refused_at_the_start(files: TlsFiles, says: str) -> None:
+def test_TLS_files_that_cannot_be_used_are_refused_at_the_start(files: dict[str, str], says: str) -> None:
     with pytest.raises(SettingsRefused, match=says):
-        Tls(files)
+        way_of(Settings(**files))

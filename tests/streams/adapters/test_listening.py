@@ -19,7 +19,7 @@ from api.metrics import ApiMetrics
 from api.server import listen, served
 from schemas.errors import SettingsRefused
 from schemas.settings import Settings
-from streams.adapters.listening import MetricsDoor, metrics_door, server_tls
+from streams.adapters.listening import MetricsDoor, front_of, metrics_door, server_tls
 from streams.health import HealthServer
 from tests.integration.rsyslog import OPENSSL
 
@@ -86,7 +86,7 @@ CA = ("-CA", "ca.pem", "-CAkey", "ca.key")
 async def worker(settings: Settings) -> AsyncIterator[int]:
     registry = CollectorRegistry()
     Counter("mutt_test", "A test.", registry=registry)
-    server = HealthServer("match", registry, dict, door=metrics_door(settings), tls=server_tls(settings))
+    server = HealthServer("match", registry, dict, front=front_of(settings))
     await server.start("127.0.0.1", 0)
     assert server.address is not None
     yield server.address[1]

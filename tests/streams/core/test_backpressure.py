@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.config import DynamicConfig, check
+from schemas.config import DynamicConfig
+from schemas.config_values import check
 from schemas.rules import AlertSeverity
 from streams.core.backpressure import (
     SMALLEST_PART,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from schemas.config import DynamicConfig
 from schemas.errors import RuleRefused
@@ -210,3 +211,19 @@ def test_alert_severity_is_the_rules_else_by_syslog_severity() -> None:
     assert seen == ["critical", "critical", "critical", "major", "warning", "minor", "info", "info", "warning"]
     fixed = Knowledge.of(rule_set(rule(match_string="m", alert_severity=AlertSeverity.CLEAR)))
     assert fixed.judge(event(syslog_severity=0)).severity is AlertSeverity.CLEAR
+
+
+def test_the_next_rule_set_is_compiled_only_where_its_rules_changed() -> None:
+    before = Knowledge.of(rule_set(rule(id=1, match_string="a")))
+    hosts = replace(before.rule_set, version=before.rule_set.version + 1, development_hosts=frozenset({"h"}))
+    after = before.follow(hosts)
+    assert after.matcher is before.matcher
+    assert after.rule_set is hosts
+    rules = rule_set(rule(id=1, match_string="b"))
+    changed = before.follow(rules)
+    assert changed.matcher is not before.matcher
+    assert changed.rule_set is rules
+    assert [found and found.id for found in changed.matcher.match_all([event(message="a"), event(message="b")])] == [
+        None,
+        1,
+    ]

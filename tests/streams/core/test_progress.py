@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import pytest
 
 from streams.core.batches import CorruptBatch, PlainRecord, PolledBatch
-from streams.core.progress import Behind, Progress, Start, Todo, start_position, still_to_do
+from streams.core.progress import Behind, LedgerRow, Progress, Start, Todo, start_position, still_to_do
+
+MINUTE = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
 
 
 def batch(first: int, *offsets: int, rewound: bool = False) -> PolledBatch:
@@ -27,6 +31,18 @@ def batch(first: int, *offsets: int, rewound: bool = False) -> PolledBatch:
 def test_start(next_offset: int, known: bool, begin: int, end: int, expected: Start) -> None:
     progress = Progress(next_offset=next_offset, last_sha256=b"x" if known else None)
     assert start_position(progress, begin, end) == expected
+
+
+@pytest.mark.parametrize(
+    ("minute", "ruleset_version", "first"),
+    [(MINUTE, 7, 40), (MINUTE, 8, None), (MINUTE + dt.timedelta(minutes=1), 7, None)],
+)
+def test_a_row_of_the_ledger_is_extended_within_its_minute_and_rule_set(
+    minute: dt.datetime, ruleset_version: int, first: int | None
+) -> None:
+    progress = Progress(next_offset=50, last_row=LedgerRow(40, MINUTE, 7))
+    assert progress.extends(minute, ruleset_version) == first
+    assert Progress(next_offset=50).extends(minute, ruleset_version) is None
 
 
 def test_a_log_that_ends_below_our_position_halts() -> None:
@@ -82,12 +98,32 @@ def test_a_part_does_not_halt_for_what_only_the_rest_runs_into() -> None:
     assert answer.up_to(1).halt is None
 
 
+def test_a_part_shows_the_record_before_it_too() -> None:
+    whole = todo([batch(3, 4, 5, 6)], 5)
+    assert whole.previous is not None
+    assert whole.up_to(1).previous is whole.previous
+
+
 def test_records_read_from_above_are_no_gap() -> None:
     assert still_to_do([batch(8, 8)], 5) == Behind(5)
 
 
+def test_what_was_read_beyond_a_break_is_done_after_it() -> None:
+    answer = todo([batch(5, 5, 6), batch(9, 9)], 5)
+    assert (answer.after, [record.offset for record in answer.records]) == (7, [5, 6])
+    nothing_new = todo([batch(3, 3, 4), batch(5, 5), batch(9, 9)], 5)
+    assert (nothing_new.after, len(nothing_new.records)) == (6, 1)
+
+
+@pytest.mark.parametrize(("first", "expected"), [(4, None), (5, Behind(4)), (6, Behind(4))])
+def test_the_record_to_compare_must_have_been_read(first: int, expected: Behind | None) -> None:
+    answer = still_to_do([batch(first, *range(first, 8))], 5, verify=True)
+    assert answer == expected if expected else isinstance(answer, Todo)
+
+
 def test_a_log_that_went_back_halts() -> None:
-    assert "went back" in str(still_to_do([batch(0, 0, rewound=True)], 5))
+    answer = still_to_do([batch(5, 5, 6), batch(0, 0, rewound=True)], 5)
+    assert answer == "the log went back: offset 0 came after 6 was read"
 
 
 def test_a_corrupt_batch_halts_after_what_comes_before_it() -> None:

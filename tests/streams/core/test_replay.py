@@ -11,7 +11,17 @@ import pytest
 
 from schemas.dead_letters import FACTS, LetterState, Reason, Replayable, Stage
 from streams.core.letters import CUT_MARK
-from streams.core.replay import LetterFilter, Refusal, ReplayPolicy, StoredLetter, destination, refusal, replay_record
+from streams.core.replay import (
+    LetterFilter,
+    Refusal,
+    ReplayPolicy,
+    StoredLetter,
+    current_value,
+    destination,
+    refusal,
+    replay_record,
+    with_value,
+)
 from tests.builders import dead_letter
 
 EVERYTHING_OF_A_TOPIC = LetterFilter(topics=("mutt.ingest.syslog",))
@@ -103,3 +113,11 @@ def test_a_replay_is_the_original_and_one_last_header() -> None:
 def test_a_filter_that_means_everything_is_empty(chosen: LetterFilter, *, empty: bool) -> None:
     assert chosen.is_empty is empty
     assert msgspec.json.decode(msgspec.json.encode(chosen), type=LetterFilter) == chosen
+
+
+def test_one_more_edit_is_what_a_replay_would_send() -> None:
+    once = with_value(stored(reason=Reason.JSON), b"{}")
+    assert (once.edits, current_value(once), once.letter.value) == (1, b"{}", stored(reason=Reason.JSON).letter.value)
+    assert current_value(with_value(once, b"")) == b""
+    assert with_value(once, b"[]").edits == 2
+    assert current_value(stored(reason=Reason.JSON)) == stored(reason=Reason.JSON).letter.value

@@ -19,12 +19,14 @@ from streams.core.retention import (
     Part,
     clock_problem,
     expired,
+    held_by,
     hold_problems,
     month_after,
     months_ahead,
     months_due,
     part_name,
     policies,
+    reason_problems,
     taking_out,
     topic_problems,
 )
@@ -116,12 +118,26 @@ def test_holds(changes: dict[str, object], kept: bool) -> None:
 
 def test_a_hold_needs_a_reason_and_an_end_after_its_beginning() -> None:
     assert list(hold_problems("a case", None, NOW, "h1")) == []
-    assert len(list(hold_problems(" ", NOW, NOW, "h" * 256))) == 3
+    assert list(hold_problems("a case", NOW, NOW + DAY, "h" * 255)) == []
+    assert list(hold_problems("a case", NOW, None, "h")) == []
+    assert list(hold_problems(" ", NOW, NOW, "h" * 256)) == [
+        "the reason must be 1 to 500 characters without NUL",
+        "the end of a hold must lie after its beginning",
+        "a host name has 1 to 255 characters",
+    ]
+    assert list(hold_problems("a case", None, None, "")) == ["a host name has 1 to 255 characters"]
+
+
+@pytest.mark.parametrize(("reason", "fine"), [("r", True), ("r" * 500, True), ("r" * 501, False), ("r\0", False)])
+def test_reasons_are_bounded(reason: str, fine: bool) -> None:
+    assert (list(reason_problems(reason)) == []) is fine
 
 
 @pytest.mark.parametrize(("apart", "fine"), [(0, True), (60, True), (-60, True), (61, False), (-3600, False)])
 def test_a_clock_that_is_off_is_noticed(apart: int, fine: bool) -> None:
-    assert (clock_problem(NOW + dt.timedelta(seconds=apart), NOW) is None) is fine
+    problem = clock_problem(NOW + dt.timedelta(seconds=apart), NOW)
+    assert (problem is None) is fine
+    assert problem is None or f"are {abs(apart)} s apart" in problem
 
 
 @pytest.mark.parametrize(
@@ -130,7 +146,11 @@ def test_a_clock_that_is_off_is_noticed(apart: int, fine: bool) -> None:
         ({"retention.ms": "604800000"}, ""),
         ({"retention.ms": str(30 * 86_400_000)}, ""),
         ({"retention.ms": str(31 * 86_400_000)}, "31.0 days, its policy is 30 days"),
+        ({"retention.ms": str(30 * 86_400_000 + 1)}, "keeps its records 30.0 days, its policy is 30 days"),
+        ({"retention.ms": str(400 * 86_400_000)}, "keeps its records 400.0 days"),
+        ({"retention.ms": "0"}, ""),
         ({"retention.ms": "-1"}, "for ever"),
+        ({}, "for ever"),
         ({"retention.ms": "1", "cleanup.policy": "compact"}, "never deletes"),
         ({"retention.ms": "1", "cleanup.policy": "compact,delete"}, ""),
     ],
@@ -145,7 +165,22 @@ def test_every_topic_has_a_policy() -> None:
     assert len(topic_problems(policies({}), forever)) == len(TOPICS)
 
 
-def test_a_part_is_taken_out_from_where_it_was_left() -> None:
-    assert [step.do for step in taking_out("p", 3)] == ["archive", "detach", "drop"]
-    assert taking_out("p", 3, "verified") == [Action("detach", "p"), Action("drop", "p")]
+@pytest.mark.parametrize(
+    ("done", "steps"),
+    [(None, ["archive", "detach", "drop"]), ("verified", ["detach", "drop"]), ("detached", ["drop"])],
+)
+def test_a_part_is_taken_out_from_where_it_was_left(done: str | None, steps: list[str]) -> None:
+    actions = taking_out("p", 3, done)
+    assert actions == [Action(step, "p", 3 if step == "archive" else None) for step in steps]
+
+
+def test_actions_in_words() -> None:
     assert str(Action("archive", "p", 3)) == "archive  p (3 rows)"
+    assert str(Action("drop", "p")) == "drop     p"
+    assert str(Action("keep", "p", 0, held_by([hold(id=2), hold(id=5)]))) == "keep     p (0 rows): legal hold 2, 5"
+
+
+@given(moments, st.integers(1, 30))
+def test_an_archive_is_kept_for_whole_years(now: dt.datetime, years: int) -> None:
+    kept = now - policies({"event_archive_retention_years": str(years)}).archive_cutoff(now)
+    assert years * 365 * DAY <= kept <= years * 366 * DAY

@@ -32,6 +32,11 @@ def test_words_count(one: str, other: str) -> None:
     assert signature("h", one) != signature("h", other)
 
 
+def test_a_text_with_half_a_character_has_a_signature_too() -> None:
+    assert signature("h", "link \udcff 7 down") == signature("h", "link \udcff 12 down")
+    assert signature("h", "link \udcff down") != signature("h\udcff", "link down")
+
+
 def test_many_at_once_are_what_each_is_alone() -> None:
     pairs = [("h1", "link 7 down"), ("höst", "ü 12 \0 " + "x1" * 400), ("h1", ""), ("h2", "link 7 down")]
     assert signatures(*zip(*pairs, strict=True)) == [signature(*pair) for pair in pairs]
