@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 from starlette.requests import Request
@@ -63,6 +63,7 @@ FILTERS = (
     Parameter("disposition", "What became of it.", Disposition, example="alerted"),
     Parameter("alert_id", "The event that this alert is of.", uuid.UUID),
     Parameter("q", "Part of the message, in any case.", Text),
+    Parameter("include", "`archive`: also what `mutt retention restore` has put back of archives.", Literal["archive"]),
     *TIMES,
 )
 LIST = Listing(item=AuditedEvent, sorts={"broker_time": "broker_time"}, default="-broker_time", filters=FILTERS)
@@ -96,6 +97,7 @@ class AuditedEvents:
             "rule_id": reader.optional_whole("rule_id", high=LARGEST_RULE_ID),
             "alert_id": reader.id("alert_id"),
             "text": reader.text("q", longest=LONGEST_TEXT),
+            "restored": reader.choice("include", ("archive",)) is not None,
         }
         asked = lists.asked(request, reader, LIST, self._cursors)
         shown = asked.fields or AuditedEvent.__struct_fields__

@@ -19,6 +19,8 @@ from schemas.errors import ArchiveDamaged, Refused
 from streams import crash
 
 FORMAT = 1
+SIDE = "restored_"
+"""What the name of a table begins with that an archive was put back into."""
 _SUFFIX, _MANIFEST = ".ndjson.gz", ".manifest.json"
 _COMPRESSION = 6
 

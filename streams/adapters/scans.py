@@ -56,8 +56,9 @@ class Scan:
         numbered = _Numbered()
         terms = [self._time_term(asked, numbered)] if asked.after is not None else []
         branches = [
-            f"(SELECT {self.time} AS at FROM {self.source} WHERE {numbered.all_of(branch, terms)}"  # noqa: S608 - ours
+            f"(SELECT {self.time} AS at FROM {source} WHERE {numbered.all_of(branch, terms)}"  # noqa: S608 - ours
             f" ORDER BY {self.time}{asked.direction} LIMIT {LOOKED_AT})"
+            for source in (self.source, *asked.beside)
             for branch in asked.branches
         ]
         text = f"SELECT at FROM ({' UNION ALL '.join(branches)}) walked ORDER BY at{asked.direction}"  # noqa: S608 - ours
@@ -76,7 +77,8 @@ class Scan:
         order = ", ".join(name + asked.direction for name in (self.time, *self.key))
         tail = f"ORDER BY {order} LIMIT {limit}"
         branches = [
-            f"SELECT {columns} FROM {self.source} WHERE {numbered.all_of([*branch, *asked.rest], shared)} {tail}"  # noqa: S608 - ours
+            f"SELECT {columns} FROM {source} WHERE {numbered.all_of([*branch, *asked.rest], shared)} {tail}"  # noqa: S608 - ours
+            for source in (self.source, *asked.beside)
             for branch in asked.branches
         ]
         if len(branches) == 1:
@@ -104,6 +106,8 @@ class Asked:
     """What no index answers."""
     after: Place | None = None
     descending: bool = True
+    beside: Sequence[str] = ()
+    """Tables with the same columns and indexes whose rows are searched too; a row is in one of them at most."""
 
     @property
     def direction(self) -> str:

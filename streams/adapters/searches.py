@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from schemas.alerts import AlertState
 from schemas.events import Disposition
+from streams.adapters.archives import SIDE
 from streams.adapters.scans import Asked, Branch, Scan, Term
 from streams.adapters.selects import containing
 from streams.adapters.transactions import Transactions
@@ -27,6 +29,12 @@ _OF_ALERT = (
     ' = (SELECT a.topic, a.partition, a."offset", a.broker_time FROM alerts a WHERE a.id = {})'
 )
 
+_RESTORED = f"""
+SELECT quote_ident('{SIDE}' || name) AS name FROM retention_archives
+ WHERE kind = 'audit' AND state IN ('detached', 'removed') AND to_regclass(quote_ident('{SIDE}' || name)) IS NOT NULL
+ ORDER BY name
+"""  # noqa: S608 - a constant
+
 
 class PostgresSearches:
     """Implements the Searches port."""
@@ -44,6 +52,7 @@ class PostgresSearches:
                 branches,
                 rest,
                 columns=[_AUDIT_SQL.get(name, name) for name in search.columns],
+                beside=await _restored(connection) if search.restored else (),
             )
 
     async def deliveries(self, search: DeliverySearch) -> Page[Row]:
@@ -58,18 +67,24 @@ class PostgresSearches:
 
 
 async def page(
-    connection: Any, scan: Scan, stretch: Stretch, branches: list[list[Term]], rest: list[Term], *, columns: Any
-) -> Page[Row]:
-    """One page of a scan within its stretch of time."""
+    connection: Any, scan: Scan, stretch: Stretch, branches: list[list[Term]], rest: list[Term], *,
+    columns: Any, beside: Sequence[str] = (),
+) -> Page[Row]:  # fmt: skip
+    """One page of a scan within its stretch of time, and of the tables beside it."""
     bounds: list[Term] = []
     if stretch.since is not None:
         bounds.append((f"{scan.time} >= {{}}", stretch.since))
     if stretch.until is not None:
         bounds.append((f"{scan.time} < {{}}", stretch.until))
     timed: list[Branch] = [[*branch, *bounds] for branch in branches]
-    asked = Asked(timed, rest, after=stretch.after, descending=stretch.descending)
+    asked = Asked(timed, rest, after=stretch.after, descending=stretch.descending, beside=beside)
     rows, behind = await scan.page(connection, asked, columns=columns, limit=stretch.limit)
     return Page(tuple(rows), behind)
+
+
+async def _restored(connection: Any) -> list[str]:
+    """The side tables of archived audit rows that are no longer in the audit itself."""
+    return [row["name"] for row in await connection.fetch(_RESTORED)]
 
 
 def given(**equal: Any) -> list[Term]:

@@ -12,11 +12,12 @@ from aiokafka.errors import KafkaError
 from schemas.errors import Unavailable
 from streams.adapters.broker_access import Brokers
 from streams.adapters.faults import store_faults
-from streams.adapters.health_readings import read_positions, read_postgres, read_topics
+from streams.adapters.health_readings import read_deliveries, read_positions, read_postgres, read_topics
 from streams.core.health_checks import (
     Finding,
     TopicReading,
     Verdict,
+    judge_deliveries,
     judge_positions,
     judge_postgres,
     judge_topics,
@@ -73,6 +74,7 @@ async def examine(pool: asyncpg.Pool, brokers: Brokers) -> tuple[list[Finding], 
     findings = [*judge_postgres(store), *judge_topics(topics)]
     if not store.pending:
         findings += judge_positions(await read_positions(pool, brokers))
+        findings += judge_deliveries(await read_deliveries(pool, brokers))
     return findings, topics
 
 

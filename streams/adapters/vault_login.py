@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Protocol, TypeVar
 from schemas.errors import SecretsUnavailable
 from schemas.secrets import Secret
 from schemas.settings import Settings
+from streams.adapters.secrets import is_open
 from streams.adapters.vault import VaultClient
 from streams.core.vault import RENEW_AFTER, Lease, Step, Trouble, step
 
@@ -142,10 +144,10 @@ def login_of(settings: Settings) -> Login | str:
 
 
 def secret_in(path: str) -> Secret:
-    """A file's text. Raises SecretsUnavailable, also where others could read it."""
+    """A file's text. Raises SecretsUnavailable, also where others could read it (`is_open`)."""
     file = Path(path)
     try:
-        exposed = file.stat().st_mode & 0o077
+        exposed = is_open(file.stat(), reader=os.geteuid())
         text = file.read_text(encoding="utf-8").strip() if not exposed else ""
     except (OSError, UnicodeDecodeError) as error:
         raise SecretsUnavailable(Trouble.LOGIN, f"{path} cannot be read ({type(error).__name__})") from None

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from schemas.topics import MIB, TOPICS, Topic
+from schemas.topics import ALERTS, MIB, TOPICS, Topic
 
 HOUR_MS = 3_600_000
 LONG_ENOUGH_MS = 72 * HOUR_MS
@@ -16,6 +16,7 @@ CLOCKS_APART_S = 1.0
 CLOCKS_WRONG_S = 30.0
 SESSIONS = 100
 ANEW = "the topic was made anew, or lost records: look with `mutt ledger verify`, begin again with `mutt ledger reset`"
+STRANDED = "publish them again, with the workers stopped: docs/OPERATIONS.md, *Backup and restore*"
 GONE = "workers will count them as missing; keep records longer than workers are away and backups are old"
 
 POSTGRES_SETTINGS = (
@@ -57,6 +58,13 @@ class PositionReading(Struct, frozen=True):
     next_offset: int
     log_begin: int | None
     log_end: int | None
+
+
+class DeliveryReading(Struct, frozen=True):
+    """Records of mutt.alerts that the forwarders have not acknowledged, and alerts that were on it before and wait."""
+
+    unread: int
+    waiting: int
 
 
 class PostgresReading(Struct, frozen=True):
@@ -172,6 +180,18 @@ def _misplaced(reading: PositionReading) -> Fault | None:
     if gone > 0:
         return Verdict.WRONG, f"{gone} records are gone that the ledger has not counted", GONE
     return None
+
+
+def judge_deliveries(reading: DeliveryReading) -> Iterator[Finding]:
+    """Whether a forwarder will come to every alert that waits: not so in a database that was restored.
+
+    Forwarders acknowledge what is settled. While they have something to read nothing can be said.
+    """
+    stranded = 0 if reading.unread else reading.waiting
+    says = f"{stranded} alerts wait that no forwarder will read: it has acknowledged all of {ALERTS.name}"
+    yield _finding(
+        "alerts", not stranded, says if stranded else "every alert is settled or will be", Verdict.WRONG, STRANDED
+    )
 
 
 def _finding(subject: str, fine: bool, says: str, otherwise: Verdict, remedy: str) -> Finding:

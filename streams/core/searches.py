@@ -44,6 +44,8 @@ class AuditSearch:
     alert_id: uuid.UUID | None = None
     text: str | None = None
     """Stands in the message, in whatever case."""
+    restored: bool = False
+    """Also in what `mutt retention restore` has put back of archives."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,9 +2,9 @@
 
 Ratios count: they come from interleaved rounds of one run; the machine is shared and absolute figures move. Every run
 that counts has exact books, or the bench ends. `--json` ends with one JSON object; `--quick` runs the first rows with
-fewer events; `--only` runs one part, by its name or the name of a figure. Three are not part of the whole: `api`
-measures answers of the API with `--rows` audited events, `hostile` matches with `--rules` hostile rules, `scale` shows
-what an event costs as everything grows.
+fewer events; `--only` runs one part, by its name or the name of a figure. Four are not part of the whole: `api`
+measures answers of the API with `--rows` audited events, `hostile` matches with `--rules` hostile rules, `retention`
+commits while `--rows` rows a month are archived and deleted, `scale` shows what an event costs as everything grows.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from tests.bench import api, hostile
+from tests.bench import api, hostile, stall
 from tests.bench.arena import open_arena
 from tests.bench.goals import BY_KEY, Goal
 from tests.bench.parts import NAMES, Part, chosen
@@ -31,7 +31,7 @@ from tests.bench.sizes import FULL, QUICK
 
 LIBRARIES = ("faust-streaming", "aiokafka", "asyncpg", "hyperscan", "msgspec", "confluent-kafka", "psycopg")
 API_ROWS = 200_000
-APART = {"api": api.TARGETS, "hostile": hostile.TARGETS}
+APART = {"api": api.TARGETS, "hostile": hostile.TARGETS, "retention": stall.TARGETS}
 """Goals of parts of their own; a negative bound is a maximum."""
 
 
@@ -56,6 +56,8 @@ def _measured(home: Path, options: argparse.Namespace) -> Figures:
         return asyncio.run(api.measure(home, options.rows or API_ROWS, options.sizes.seconds))
     if options.only == "hostile":
         return hostile.measure(options.rules)
+    if options.only == "retention":
+        return asyncio.run(stall.measure(home, options.rows or stall.ROWS))
     return asyncio.run(_run(home, chosen(options.only, quick=options.quick), options))
 
 
@@ -93,7 +95,9 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--only", choices=[*NAMES, *APART], metavar="NAME", help="one part: its name or a figure's")
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--events", type=int)
-    parser.add_argument("--rows", type=int, help="audited events of `api` (200000) and `scale` (20000000)")
+    parser.add_argument(
+        "--rows", type=int, help="audited events of `api` and a month of `retention` (200000), of `scale` (20000000)"
+    )
     parser.add_argument("--rules", type=int, default=10_000, help="hostile rules")
     options = parser.parse_args(arguments)
     given = {name: value for name in ("rounds", "events", "rows") if (value := getattr(options, name)) is not None}

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ops.devstack.layout import free_port
@@ -44,7 +45,9 @@ class Rsyslog:
     def start(self) -> None:
         with self.log.open("ab") as output:
             script = ROOT / "ops" / "rsyslog" / "mutt-rsyslog"
-            self.process = subprocess.Popen([script], env=self.environment, stdout=output, stderr=output)
+            self.process = subprocess.Popen(
+                [script], env=self.environment, stdout=output, stderr=output, start_new_session=True
+            )
         self.connect().close()
 
     def stop(self) -> None:
@@ -62,7 +65,13 @@ class Rsyslog:
             try:
                 self.process.wait(PATIENCE_S)
             finally:
-                self.process.kill()
+                with suppress(ProcessLookupError):
+                    os.killpg(self.process.pid, signal.SIGKILL)
+
+    def freeze(self) -> None:
+        """rsyslogd does nothing any more, and hears no signal but one."""
+        (child,) = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        os.kill(int(child), signal.SIGSTOP)
 
     def connect(self) -> socket.socket:
         end = time.monotonic() + PATIENCE_S

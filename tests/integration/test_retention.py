@@ -7,6 +7,7 @@ import datetime as dt
 import gzip
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,10 @@ from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, C
 
 from streams.adapters.locks import lock, lock_key
 from streams.adapters.retention_store import briefly
+from streams.adapters.searches import PostgresSearches
+from streams.adapters.transactions import Transactions
+from streams.core.paging import Place
+from streams.core.searches import AuditSearch, Stretch
 from tests.architecture.documents import RETENTION, commands
 from tests.integration.aged import ALERTED, LOGGED, OFFSETS, REJECTED, TOPIC, Aged, age, audit_row
 from tests.integration.commands import environment, produce
@@ -103,12 +108,41 @@ async def test_what_is_past_its_time_is_archived_and_gone_and_the_books_balance(
 
     table = (await desk.run("retention", "restore", history.parts[0]))["table"]
     assert await pool.fetch(f'SELECT * FROM {table} ORDER BY "offset"') == whole
+    await the_api_finds_what_was_restored(pool, whole)
     assert "is there already" in await desk.run("retention", "restore", history.parts[0], status=2)
     assert (await desk.run("retention", "restore", history.parts[0], "--drop"))["dropped"]
     letters = next(each["name"] for each in verdicts["archives"] if each["name"].startswith("dead_letters"))
     table = (await desk.run("retention", "restore", letters))["table"]
     row = await pool.fetchrow(f"SELECT key, value, header_names, header_values FROM {table} LIMIT 1")
     assert tuple(row) == (b"\xff", None, [b"name", b"\x00"], [None, b"\x01"])
+
+
+async def the_api_finds_what_was_restored(pool: Any, whole: Sequence[Any]) -> None:
+    """In pages, by each filter, with what is still in the audit and only where it is asked for."""
+    live = {row["offset"] for row in await pool.fetch('SELECT "offset" FROM audit')}
+    back = {row["offset"] for row in whole}
+    host = whole[0]["hostname"]
+    of_host = {row["offset"] for row in await pool.fetch('SELECT "offset" FROM audit WHERE hostname = $1', host)}
+    of_host |= {row["offset"] for row in whole if row["hostname"] == host}
+    assert await searched(pool) == live
+    assert await searched(pool, restored=True) == live | back
+    assert await searched(pool, restored=True, hostname=host) == of_host
+    assert await searched(pool, restored=True, hostname=host, text=whole[0]["message"]) >= {whole[0]["offset"]}
+
+
+async def searched(pool: Any, **filters: Any) -> set[int]:
+    """Offsets of all pages; none is twice on them."""
+    searches = PostgresSearches(Transactions(pool))
+    found: list[int] = []
+    after: Place | None = None
+    while True:
+        search = AuditSearch(stretch=Stretch(limit=7, after=after), columns=("hostname",), **filters)
+        page = await searches.audit(search)
+        found += [row["offset"] for row in page.items]
+        after = page.next
+        if after is None:
+            assert len(found) == len(set(found))
+            return set(found)
 
 
 def the_manifest_says_what_is_there(folder: Path, history: Aged) -> None:

@@ -26,6 +26,8 @@ from tests.integration.conftest import System
 from tests.integration.forwarding import listening
 from tests.integration.load import Load, rules_for_load
 from tests.integration.pipeline import ask, configure, settled, until
+from tests.integration.topics import produce_one
+from tests.integration.two_apis import Api, each_goes_on_with_what_the_other_wrote
 from tests.run import ROOT
 
 NEXT = "99.0.0"
@@ -36,7 +38,7 @@ EXPAND = "".join(
     + [f"ALTER TABLE {table} ADD COLUMN squad text;" for table in AUDITED]
 )
 """What the next release adds: columns where the older program reads and writes."""
-WORKERS = ("match-1", "match-2", "forward-1")
+WORKERS = ("match-1", "match-2", "forward-1", "dead-letters-1")
 """In the order in which they are replaced."""
 PATIENCE_S = 60.0
 """What a worker that is replaced gets to finish what it has in hand, on however busy a machine."""
@@ -78,6 +80,15 @@ class NextRelease:
         stack.children[name] = spawn(f"{name}-next", argv, log=log, environment=environment)
         return stack.children[name]
 
+    def start_api(self, system: System, port: int) -> Child:
+        """Its API; it ends with the workers."""
+        stack = system.stack
+        environment = stack.environment(database_url=system.settings.database_url, api_port=port)
+        environment |= {"PYTHONPATH": str(self.folder)}
+        argv = [sys.executable, "-P", "-m", "api"]
+        stack.children["api"] = spawn("api-next", argv, log=stack.layout.logs / "api-next.log", environment=environment)
+        return stack.children["api"]
+
 
 @pytest.mark.timeout(600)
 async def test_a_fleet_is_upgraded_while_events_flow(system: System, tmp_path: Path) -> None:
@@ -92,21 +103,22 @@ async def test_a_fleet_is_upgraded_while_events_flow(system: System, tmp_path: P
         load = Load(bootstrap, 1500, 150.0, held=True)
         load.start()
         try:
-            await goes_on(pool)
+            await goes_on(system)
             assert await asyncio.to_thread(release.run, system, "migrate") == "applied: 9001_squads\n"
-            await the_older_program_goes_on(system, "match-2", settings["match-2"])
+            await the_older_program_goes_on(system, release, settings["match-2"])
             for name in WORKERS:
                 old = system.stack.children[name]
                 assert await asyncio.to_thread(old.stop, PATIENCE_S + 30) == 0, old.tail()
                 release.start(system, name, **settings[name])
                 await until(partial(runs, ports[name], NEXT), f"{name} runs as the next version", within=120)
-                await goes_on(pool)
+                await goes_on(system)
         finally:
             await asyncio.to_thread(load.join)
         await settled(pool, bootstrap, within=120)
         await until(partial(all_delivered, pool), "every alert is delivered", within=120)
     for name in WORKERS:
-        assert await asyncio.to_thread(system.stack.children[name].stop, PATIENCE_S + 30) == 0
+        last = system.stack.children[name]
+        assert await asyncio.to_thread(last.stop, PATIENCE_S + 30) == 0, f"{name}: {last.tail()}"
     assert await anomalies(system.database.dsn, bootstrap, load.acked) == []
     assert "lag 0" in release.run(system, "ledger", "verify")
     posts = Counter(post.identity for post in receiver.posts)
@@ -114,18 +126,33 @@ async def test_a_fleet_is_upgraded_while_events_flow(system: System, tmp_path: P
     assert set(posts.values()) == {1}
 
 
-async def the_older_program_goes_on(system: System, name: str, settings: dict[str, object]) -> None:
-    """On the newer schema, also where it is started again: its check, its API, a worker that was killed."""
+async def the_older_program_goes_on(system: System, release: NextRelease, settings: dict[str, object]) -> None:
+    """On the newer schema, also where it is started again: its check, its API beside the newer one, a killed worker."""
     checked = await asyncio.to_thread(mutt, system.database, system.stack, "migrate", "--check")
     assert (checked.returncode, checked.stdout) == (0, "the schema is current\n")
+    key = (Path(system.settings.secrets_dir or "") / "API_KEY").read_text().strip()
+    newer = Api(free_port(), key)
+    child = release.start_api(system, newer.port)
     with process(replace(system.settings, api_port=free_port())) as (port, _):
-        status, body = await asyncio.to_thread(get, port, "/ready")
-        assert status == 200, body
-    killed = system.stack.children[name]
+        older = Api(port, key)
+        await until(partial(answers_ready, older.port), "the older API is ready", within=120)
+        await until(partial(answers_ready, newer.port), "the newer API is ready", within=120)
+        assert (await older.version(), await newer.version()) == (MUTT_VERSION, NEXT)
+        await each_goes_on_with_what_the_other_wrote(older, newer)
+        await each_goes_on_with_what_the_other_wrote(newer, older)
+    assert await asyncio.to_thread(child.stop, PATIENCE_S) == 0, child.tail()
+    killed = system.stack.children["match-2"]
     killed.process.kill()
     killed.process.wait()
-    system.start(name, **settings)
+    system.start("match-2", **settings)
     await until(partial(runs, int(str(settings["match_port"])), MUTT_VERSION), "the older worker is back", within=120)
+
+
+async def answers_ready(port: int) -> bool:
+    try:
+        return (await asyncio.to_thread(get, port, "/ready"))[0] == 200
+    except OSError:
+        return False
 
 
 def settings_of(name: str, port: int, receiver: str) -> dict[str, object]:
@@ -143,21 +170,29 @@ async def runs(port: int, version: str) -> bool:
     return alive["version"] == version and ready == 200
 
 
-async def goes_on(pool: asyncpg.Pool) -> None:
-    """Waits until some hundred events more are decided, and some alerts more delivered."""
+async def goes_on(system: System) -> None:
+    """Waits until some hundred events more are decided, some alerts more delivered, and a letter of others indexed."""
+    pool = system.database.pool
     before = await progress(pool)
+    await asyncio.to_thread(produce_one, system.stack.kafka.bootstrap, "mutt.dlq", b"of another tool")
+    now = before
 
     async def further() -> bool:
+        nonlocal now
         now = await progress(pool)
-        return now[0] >= before[0] + 100 and now[1] >= before[1] + 5
+        return now[0] >= before[0] + 100 and now[1] >= before[1] + 5 and now[2] > before[2]
 
-    await until(further, "events are decided and alerts delivered", within=120)
+    try:
+        await until(further, "events are decided, alerts delivered, letters indexed", within=120)
+    except AssertionError as late:
+        raise AssertionError(f"{late}: {before} became {now}") from None
 
 
 async def progress(pool: asyncpg.Pool) -> Sequence[int]:
     row = await pool.fetchrow(
         "SELECT (SELECT coalesce(sum(next_offset), 0) FROM partition_progress),"
-        " (SELECT count(*) FROM alerts WHERE state = 'delivered')"
+        " (SELECT count(*) FROM alerts WHERE state = 'delivered'),"
+        " (SELECT count(*) FROM dead_letters WHERE reason = 'foreign')"
     )
     assert row is not None
     return [int(number) for number in row]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -19,7 +20,7 @@ from schemas.events import Decoded, Event, Flag
 from schemas.syslog import parse_line
 from schemas.topics import RAW, SYSLOG, topics_by_name
 from tests.integration.conftest import empty_topics
-from tests.integration.rsyslog import OPENSSL, RSYSLOGD, Rsyslog, counted, ended
+from tests.integration.rsyslog import OPENSSL, PATIENCE_S, RSYSLOGD, Rsyslog, counted, ended
 from tests.integration.topics import end_offsets, read_all
 from tests.matrix.ground import frozen, server
 from tests.run import CORPUS
@@ -262,6 +263,26 @@ def test_what_tcp_took_outlives_an_outage_and_restarts(
             time.sleep(max(0.0, end - time.monotonic()))
         records = arrivals.once_there(len(lines))
     compare(first_of_each(records), lines)
+
+
+def test_a_stop_ends_while_kafka_is_away_and_nothing_is_lost(kafka: Stack, arrivals: Arrivals, tmp_path: Path) -> None:
+    """Stopped as soon as it listens; and when it does not end, killed, with what it had read from the last stop."""
+    lines = [f"<34>Nov 25 04:50:00 core-1 app: stop {number:03}".encode() for number in range(300)]
+    daemon = Rsyslog(tmp_path, kafka.kafka.bootstrap)
+    with still(kafka):
+        daemon.start()
+        daemon.send(counted(lines))
+        daemon.stop()
+        kept = (tmp_path / "mutt.failed").read_bytes()
+        daemon.environment["RSYSLOG_STOP_S"] = "1"
+        daemon.start()
+        daemon.freeze()
+        daemon.process.terminate()
+        assert daemon.process.wait(PATIENCE_S) == 128 + signal.SIGKILL
+        assert b"is killed" in daemon.log.read_bytes()
+        assert kept.strip() in (tmp_path / "mutt.failed").read_bytes().replace(b"\n\n", b"\n")
+    with daemon.running():
+        compare(first_of_each(arrivals.once_there(len(lines))), lines)
 
 
 def first_of_each(records: Iterable[Any]) -> list[Any]:

@@ -15,7 +15,7 @@ from tests.architecture.documents import ROOT
 from tests.ops.deploy.launches import Launch
 
 FOLDER = "ops/kubernetes"
-OVERLAYS = ("base", "overlays/production")
+OVERLAYS = ("base", "overlays/production", "overlays/vault")
 KUBECTL = shutil.which("kubectl")
 
 with_kubectl = pytest.mark.skipif(
@@ -53,7 +53,23 @@ def environment(overlay: str, container: Document) -> dict[str, str]:
     given: dict[str, str] = {}
     for source in container.get("envFrom", ()):
         given |= maps[source["configMapRef"]["name"]]["data"]
-    return given | {variable["name"]: variable["value"] for variable in container.get("env", ())}
+    return given | {variable["name"]: value_of(variable) for variable in container.get("env", ())}
+
+
+def value_of(variable: Document) -> str:
+    """As it stands there; of one that comes from a secret, which."""
+    if "value" in variable:
+        return str(variable["value"])
+    source = variable["valueFrom"]["secretKeyRef"]
+    return f"{source['name']}.{source['key']}"
+
+
+def secrets_of(pod: Document, container: Document, folder: str) -> list[str]:
+    """The secrets whose keys are files in the folder."""
+    (name,) = [mount["name"] for mount in container["volumeMounts"] if mount["mountPath"] == folder]
+    (volume,) = [volume["projected"] for volume in pod["spec"]["volumes"] if volume["name"] == name]
+    assert volume["defaultMode"] == 0o440
+    return [source["secret"]["name"] for source in volume["sources"]]
 
 
 def ports(container: Document) -> dict[str, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import jsonschema
 import kubernetes_validate
@@ -12,9 +13,12 @@ import pytest
 import yaml
 
 from ops.cli.ready import Served
+from ops.vault.bootstrap import ROLE_ID, SECRET_ID
+from schemas.secret_names import Service
 from schemas.settings import Settings
 from schemas.topics import INGEST, topics_by_name
 from schemas.versions import MUTT_VERSION
+from streams.adapters.vault_login import AppRole, login_of
 from tests.architecture.documents import ROOT, tracked
 from tests.ops.deploy.kube import (
     FOLDER,
@@ -27,6 +31,7 @@ from tests.ops.deploy.kube import (
     pods,
     ports,
     rendered,
+    secrets_of,
     with_kubectl,
 )
 from tests.ops.deploy.launches import USER, WORKERS, settings_by_variable
@@ -76,6 +81,7 @@ OTHERS: dict[str, dict[str, Any]] = {
     },
 }
 
+SECRETS = "/run/secrets/mutt"
 each_overlay = pytest.mark.parametrize("overlay", OVERLAYS)
 pytestmark = with_kubectl
 
@@ -208,17 +214,44 @@ LOGINS = {
 """The secret of each pod with its login at PostgreSQL."""
 
 
-@each_overlay
+@pytest.mark.parametrize("overlay", ["base", "overlays/production"])
 def test_secrets_are_files_that_root_gives_to_the_group(overlay: str) -> None:
     for name, pod in pods(overlay).items():
-        (volume,) = [volume["projected"] for volume in pod["spec"]["volumes"] if volume["name"] == "secrets"]
-        assert volume["defaultMode"] == 0o440
-        given = {source["secret"]["name"] for source in volume["sources"]}
-        assert ("mutt-receiver" in given) is (name == "mutt-forward")
-        assert ("mutt-api" in given) is (name == "mutt-api")
-        assert [each for each in given if each.startswith("mutt-login-")] == LOGINS.get(name, [])
-    kept = [document for document in rendered(overlay) if document["kind"] == "Secret"]
-    assert kept == []
+        for container in containers(pod):
+            given = set(secrets_of(pod, container, SECRETS))
+            assert ("mutt-receiver" in given) is (name == "mutt-forward")
+            assert ("mutt-api" in given) is (name == "mutt-api")
+            assert [each for each in given if each.startswith("mutt-login-")] == LOGINS.get(name, [])
+
+
+@each_overlay
+def test_no_secret_is_among_what_is_rendered(overlay: str) -> None:
+    assert [document for document in rendered(overlay) if document["kind"] == "Secret"] == []
+
+
+def test_with_vault_each_service_has_its_own_approle_and_no_secret_but_that() -> None:
+    vault = "overlays/vault"
+    told = (ROOT / FOLDER / "components" / "vault" / "kustomization.yaml").read_text()
+    for name, pod in pods(vault).items():
+        for container in containers(pod):
+            job = "mutt-migrate" if container["name"] == "schema" or name == "mutt-topics" else name
+            identity = f"mutt-vault-{Service(job.removeprefix('mutt-'))}"
+            others = {"mutt-snmptrapd"} if name == "mutt-snmp-bridge" else set()
+            assert set(secrets_of(pod, container, SECRETS)) == {identity} | others
+            assert identity in told
+            settings = Settings.from_env(environment(vault, container))
+            assert isinstance(login_of(settings), AppRole)
+            assert settings.vault_role_id == f"{identity}.{ROLE_ID}"
+            assert settings.vault_secret_id_file == f"{SECRETS}/{SECRET_ID}"
+
+
+def test_vault_is_reached_where_it_is_used_and_nowhere_else() -> None:
+    with_it, without = (of_kind(overlay, "NetworkPolicy") for overlay in ("overlays/vault", "overlays/production"))
+    assert set(with_it) - set(without) == {"mutt-vault"}
+    address = urlsplit(of_kind("overlays/vault", "ConfigMap").popitem()[1]["data"]["VAULT_ADDR"])
+    (egress,) = with_it["mutt-vault"]["spec"]["egress"]
+    assert [port["port"] for port in egress["ports"]] == [address.port]
+    assert not [line for line in repr(rendered("overlays/production")).split() if "VAULT" in line.upper()]
 
 
 def test_the_secrets_that_must_be_there_are_named() -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import socket
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -12,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from ops.devstack.layout import NOBODY
 from schemas.errors import SecretsUnavailable, SettingsRefused
 from schemas.secret_names import WEBHOOK, Service
 from schemas.secrets import Secret
@@ -19,7 +23,7 @@ from schemas.settings import Settings
 from streams.adapters.secret_keeper import SecretKeeper
 from streams.adapters.secret_sources import read_secrets, vault_store
 from streams.adapters.vault import ANSWER_LIMIT, VaultClient
-from streams.adapters.vault_login import LoggedIn
+from streams.adapters.vault_login import LoggedIn, secret_in
 from streams.adapters.vault_store import VaultStore
 from streams.core.vault import Trouble, lease_of
 
@@ -221,3 +225,25 @@ def test_what_the_settings_lack(tmp_path: Path) -> None:
             "VAULT_ADDR": "http://127.0.0.1:1", "VAULT_ROLE_ID": "role",
             "VAULT_SECRET_ID_FILE": str(tmp_path / "secret-id"),
         }), Service.MATCH)  # fmt: skip
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to its group and read it as another")
+def test_a_secret_id_of_root_that_the_group_may_read_is_taken() -> None:
+    """As Kubernetes (fsGroup) and systemd hand it out."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        file = Path(folder) / "secret-id"
+        file.write_text("s.ecret")
+        file.chmod(0o440)
+        shutil.chown(file, 0, NOBODY)
+        groups = os.getgroups()
+        os.setgroups([NOBODY])
+        os.seteuid(NOBODY)
+        try:
+            assert secret_in(str(file)).reveal() == "s.ecret"
+        finally:
+            os.seteuid(0)
+            os.setgroups(groups)
+        file.chmod(0o444)
+        with pytest.raises(SecretsUnavailable, match="open to others"):
+            secret_in(str(file))

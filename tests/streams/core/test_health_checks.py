@@ -9,11 +9,13 @@ from msgspec.structs import replace
 
 from schemas.topics import RAW, TOPICS
 from streams.core.health_checks import (
+    DeliveryReading,
     Finding,
     PositionReading,
     PostgresReading,
     TopicReading,
     Verdict,
+    judge_deliveries,
     judge_positions,
     judge_postgres,
     judge_topics,
@@ -110,3 +112,11 @@ def test_records_may_be_kept_for_ever() -> None:
 def test_a_log_that_does_not_reach_where_the_ledger_stands(begin: int | None, end: int | None) -> None:
     found = judge_positions([PositionReading("t", 3, 5, begin, end), PositionReading("t", 4, 5, 5, 5)])
     assert faults(found) == [("t:3", Verdict.WRONG)]
+
+
+@pytest.mark.parametrize(
+    ("unread", "waiting", "verdict"), [(0, 0, Verdict.OK), (3, 7, Verdict.OK), (0, 7, Verdict.WRONG)]
+)
+def test_alerts_that_no_forwarder_comes_to(unread: int, waiting: int, verdict: Verdict) -> None:
+    (found,) = judge_deliveries(DeliveryReading(unread, waiting))
+    assert (found.verdict, bool(found.remedy)) == (verdict, verdict is Verdict.WRONG)
