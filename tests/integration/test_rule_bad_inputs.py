@@ -6,6 +6,7 @@ import json
 from collections.abc import AsyncIterator
 from typing import Any
 
+import asyncpg
 import pytest
 import pytest_asyncio
 
@@ -119,7 +120,7 @@ async def unsaved() -> AsyncIterator[Asker]:
     """An API of which nothing reaches a database: what is asked there is refused before."""
 
     class Nowhere:
-        pool = None
+        pool = asyncpg.create_pool("postgresql://nowhere")  # is never opened
 
     async with asking(Nowhere()) as asker:  # type: ignore[arg-type]
         yield asker
