@@ -44,14 +44,18 @@ class Pauses:
         self._changed = asyncio.Event()
 
     def want(self, partition: PartitionId, reason: PauseReason, since: dt.datetime | None = None) -> None:
-        self._reasons.setdefault(partition, {}).setdefault(reason, since or self._clock.now())
-        self._changed.set()
+        reasons = self._reasons.setdefault(partition, {})
+        if reason not in reasons:
+            reasons[reason] = since or self._clock.now()
+            self._changed.set()
 
     def release(self, partition: PartitionId, reason: PauseReason) -> None:
+        """Nothing, and no turn of the consumer's thread, where it was not wanted: lanes ask after every batch."""
         reasons = self._reasons.get(partition, {})
-        reasons.pop(reason, None)
+        if reasons.pop(reason, None) is None:
+            return
         if not reasons:
-            self._reasons.pop(partition, None)
+            del self._reasons[partition]
         self._changed.set()
 
     def drop_all(self) -> None:
