@@ -21,12 +21,12 @@ from streams.core.backpressure import LEAST_SEVERE, PressurePolicy, severity_cut
 from streams.core.batches import CorruptBatch, OversizedBatch, Record
 from streams.core.letters import header_names
 from streams.core.matching import Judgement
-from streams.core.reading import Read, read_alone, read_together, shown
+from streams.core.reading import Outcome, Read, read_alone, read_together, shown
 from streams.core.signatures import SignaturePolicy
 from streams.core.work import HALT_AFTER, Decided, Work, fingerprint, replay_header
 
 TOGETHER = 250
-"""Records that are read together while they are plain; one that is not makes so many be read one by one."""
+"""Records that are read together while they are plain; one that is not makes so many be decoded one by one."""
 
 _LOGGED, _ALERTED, _UNHANDLED = Disposition.LOGGED, Disposition.ALERTED, Disposition.UNHANDLED
 """Looking up a member of an enum runs Python code; these are asked for with every event."""
@@ -63,7 +63,7 @@ class _Decision:
         for start in range(0, len(records), TOGETHER):
             part = records[start : start + TOGETHER]
             for at, (record, read) in enumerate(zip(part, read_together(self.work, part), strict=False), start):
-                covered += self._cover(record) if read is None else self._settle_plain(record, read)
+                covered += self._cover(record) if read is None else self._settle_read(record, read)
                 if out.failed_in_a_row >= HALT_AFTER:
                     self._halt(at)
                     break
@@ -75,7 +75,7 @@ class _Decision:
             out.last_sha256 = fingerprint(work.records[-1])
         return out
 
-    def _settle_plain(self, record: Record, read: Read) -> int:
+    def _settle_read(self, record: Record, read: Read | RecordRejected) -> int:
         self._at(record)
         self._settle(record, read, None)
         return 1
@@ -118,9 +118,11 @@ class _Decision:
         if replay_of is not None:
             self.out.replayed.append(replay_of)
 
-    def _settle(self, record: Record, read: Read | None, replay_of: uuid.UUID | None) -> None:
+    def _settle(self, record: Record, read: Outcome, replay_of: uuid.UUID | None) -> None:
         out = self.out
         try:
+            if isinstance(read, RecordRejected):
+                raise read
             decoded, judgement, key = read or read_alone(self.work, record, self._time)
             self._judged(record, decoded, judgement, key, replay_of)
             out.failed_in_a_row = 0

@@ -3,23 +3,35 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import repeat
 
 from schemas import codec
-from schemas.events import Decoded, Event, Flag
+from schemas.errors import RecordRejected
+from schemas.events import Decoded, Flag
 from schemas.plain import decode_plain
-from streams.core.batches import Record
+from schemas.rows import instant
+from streams.core.batches import CorruptBatch, OversizedBatch, Record
 from streams.core.matching import Judgement
 from streams.core.signatures import signature, signatures
 from streams.core.work import Work
 
 Read = tuple[Decoded, Judgement, int | None]
 """What a record says, what the rules say of it, and its signature where no rule matches."""
+Outcome = Read | RecordRejected | None
 
 
-def read_together(work: Work, part: Sequence[Record]) -> Iterable[Read | None]:
-    """What each record says, or nothing: then each is read alone, and says itself what is wrong.
+Hashed = Callable[[Sequence[str], Sequence[str]], Iterable[int]]
+"""The signatures of hosts and their messages."""
+
+
+def _each(hostnames: Sequence[str], messages: Sequence[str]) -> Iterable[int]:
+    """Where messages may hold line feeds, or what cannot be encoded."""
+    return map(signature, hostnames, messages)
+
+
+def read_together(work: Work, part: Sequence[Record]) -> Iterable[Outcome]:
+    """What each record says, or why it is rejected, or nothing: then it is looked at alone.
 
     Read together are records without headers that nobody refused; a replay names its letter in a header.
     """
@@ -27,15 +39,34 @@ def read_together(work: Work, part: Sequence[Record]) -> Iterable[Read | None]:
     if None in values or work.refused or any([record.headers for record in part]):  # noqa: C419
         return repeat(None)
     try:
-        decoded = decode_plain(values, work.topic)  # type: ignore[arg-type]
-        if decoded is None:
-            return repeat(None)
-        _flag_mismatches(part, decoded)
-        events = [one.event for one in decoded]
-        judged = work.knowledge.judge_all(events)
-        return zip(decoded, judged, _signatures(events, judged), strict=True)
+        plain = decode_plain(values, work.topic)  # type: ignore[arg-type]
+        if plain is not None:
+            return _judged(work, part, plain, signatures)
+        return _judged(work, part, [_decoded(work, record) for record in part], _each)
     except Exception:  # noqa: BLE001 - a defect of ours: read alone, each record shows whether it meets it
         return repeat(None)
+
+
+def _decoded(work: Work, record: Record) -> Decoded | RecordRejected | None:
+    """Nothing where it only stands for records."""
+    if isinstance(record, OversizedBatch | CorruptBatch):
+        return None
+    try:
+        return codec.decode(record.value, work.topic, record.key, instant(record.timestamp))
+    except RecordRejected as rejected:
+        return rejected
+
+
+def _judged(
+    work: Work, part: Sequence[Record], found: Sequence[Decoded | RecordRejected | None], hashed: Hashed
+) -> list[Outcome]:
+    """With what the rules say: they are asked of all that decoded at once."""
+    read = [(record, one) for record, one in zip(part, found, strict=True) if isinstance(one, Decoded)]
+    decoded = [one for _, one in read]
+    _flag_mismatches([record for record, _ in read], decoded)
+    judged = work.knowledge.judge_all([one.event for one in decoded])
+    reads = zip(decoded, judged, _signatures(decoded, judged, hashed), strict=True)
+    return [next(reads) if isinstance(one, Decoded) else one for one in found]
 
 
 def read_alone(work: Work, record: Record, received: dt.datetime) -> Read:
@@ -62,8 +93,8 @@ def _flag_mismatches(records: Iterable[Record], decoded: Iterable[Decoded]) -> N
             one.flags += (Flag.KEY_MISMATCH,)
 
 
-def _signatures(events: Sequence[Event], judged: Sequence[Judgement]) -> Iterator[int | None]:
-    """The signature of each plain event that no rule matches."""
-    strange = [event for event, judgement in zip(events, judged, strict=True) if judgement.rule is None]
-    keys = iter(signatures([event.hostname for event in strange], [event.message for event in strange]))
+def _signatures(decoded: Sequence[Decoded], judged: Sequence[Judgement], hashed: Hashed) -> Iterator[int | None]:
+    """The signature of each event that no rule matches."""
+    strange = [shown(one) for one, judgement in zip(decoded, judged, strict=True) if judgement.rule is None]
+    keys = iter(hashed([host for host, _ in strange], [message for _, message in strange]))
     return (next(keys) if judgement.rule is None else None for judgement in judged)

@@ -17,7 +17,7 @@ from schemas.dead_letters import LetterState, Reason
 from schemas.events import Disposition, Position, derived_id
 from schemas.rows import AUDIT
 from schemas.rules import AlertSeverity, Handling
-from schemas.topics import SYSLOG
+from schemas.topics import RAW, SYSLOG, Topic
 from streams.core.batches import OversizedBatch, PlainRecord, Record
 from streams.core.disposition import decide
 from streams.core.matching import Knowledge
@@ -41,11 +41,11 @@ def record(offset: int, value: bytes | None = None, *, key: bytes | None = b"h1"
 
 
 def decided(*records: Record, first: int = 0, after: int | None = None, config: DynamicConfig | None = None,
-            **work: Any) -> Decided:  # fmt: skip
+            topic: Topic = SYSLOG, **work: Any) -> Decided:  # fmt: skip
     knowledge = Knowledge.of(rule_set(*RULES, config=config or DynamicConfig(), development_hosts=frozenset({"lab1"})))
     return decide(
         Work(
-            topic=SYSLOG, partition=3, first=first, after=records[-1].offset + 1 if after is None else after,
+            topic=topic, partition=3, first=first, after=records[-1].offset + 1 if after is None else after,
             records=records, knowledge=knowledge, book=work.pop("book", SignatureBook()), now=NOW, **work,
         )
     )  # fmt: skip
@@ -136,6 +136,51 @@ def test_plain_records_read_together_get_the_fate_that_each_gets_alone(messages:
     one, other = decided(*plain, config=config), decided(*alone, config=config)
     assert (one.audit, one.alert_rows, one.counts) == (other.audit, other.alert_rows, other.counts)
     assert one.signatures.changed == other.signatures.changed
+
+
+LINES = st.sampled_from([
+    b"<34>1 2026-03-01T12:00:00Z core-1 sshd 7 - - link down 7", b"<34>1 - - app - - [a b=\"c\"] odd 1",
+    b"<189>Mar  1 12:00:00 core-2 config saved", b"<189>Mar  1 12:00:00.1 UTC: %LINK-3-UPDOWN: odd 2", b"no header",
+    b"<34>1 2026-03-01T12:00:00Z h a - - - odd\nlink down", b"caf\xe9 odd", b"odd\0 5", b"<34>", b" ", b"\0\0",
+])  # fmt: skip
+
+
+@given(st.lists(LINES, min_size=1, max_size=12), st.sampled_from([b"core-1", b"other", None]))
+def test_lines_read_together_get_the_fate_that_each_gets_alone(lines: list[bytes], key: bytes | None) -> None:
+    config = DynamicConfig(unhandled_threshold=2, audit_unhandled_events=True)
+    together = [record(at, line, key=key) for at, line in enumerate(lines)]
+    alone = [record(at, line, key=key, headers=((b"a", b""),)) for at, line in enumerate(lines)]
+    one, other = decided(*together, topic=RAW, config=config), decided(*alone, topic=RAW, config=config)
+    assert (one.audit, one.alert_rows, one.counts) == (other.audit, other.alert_rows, other.counts)
+    assert one.signatures.changed == other.signatures.changed
+    reasons = [[(letter.offset, letter.reason, letter.detail) for letter in out.letters] for out in (one, other)]
+    assert reasons[0] == reasons[1]
+
+
+VALUES = st.sampled_from([
+    event_json(message="link down"), event_json(message="odd 1"), event_json(message="überall odd 2"),
+    event_json(message="two\nlines"), event_json(message="a \\ b", hostname="-"), event_json(message="\0"),
+    event_json(syslog_severity=9), b"{", b"", b"[]",
+])  # fmt: skip
+
+
+@given(st.lists(VALUES, min_size=1, max_size=12), st.sampled_from([b"h1", b"other", None]))
+def test_records_of_which_some_are_not_plain_get_the_fate_that_each_gets_alone(
+    values: list[bytes], key: bytes | None
+) -> None:
+    config = DynamicConfig(unhandled_threshold=2, audit_unhandled_events=True)
+    one = decided(*(record(at, value, key=key) for at, value in enumerate(values)), config=config)
+    headers = ((b"a", b""),)
+    other = decided(*(record(at, value, key=key, headers=headers) for at, value in enumerate(values)), config=config)
+    assert (one.audit, one.alert_rows, one.counts) == (other.audit, other.alert_rows, other.counts)
+    assert one.signatures.changed == other.signatures.changed
+    reasons = [[(letter.offset, letter.reason, letter.detail) for letter in out.letters] for out in (one, other)]
+    assert reasons[0] == reasons[1]
+
+
+def test_an_oversized_batch_among_lines_is_no_line() -> None:
+    out = decided(OversizedBatch(0, 4, AT, b"<34>packed"), record(5, b"link down"), topic=RAW)
+    assert (out.counts[Disposition.REJECTED], out.counts[Disposition.ALERTED]) == (5, 1)
 
 
 def test_offsets_without_a_record_are_missing() -> None:
