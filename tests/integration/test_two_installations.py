@@ -7,10 +7,12 @@ import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pytest
 import pytest_asyncio
+from confluent_kafka.admin import AdminClient
 
 from ops.devstack.processes import Child
 from ops.devstack.stack import Stack
@@ -53,6 +55,12 @@ class Installation:
             "webhook_url": self.receiver.url,
         }  # fmt: skip
 
+    def topics_are_known(self) -> bool:
+        """Whether clients are told of every partition; the broker hears of new ones from the controller."""
+        admin = AdminClient({"bootstrap.servers": self.stack.kafka.bootstrap})
+        there = {name: len(found.partitions) for name, found in admin.list_topics(timeout=30).topics.items()}
+        return all(there.get(f"{self.prefix}.{topic.purpose}") == topic.partitions for topic in TOPICS)
+
     def publish(self, topic: str, count: int, *, poisoned: int) -> None:
         """Events of twenty hosts, every other one alerting, and records that are none."""
         texts = ("link down", "link up")
@@ -71,7 +79,7 @@ class Installation:
             )
             return tuple(row) == (count, 0, 0)
 
-        await until(done, f"{self.prefix} has settled {count} records", within=180)
+        await until(done, f"{self.prefix} has settled {count} records", within=90)
 
     async def topics_in_tables(self) -> set[str]:
         rows = await self.database.pool.fetch(
@@ -113,6 +121,7 @@ async def test_two_databases_share_the_load_by_topics_and_the_books_of_both_bala
     for one in two:
         created = await asyncio.to_thread(one.mutt, "topics", "create")
         assert {topic["name"] for topic in created["topics"]} == {f"{one.prefix}.{topic.purpose}" for topic in TOPICS}
+        await until(partial(asyncio.to_thread, one.topics_are_known), f"the broker knows the topics of {one.prefix}")
         await add_rule(one.database.pool, "link down")
         for worker in WORKERS:
             one.start(worker)
