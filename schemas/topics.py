@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cache
 
 MIB = 1024 * 1024
 
@@ -56,7 +58,8 @@ TOPICS: tuple[Topic, ...] = (SYSLOG, SNMP, RAW, ALERTS, DLQ, PARKED)
 INGEST: tuple[Topic, ...] = tuple(topic for topic in TOPICS if topic.is_ingest)
 
 
-def topics_by_name() -> dict[str, Topic]:
+@cache
+def topics_by_name() -> Mapping[str, Topic]:
     return {topic.name: topic for topic in TOPICS}
 
 
@@ -77,3 +80,4 @@ def use_prefix(prefix: str) -> None:
     """
     global _prefix
     _prefix = prefix
+    topics_by_name.cache_clear()

@@ -40,11 +40,25 @@ def read_together(work: Work, part: Sequence[Record]) -> Iterable[Outcome]:
         return repeat(None)
     try:
         plain = decode_plain(values, work.topic)  # type: ignore[arg-type]
-        if plain is not None:
-            return _judged(work, part, plain, signatures)
-        return _judged(work, part, [_decoded(work, record) for record in part], _each)
+        return _mixed(work, part) if plain is None else _judged(work, part, plain, signatures)
     except Exception:  # noqa: BLE001 - a defect of ours: read alone, each record shows whether it meets it
         return repeat(None)
+
+
+def read_alone(work: Work, record: Record, received: dt.datetime) -> Read:
+    """What one record says that came at this time by the broker. Raises RecordRejected."""
+    decoded = codec.decode(record.value, work.topic, record.key, received)
+    _flag_mismatches([record], [decoded])
+    judgement = work.knowledge.judge(decoded.event)
+    return decoded, judgement, signature(*shown(decoded)) if judgement.rule is None else None
+
+
+def _mixed(work: Work, part: Sequence[Record]) -> list[Outcome]:
+    """Decoded one by one; the rules are asked of all that did at once."""
+    found = [_decoded(work, record) for record in part]
+    read = [(record, one) for record, one in zip(part, found, strict=True) if isinstance(one, Decoded)]
+    reads = _judged(work, [record for record, _ in read], [one for _, one in read], _each)
+    return [next(reads) if isinstance(one, Decoded) else one for one in found]
 
 
 def _decoded(work: Work, record: Record) -> Decoded | RecordRejected | None:
@@ -57,24 +71,11 @@ def _decoded(work: Work, record: Record) -> Decoded | RecordRejected | None:
         return rejected
 
 
-def _judged(
-    work: Work, part: Sequence[Record], found: Sequence[Decoded | RecordRejected | None], hashed: Hashed
-) -> list[Outcome]:
-    """With what the rules say: they are asked of all that decoded at once."""
-    read = [(record, one) for record, one in zip(part, found, strict=True) if isinstance(one, Decoded)]
-    decoded = [one for _, one in read]
-    _flag_mismatches([record for record, _ in read], decoded)
+def _judged(work: Work, records: Sequence[Record], decoded: Sequence[Decoded], hashed: Hashed) -> Iterator[Read]:
+    """With what the rules say."""
+    _flag_mismatches(records, decoded)
     judged = work.knowledge.judge_all([one.event for one in decoded])
-    reads = zip(decoded, judged, _signatures(decoded, judged, hashed), strict=True)
-    return [next(reads) if isinstance(one, Decoded) else one for one in found]
-
-
-def read_alone(work: Work, record: Record, received: dt.datetime) -> Read:
-    """What one record says that came at this time by the broker. Raises RecordRejected."""
-    decoded = codec.decode(record.value, work.topic, record.key, received)
-    _flag_mismatches([record], [decoded])
-    judgement = work.knowledge.judge(decoded.event)
-    return decoded, judgement, signature(*shown(decoded)) if judgement.rule is None else None
+    return zip(decoded, judged, _signatures(decoded, judged, hashed), strict=True)
 
 
 def shown(decoded: Decoded) -> tuple[str, str]:

@@ -21,6 +21,7 @@ from schemas.events import event_id
 from schemas.secret_names import API_KEY
 from tests.bench import api_console, api_trivial
 from tests.bench.audit_rows import fill
+from tests.bench.report import p99
 from tests.integration.api_process import process
 from tests.integration.conftest import Database, new_database
 from tests.integration.pipeline import configure, until
@@ -52,7 +53,7 @@ async def measure(stack: Stack, rows: int, seconds: float) -> dict[str, Any]:
     async with _ground(stack, rows) as ground:
         figures: dict[str, Any] = {"api_rows": rows, **await _pages(ground)}
         ready = [await _timed(ground, "/ready") for _ in range(100)]
-        figures["api_ready_p99_ms"] = _p99(ready)
+        figures["api_ready_p99_ms"] = p99(ready)
         figures |= await api_console.measure(ground.base, ground.key, await _some_event(ground.database))
         figures["api_ingest_events_per_s"] = round(await _events_per_s(ground, seconds))
         figures |= await api_trivial.measure(ground.client, ground.base, ground.pid, seconds=seconds)
@@ -99,7 +100,7 @@ async def _pages(ground: Ground) -> dict[str, Any]:
     await _walk(ground, {}, 5)  # connections are made, plans are known
     for name, params in cases.items():
         waits = (await _walk(ground, params, PAGES))[0]
-        figures[f"api_page_{name}_p99_ms"] = _p99(waits)
+        figures[f"api_page_{name}_p99_ms"] = p99(waits)
     _, cursor = await _walk(ground, {"limit": str(PAGE)}, DEEP - 1)
     first, deep = [], []
     for _ in range(30):
@@ -160,12 +161,6 @@ async def _events_per_s(ground: Ground, seconds: float) -> float:
 
     await asyncio.gather(*map(client, bodies))
     return published / (time.perf_counter() - began)
-
-
-def _p99(values: list[float]) -> float:
-    """The nearest rank; of few values it is the largest."""
-    ordered = sorted(values)
-    return round(ordered[min(len(ordered) - 1, len(ordered) * 99 // 100)], 1)
 
 
 def _median(values: list[float]) -> float:

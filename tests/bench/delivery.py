@@ -12,7 +12,7 @@ from tests.bench.exact import check_books
 from tests.bench.latency import WARM_UP_S, placed
 from tests.bench.pace import offer
 from tests.bench.race import Course, cpu_seconds, reach
-from tests.bench.report import Figures
+from tests.bench.report import Figures, p99
 from tests.bench.sizes import Sizes
 from tests.integration.conftest import Database
 from tests.integration.pipeline import gauge, until
@@ -59,7 +59,7 @@ async def _delays(arena: Arena, seconds: int) -> Figures:
         waits = await asyncio.to_thread(_waits, arena, await _origins(database))
         return {
             "delivery_p50_ms": round(waits[len(waits) // 2], 1),
-            "delivery_p99_ms": round(waits[len(waits) * 99 // 100], 1),
+            "delivery_p99_ms": p99(waits),
             "delivery_alerts": len(waits), "delivery_alert_share": round(books.alerts / count, 3),
         }  # fmt: skip
 

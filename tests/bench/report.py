@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
 from typing import Any
 
@@ -44,6 +44,12 @@ def judged(figures: Mapping[str, Any], goals: Mapping[str, Goal] | None = None) 
             if key in figures.get("spread", {}):
                 answer[key]["spread"] = figures["spread"][key]
     return answer
+
+
+def p99(values: Iterable[float], digits: int = 1) -> float:
+    """The nearest rank below; of fewer than a hundred values it is the largest."""
+    ordered = sorted(values)
+    return round(ordered[len(ordered) * 99 // 100], digits)
 
 
 def say(line: str) -> None:

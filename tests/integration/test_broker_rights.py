@@ -23,7 +23,7 @@ from ops.devstack.processes import wait_until
 from ops.devstack.stack import Stack
 from schemas.errors import BrokerUnavailable, SettingsRefused
 from schemas.settings import Settings
-from schemas.topics import TOPICS, consumer_group
+from schemas.topics import TOPICS
 from streams.adapters.broker_access import BrokerAccess
 from streams.adapters.broker_rights import apply_rights, check_rights
 from streams.adapters.brokers import check_brokers
@@ -34,7 +34,7 @@ from streams.adapters.traces import read_record
 from streams.core.broker_rights import IMPLIES, PREFIX, Client, Kind, Operation, wanted_rights
 from tests.builders import event_json
 from tests.certificates import Authority, needs_openssl
-from tests.integration.conftest import Database, end_workers
+from tests.integration.conftest import GROUPS, Database, end_workers
 from tests.integration.forwarding import listening
 from tests.integration.guarded import Guarded
 from tests.integration.pipeline import add_rule, settled, until
@@ -43,7 +43,6 @@ from tests.programs import run_text
 pytestmark = needs_openssl
 NAMES = [topic.name for topic in TOPICS]
 SYSLOG = "mutt.ingest.syslog"
-GROUPS = [consumer_group(role) for role in ("match", "forward", "dead-letters")]
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +74,7 @@ def test_ACL_1_the_broker_lets_each_client_do_what_the_table_says_and_nothing_el
         admin = AdminClient(guarded.librdkafka(client))
         for name, answer in admin.describe_topics(TopicCollection(NAMES), include_authorized_operations=True).items():
             assert operations(answer) == may(client, Kind.TOPIC, name), (client, name)
-        for name, answer in admin.describe_consumer_groups(GROUPS, include_authorized_operations=True).items():
+        for name, answer in admin.describe_consumer_groups(list(GROUPS), include_authorized_operations=True).items():
             assert operations(answer) == may(client, Kind.GROUP, name), (client, name)
         assert operations(admin.describe_cluster(include_authorized_operations=True)) == set(), client
 
