@@ -18,7 +18,7 @@ from schemas.events import Disposition, Position, derived_id
 from schemas.rows import AUDIT
 from schemas.rules import AlertSeverity, Handling
 from schemas.topics import RAW, SYSLOG, Topic
-from streams.core.batches import OversizedBatch, PlainRecord, Record
+from streams.core.batches import CorruptBatch, OversizedBatch, PlainRecord, Record
 from streams.core.disposition import decide
 from streams.core.matching import Knowledge
 from streams.core.signatures import SignatureBook
@@ -181,6 +181,16 @@ def test_records_of_which_some_are_not_plain_get_the_fate_that_each_gets_alone(
 def test_an_oversized_batch_among_lines_is_no_line() -> None:
     out = decided(OversizedBatch(0, 4, AT, b"<34>packed"), record(5, b"link down"), topic=RAW)
     assert (out.counts[Disposition.REJECTED], out.counts[Disposition.ALERTED]) == (5, 1)
+
+
+def test_a_corrupt_batch_is_never_decided_over() -> None:
+    with pytest.raises(ValueError, match="corrupt"):
+        decided(CorruptBatch(0, AT, "its CRC is wrong"))
+
+
+def test_a_range_without_any_record_is_all_missing_and_has_no_last_one() -> None:
+    out = decided(first=5, after=9)
+    assert (out.missing, out.last_sha256, sum(out.counts.values())) == (4, None, 0)
 
 
 def test_offsets_without_a_record_are_missing() -> None:
