@@ -5,8 +5,10 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import repeat
+from typing import NamedTuple
 
 from schemas import codec
+from schemas.dead_letters import Reason
 from schemas.errors import RecordRejected
 from schemas.events import Decoded, Flag
 from schemas.plain import decode_plain
@@ -18,8 +20,16 @@ from streams.core.work import Work
 
 Read = tuple[Decoded, Judgement, int | None]
 """What a record says, what the rules say of it, and its signature where no rule matches."""
-Outcome = Read | RecordRejected | None
 
+
+class Rejected(NamedTuple):
+    """Why a record is no event. Unlike the exception it keeps nothing alive of where it was found."""
+
+    reason: Reason
+    detail: str
+
+
+Outcome = Read | Rejected | None
 
 Hashed = Callable[[Sequence[str], Sequence[str]], Iterable[int]]
 """The signatures of hosts and their messages."""
@@ -61,14 +71,14 @@ def _mixed(work: Work, part: Sequence[Record]) -> list[Outcome]:
     return [next(reads) if isinstance(one, Decoded) else one for one in found]
 
 
-def _decoded(work: Work, record: Record) -> Decoded | RecordRejected | None:
+def _decoded(work: Work, record: Record) -> Decoded | Rejected | None:
     """Nothing where it only stands for records."""
     if isinstance(record, OversizedBatch | CorruptBatch):
         return None
     try:
         return codec.decode(record.value, work.topic, record.key, instant(record.timestamp))
     except RecordRejected as rejected:
-        return rejected
+        return Rejected(rejected.reason, rejected.detail)
 
 
 def _judged(work: Work, records: Sequence[Record], decoded: Sequence[Decoded], hashed: Hashed) -> Iterator[Read]:
