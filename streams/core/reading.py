@@ -16,7 +16,7 @@ from schemas.rows import instant
 from streams.core.batches import CorruptBatch, OversizedBatch, Record
 from streams.core.matching import Judgement
 from streams.core.signatures import signature, signatures
-from streams.core.work import Work
+from streams.core.work import Work, replay_header
 
 Read = tuple[Decoded, Judgement, int | None]
 """What a record says, what the rules say of it, and its signature where no rule matches."""
@@ -43,10 +43,10 @@ def _each(hostnames: Sequence[str], messages: Sequence[str]) -> Iterable[int]:
 def read_together(work: Work, part: Sequence[Record]) -> Iterable[Outcome]:
     """What each record says, or why it is rejected, or nothing: then it is looked at alone.
 
-    Read together are records without headers that nobody refused; a replay names its letter in a header.
+    Read together are records that nobody refused and that replay no letter.
     """
     values = [record.value for record in part]
-    if None in values or work.refused or any([record.headers for record in part]):  # noqa: C419
+    if None in values or work.refused or any([record.headers and replay_header(record) for record in part]):  # noqa: C419
         return repeat(None)
     try:
         plain = decode_plain(values, work.topic)  # type: ignore[arg-type]
