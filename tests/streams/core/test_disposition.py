@@ -173,6 +173,9 @@ def test_events_further_apart_than_the_window_are_no_storm() -> None:
     assert (raised(60), raised(180)) == (0, 1)
 
 
+LETTER = uuid.UUID(int=7)
+REPLAY = (("mutt.dlq.id", str(LETTER).encode()),)
+"""A record that names a letter is read alone, also where no such letter is replayed."""
 MESSAGES = st.sampled_from(["link down 7", "config saved", "heartbeat", "odd 1", "odd 2"])
 
 
@@ -180,7 +183,7 @@ MESSAGES = st.sampled_from(["link down 7", "config saved", "heartbeat", "odd 1",
 def test_plain_records_read_together_get_the_fate_that_each_gets_alone(messages: list[str], key: bytes | None) -> None:
     config = DynamicConfig(unhandled_threshold=2, audit_unhandled_events=True)
     plain = [record(at, message=message, key=key) for at, message in enumerate(messages)]
-    alone = [record(at, message=message, key=key, headers=((b"a", b""),)) for at, message in enumerate(messages)]
+    alone = [record(at, message=message, key=key, headers=REPLAY) for at, message in enumerate(messages)]
     one, other = decided(*plain, config=config), decided(*alone, config=config)
     assert (one.audit, one.alert_rows, one.counts) == (other.audit, other.alert_rows, other.counts)
     assert one.signatures.changed == other.signatures.changed
@@ -197,7 +200,7 @@ LINES = st.sampled_from([
 def test_lines_read_together_get_the_fate_that_each_gets_alone(lines: list[bytes], key: bytes | None) -> None:
     config = DynamicConfig(unhandled_threshold=2, audit_unhandled_events=True)
     together = [record(at, line, key=key) for at, line in enumerate(lines)]
-    alone = [record(at, line, key=key, headers=((b"a", b""),)) for at, line in enumerate(lines)]
+    alone = [record(at, line, key=key, headers=REPLAY) for at, line in enumerate(lines)]
     one, other = decided(*together, topic=RAW, config=config), decided(*alone, topic=RAW, config=config)
     assert (one.audit, one.alert_rows, one.counts) == (other.audit, other.alert_rows, other.counts)
     assert one.signatures.changed == other.signatures.changed
@@ -218,8 +221,7 @@ def test_records_of_which_some_are_not_plain_get_the_fate_that_each_gets_alone(
 ) -> None:
     config = DynamicConfig(unhandled_threshold=2, audit_unhandled_events=True)
     one = decided(*(record(at, value, key=key) for at, value in enumerate(values)), config=config)
-    headers = ((b"a", b""),)
-    other = decided(*(record(at, value, key=key, headers=headers) for at, value in enumerate(values)), config=config)
+    other = decided(*(record(at, value, key=key, headers=REPLAY) for at, value in enumerate(values)), config=config)
     assert (one.audit, one.alert_rows, one.counts) == (other.audit, other.alert_rows, other.counts)
     assert one.signatures.changed == other.signatures.changed
     reasons = [[(letter.offset, letter.reason, letter.detail) for letter in out.letters] for out in (one, other)]
@@ -324,9 +326,6 @@ def test_I7_bad_data_never_halts_and_one_good_record_ends_the_row() -> None:
 
 
 PRESSURE = DynamicConfig(alerter_queue_warn_threshold=5, alerter_queue_shed_threshold=10, alerter_queue_hard_limit=100)
-
-LETTER = uuid.UUID(int=7)
-REPLAY = (("mutt.dlq.id", str(LETTER).encode()),)
 
 
 def test_a_replayed_record_is_judged_and_names_its_letter() -> None:
