@@ -162,6 +162,7 @@ def test_kinds_and_hosts_do_not_add_up_to_one_storm() -> None:
     kinds = [record(at, message=("odd", "other")[at % 2]) for at in range(4)]
     hosts = [record(at, message="odd", hostname=f"h{'ab'[at % 2]}") for at in range(4)]
     assert (decided(*kinds, config=config).alerts, decided(*hosts, config=config).alerts) == ([], [])
+    assert {seen.hostname for seen in decided(*hosts, config=config).signatures.changed.values()} == {"ha", "hb"}
 
 
 def test_events_further_apart_than_the_window_are_no_storm() -> None:
@@ -322,6 +323,8 @@ def test_I7_the_row_goes_on_from_batch_to_batch() -> None:
 def test_I7_bad_data_never_halts_and_one_good_record_ends_the_row() -> None:
     rejected = decided(*(record(at, b"{no json") for at in range(100)), failed_before=HALT_AFTER - 1)
     assert (rejected.halt, rejected.failed_in_a_row) == (None, 0)
+    alone = decided(record(0, b"{no json", headers=REPLAY), failed_before=HALT_AFTER - 1)
+    assert (alone.halt, alone.failed_in_a_row) == (None, 0)
     assert decided(record(0, message="heartbeat"), failed_before=HALT_AFTER - 1).failed_in_a_row == 0
 
 
@@ -453,24 +456,29 @@ def test_a_letter_names_the_host_that_its_record_names() -> None:
     assert [letter.hostname for letter in out.letters] == ["pay-2", "relay", None, None]
 
 
-def test_I6_an_event_is_as_severe_as_the_worse_of_its_own_and_its_rules_word() -> None:
-    out = decided(record(0, message="link down", syslog_severity=1), config=PRESSURE, depth=10**6)
-    assert (out.counts[Disposition.ALERTED], out.letters) == (1, [])
-
-
 def test_I6_deferring_sheds_nothing() -> None:
     config = structs.replace(PRESSURE, alerter_shed_mode="defer")
     out = decided(record(0, message="link down", syslog_severity=7), config=config, depth=10**6)
     assert out.counts[Disposition.ALERTED] == 1
 
 
-def test_I6_a_rule_that_says_critical_is_obeyed() -> None:
-    knowledge = Knowledge.of(rule_set(rule(alert_severity=AlertSeverity.CRITICAL), config=PRESSURE))
-    records = [record(0, message="link down", syslog_severity=7)]
+@pytest.mark.parametrize(
+    ("ruled", "own", "fate"),
+    [
+        (AlertSeverity.CRITICAL, 7, Disposition.ALERTED),
+        (AlertSeverity.MINOR, 1, Disposition.ALERTED),
+        (AlertSeverity.MINOR, 7, Disposition.SHED),
+    ],
+)
+def test_I6_what_the_rule_or_the_event_itself_calls_severe_is_kept(
+    ruled: AlertSeverity, own: int, fate: Disposition
+) -> None:
+    knowledge = Knowledge.of(rule_set(rule(alert_severity=ruled), config=PRESSURE))
+    records = [record(0, message="link down", syslog_severity=own)]
     out = decide(
         Work(
             topic=SYSLOG, partition=3, first=0, after=1, records=records, knowledge=knowledge, book=SignatureBook(),
             now=NOW, depth=10**6,
         )
     )  # fmt: skip
-    assert out.counts[Disposition.ALERTED] == 1
+    assert out.counts[fate] == 1
