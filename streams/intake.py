@@ -224,6 +224,8 @@ class Intake:
 
 
 async def _set_within(event: asyncio.Event, seconds: float) -> bool:
+    if event.is_set():
+        return True
     try:
         async with asyncio.timeout(seconds):
             await event.wait()
