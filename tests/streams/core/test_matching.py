@@ -192,7 +192,8 @@ def test_an_edit_compiles_what_is_new_beside_the_rest_until_it_is_much() -> None
     again = few.follow(rule_set(rule(id=1, match_string="a", priority=5), rule(id=3, match_string="c")))
     many = few.follow(rule_set(*(rule(id=id, match_string=f"x{id}") for id in range(EDITS + 1))))
     less = first.follow(rule_set(rule(id=2, match_string="b")))
-    assert [one.compact for one in (first, few, again, many, less)] == [True, False, False, True, False]
+    more = first.follow(rule_set(*first.rules, rule(id=3, match_string="c")))
+    assert [one.compact for one in (first, few, again, many, less, more)] == [True, False, False, True, False, False]
     assert [match(few, text) for text in ("a", "b", "c")] == [None, few.rules[1], few.rules[0]]
     assert [match(again, text) for text in ("a", "b", "c")] == [again.rules[0], None, again.rules[1]]
 
