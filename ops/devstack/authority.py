@@ -28,6 +28,14 @@ class Pair:
         return target
 
 
+@dataclass(frozen=True, slots=True)
+class Certified:
+    """What is needed among those who show and ask for certificates: who vouches for the others, and our own."""
+
+    authorities: Path
+    pair: Pair
+
+
 class Authority:
     """Vouches for what it issues. Its own key never leaves OpenBao."""
 

@@ -43,6 +43,7 @@ class Renewals:
             issued, pair = second.issue(name), stack.pairs[name]
             issued.certificate.replace(pair.certificate)
             issued.key.replace(pair.key)
+        stack.trusts.load_cert_chain(stack.certified.pair.certificate, stack.certified.pair.key)
         shown = second.issue(BROKER).both(stack.authorities.parent / "to-clients.pem")
         await asyncio.to_thread(self._broker_shows, shown)
         assert stack.bao.child is not None
