@@ -152,7 +152,7 @@ def _members(text: str) -> Members:
 
 
 def _loaded(text: str) -> object:
-    loaded: object = json.loads(text, object_pairs_hook=Members, parse_int=_integer, parse_float=_float)
+    loaded: object = _AS_WRITTEN.decode(text)
     return loaded
 
 
@@ -163,6 +163,9 @@ def _integer(digits: str) -> int | Number:
 def _float(digits: str) -> float | Number:
     number = float(digits)
     return Number(digits) if number in (float("inf"), float("-inf")) else number
+
+
+_AS_WRITTEN = json.JSONDecoder(object_pairs_hook=Members, parse_int=_integer, parse_float=_float)
 
 
 def _repeated(members: Members) -> str | None:

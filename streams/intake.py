@@ -147,6 +147,13 @@ class Intake:
             self._recount.set()
 
     def _move_to(self, level: Level, policy: PressurePolicy) -> None:
+        if level != self.level:
+            self._tell_crossed(level, policy)
+            self.level = level
+            metrics.BACKLOG_LEVEL.set(level)
+        metrics.ALERTS_PENDING.set(self.depth)
+
+    def _tell_crossed(self, level: Level, policy: PressurePolicy) -> None:
         """One log line and one count for each threshold crossed."""
         thresholds = {Level.WARN: policy.warn, Level.SHED: policy.shed, Level.HARD: policy.hard}
         crossed = [step for step in thresholds if min(level, self.level) < step <= max(level, self.level)]
@@ -159,9 +166,6 @@ class Intake:
                 threshold=step.name.lower(), at=thresholds[step], backlog=self.depth,
                 mode="defer" if policy.defers else "dlq", intake_pauses=pauses_intake(level, policy),
             )  # fmt: skip
-        self.level = level
-        metrics.BACKLOG_LEVEL.set(level)
-        metrics.ALERTS_PENDING.set(self.depth)
 
     def _hold(self, reason: PauseReason, wanted: bool, now: float) -> None:
         """Pauses at once; resumes a little later, each worker at a time of its own."""
@@ -220,6 +224,8 @@ class Intake:
 
 
 async def _set_within(event: asyncio.Event, seconds: float) -> bool:
+    if event.is_set():
+        return True
     try:
         async with asyncio.timeout(seconds):
             await event.wait()

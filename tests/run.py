@@ -39,7 +39,8 @@ def _on(processes: int, *folders: str) -> list[str]:
 
 
 HISTORIES = ("tests/histories/test_first_half.py", "tests/histories/test_second_half.py")
-PROOF = ("tests/integration/test_kills.py", "tests/crashes", "tests/planted", "tests/matrix")
+PROOF = ("tests/integration/test_kills.py", "tests/crashes", "tests/planted")
+MATRIX = "tests/matrix"
 
 
 def _without(*paths: str) -> list[str]:
@@ -47,13 +48,16 @@ def _without(*paths: str) -> list[str]:
 
 
 TESTS = (
-    {"units": [*_on(2, "tests"), *_without("tests/integration", *PROOF, *HISTORIES)]},
+    {
+        "units": [*_on(2, "tests"), *_without("tests/integration", MATRIX, *PROOF, *HISTORIES)],
+        "matrix": [*_on(1, MATRIX), *NO_HYPOTHESIS],
+    },
     {"integration": [*_on(2, "tests/integration"), *_without(*PROOF), *NO_HYPOTHESIS]},
     {"proof": [*_on(3, *PROOF), *NO_HYPOTHESIS], "histories": _on(2, *HISTORIES)},
 )
-"""Steps, one after the other; those of one line run at once. Each process has servers of its own. Nothing runs beside
-the integration tests: some of them look at the time. The proof waits for ends, beginnings and outages more than it
-works."""
+"""Steps, one after the other; those of one group run at once. Each process has servers of its own. Nothing runs beside
+the integration tests: some of them look at the time. The proof and the fault matrix wait for ends, beginnings and
+outages more than they work: beside them runs what only computes."""
 GENTLE = {"histories": ["nice", "-n", "19"]}
 """What only computes has what the others leave of the processors."""
 
@@ -62,7 +66,6 @@ GATES = {
     "planted": ("tests.planted",),
     "crashes": ("tests.crashes",),
     "histories": ("tests.histories.test_first_half", "tests.histories.test_second_half"),
-    "matrix": ("tests.matrix",),
 }
 """The modules of each gate of the proof."""
 

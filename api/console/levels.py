@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -28,8 +30,7 @@ class LevelPages:
         asked = request.query_params.get("hours", "")
         hours = asked if asked in HOURS else HOURS[0]
         found = await self._inside.get(request, "/api/v2/slo")
-        charts = {}
-        for one in found["items"]:
-            path = f"/api/v2/slo/{one['name']}/burn"
-            charts[one["name"]] = burn_chart(await self._inside.get(request, path, {"hours": hours}))
+        names = [one["name"] for one in found["items"]]
+        burns = [self._inside.get(request, f"/api/v2/slo/{name}/burn", {"hours": hours}) for name in names]
+        charts = dict(zip(names, map(burn_chart, await asyncio.gather(*burns)), strict=True))
         return self._pages.page(request, "slo.html", it=found, charts=charts, hours=hours, lengths=HOURS)

@@ -80,7 +80,6 @@ class OverviewPage:
                     return
 
     async def _read(self, request: Request) -> tuple[Mapping[str, Any], list[Mapping[str, Any]], Tiles]:
-        overview = await self._inside.get(request, "/api/v2/overview")
-        rates = await self._inside.get(request, "/api/v2/metrics/summary")
-        objectives = (await self._inside.get(request, "/api/v2/slo"))["items"]
-        return overview, objectives, tiles(overview, rates, objectives)
+        paths = ("/api/v2/overview", "/api/v2/metrics/summary", "/api/v2/slo")
+        overview, rates, levels = await asyncio.gather(*(self._inside.get(request, path) for path in paths))
+        return overview, levels["items"], tiles(overview, rates, levels["items"])

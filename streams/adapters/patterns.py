@@ -21,7 +21,7 @@ from typing import NamedTuple
 import hyperscan
 
 from schemas.rules import MatchType, Rule
-from streams.core.expressions import ON_MESSAGE, Expression, compile_database, expression
+from streams.core.expressions import ON_MESSAGE, Expression, compile_expressions, expression, tested
 
 CPU_LIMIT_S = 1.0
 MEMORY_LIMIT = 512 * 1024 * 1024
@@ -46,7 +46,7 @@ def check_patterns(rules: Sequence[Rule]) -> list[PatternProblem]:
 
     Raises OSError when no child process can be started.
     """
-    todo = [(index, expression(rule)) for index, rule in enumerate(rules) if rule.match_type in ON_MESSAGE]
+    todo = [(index, expression(tested(rule))) for index, rule in enumerate(rules) if rule.match_type in ON_MESSAGE]
     parts = min(os.cpu_count() or 1, CHILDREN_LIMIT, 1 + len(todo) // PATTERNS_A_CHILD)
     with ThreadPoolExecutor(parts) as pool:
         found = list(pool.map(_refused, [todo[part::parts] for part in range(parts)]))
@@ -157,7 +157,7 @@ def refusal(one: Expression) -> str | None:
     if b"\0" in one.pattern:
         return "holds a NUL character, where the engine would end it"
     try:
-        database = compile_database([one], [0])
+        database = compile_expressions([one])
     except hyperscan.error as error:
         words = str(error).strip()
         return f"{words} ({MATCHES_EMPTY})" if "empty buffer" in words else words

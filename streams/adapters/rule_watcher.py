@@ -16,6 +16,8 @@ from streams.core.matching import Knowledge
 from streams.core.ports import RuleSource
 
 FIRST_RETRY_S, LONGEST_RETRY_S = 0.2, 5.0
+REST_S = 60.0
+"""Edits are in force at once; so long after them, at most, all patterns are compiled together again."""
 
 log = logging.getLogger(__name__)
 
@@ -35,12 +37,14 @@ class RuleWatcher:
         *,
         on_change: Callable[[Knowledge], None] | None = None,
         jitter: Callable[[], float] = random.random,
+        rest_s: float = REST_S,
     ) -> None:
         """`connect` opens the connection that listens; `on_change` is called in the event loop after each swap."""
         self._source = source
         self._connect = connect
         self._on_change = on_change
         self._jitter = jitter
+        self._rest_s = rest_s
         self._changed = asyncio.Event()
         self._loaded = asyncio.Event()
         self._refused_version: int | None = None
@@ -58,6 +62,7 @@ class RuleWatcher:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._listen(), name="rules-listen")
             tasks.create_task(self._follow(), name="rules-follow")
+            tasks.create_task(self._compact(), name="rules-compact")
 
     async def refresh(self) -> bool:
         """Loads and compiles now if the version moved; says whether a new set is in force.
@@ -99,6 +104,24 @@ class RuleWatcher:
             except RuleRefused as error:
                 self._failed("the stored rules cannot be used, the last good set stays", error)
             await self._woken_within(wait)
+
+    async def _compact(self) -> None:
+        """After edits, compiles all patterns at once: a message is scanned once again, and for nothing that is gone."""
+        tried: int | None = None
+        while True:
+            await asyncio.sleep(self._rest_s)
+            current = self.current
+            if current is None or current.matcher.compact or current.rule_set.version == tried:
+                continue
+            tried = current.rule_set.version
+            try:
+                whole = await asyncio.to_thread(Knowledge.of, current.rule_set)
+                while (newest := self.current) and newest.rule_set is not whole.rule_set:
+                    whole = await asyncio.to_thread(whole.follow, newest.rule_set)
+            except RuleRefused as error:
+                log.warning("the rules stay in two parts, they cannot be compiled together: %s", error)
+            else:
+                self.current = whole
 
     async def _woken_within(self, seconds: float) -> None:
         try:

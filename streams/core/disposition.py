@@ -21,7 +21,7 @@ from streams.core.backpressure import LEAST_SEVERE, PressurePolicy, severity_cut
 from streams.core.batches import CorruptBatch, OversizedBatch, Record
 from streams.core.letters import header_names
 from streams.core.matching import Judgement
-from streams.core.reading import Outcome, Read, read_alone, read_together, shown
+from streams.core.reading import Read, Rejected, read_alone, read_together, shown
 from streams.core.signatures import SignaturePolicy
 from streams.core.work import HALT_AFTER, Decided, Work, fingerprint, replay_header
 
@@ -75,9 +75,13 @@ class _Decision:
             out.last_sha256 = fingerprint(work.records[-1])
         return out
 
-    def _settle_read(self, record: Record, read: Read | RecordRejected) -> int:
+    def _settle_read(self, record: Record, read: Read | Rejected) -> int:
         self._at(record)
-        self._settle(record, read, None)
+        if isinstance(read, Rejected):
+            self.out.failed_in_a_row = 0
+            self._reject(record, read.reason, read.detail)
+        else:
+            self._settle(record, read, None)
         return 1
 
     def _cover(self, record: Record) -> int:
@@ -118,11 +122,9 @@ class _Decision:
         if replay_of is not None:
             self.out.replayed.append(replay_of)
 
-    def _settle(self, record: Record, read: Outcome, replay_of: uuid.UUID | None) -> None:
+    def _settle(self, record: Record, read: Read | None, replay_of: uuid.UUID | None) -> None:
         out = self.out
         try:
-            if isinstance(read, RecordRejected):
-                raise read
             decoded, judgement, key = read or read_alone(self.work, record, self._time)
             self._judged(record, decoded, judgement, key, replay_of)
             out.failed_in_a_row = 0

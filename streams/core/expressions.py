@@ -16,6 +16,15 @@ _ASCII = hyperscan.HS_FLAG_CASELESS | hyperscan.HS_FLAG_SINGLEMATCH
 _UNICODE = _ASCII | hyperscan.HS_FLAG_UTF8 | hyperscan.HS_FLAG_UCP
 
 
+Tested = tuple[MatchType, str | None]
+"""What a rule tests `message` for. Rules that test for the same share one expression."""
+
+
+def tested(rule: Rule) -> Tested:
+    """Of a rule whose match type is one of ON_MESSAGE."""
+    return rule.match_type, rule.match_string
+
+
 class Expression(NamedTuple):
     """What the engine compiles: pattern bytes and flags."""
 
@@ -23,15 +32,15 @@ class Expression(NamedTuple):
     flags: int
 
 
-def expression(rule: Rule) -> Expression:
-    """The expression of a rule that tests `message`: caseless, reported once a line.
+def expression(test: Tested) -> Expression:
+    """The expression of a test of `message`: caseless, reported once a line.
 
     Unicode is switched on only for patterns with characters beyond ASCII: without it "é" is not caseless, with it `\\b`
     is refused.
     """
-    text = rule.match_string or ""
+    match_type, text = test[0], test[1] or ""
     ascii_only = text.isascii()
-    if rule.match_type is MatchType.CONTAINS:
+    if match_type is MatchType.CONTAINS:
         text = "".join(_literal(char) for char in text)
     return Expression(text.encode(), _ASCII if ascii_only else _UNICODE)
 
@@ -45,12 +54,15 @@ def _literal(char: str) -> str:
     return f"\\x{{{ord(char):x}}}"
 
 
-def compile_database(expressions: Sequence[Expression], ids: Sequence[int]) -> hyperscan.Database:
-    """One database that reports these ids. Releases the GIL while it compiles. Raises hyperscan.error."""
+def compile_expressions(expressions: Sequence[Expression]) -> hyperscan.Database:
+    """One database that reports the place of each expression. Releases the GIL while it compiles.
+
+    Raises hyperscan.error.
+    """
     database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
     database.compile(
         expressions=[one.pattern for one in expressions],
-        ids=list(ids),
+        ids=list(range(len(expressions))),
         elements=len(expressions),
         flags=[one.flags for one in expressions],
     )

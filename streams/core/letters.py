@@ -41,9 +41,10 @@ _OUR_NAMES = {(HEADER_PREFIX + name).encode(): name for name in HEADER_FIELDS}
 
 def header_names(headers: Iterable[tuple[str | bytes, bytes | None]] | None) -> Headers:
     """Headers with names as the bytes on the wire; text names may hold undecodable bytes as surrogate escapes."""
+    if not headers:
+        return ()
     return tuple(
-        (name if isinstance(name, bytes) else name.encode("utf-8", "surrogateescape"), value)
-        for name, value in headers or ()
+        (name if isinstance(name, bytes) else name.encode("utf-8", "surrogateescape"), value) for name, value in headers
     )
 
 
@@ -110,21 +111,19 @@ def _cut(what: str, data: bytes | None, cuts: list[str]) -> bytes | None:
 
 
 def _our_headers(letter: DeadLetter, detail: str) -> Headers:
-    texts = {
-        "id": str(letter.id),
-        "stage": letter.stage.value,
-        "reason": letter.reason.value,
-        "detail": detail,
-        "topic": letter.topic,
-        "partition": str(letter.partition),
-        "offset": str(letter.offset),
-        "timestamp": str(letter.timestamp),
-        "attempts": str(letter.attempts),
-        "first_failed_at": letter.first_failed_at.astimezone(dt.UTC).isoformat(),
-        "last_failed_at": letter.last_failed_at.astimezone(dt.UTC).isoformat(),
-        "replays": str(letter.replays),
-    }
-    return tuple((name, texts[field].encode("utf-8", "backslashreplace")) for name, field in _OUR_NAMES.items())
+    """In the order of HEADER_FIELDS."""
+    first, last = letter.first_failed_at, letter.last_failed_at
+    first_text = _moment(first)
+    texts = (
+        str(letter.id), letter.stage.value, letter.reason.value, detail, letter.topic, str(letter.partition),
+        str(letter.offset), str(letter.timestamp), str(letter.attempts), first_text,
+        first_text if last is first else _moment(last), str(letter.replays),
+    )  # fmt: skip
+    return tuple(zip(_OUR_NAMES, [text.encode("utf-8", "backslashreplace") for text in texts], strict=True))
+
+
+def _moment(moment: dt.datetime) -> str:
+    return moment.astimezone(dt.UTC).isoformat()
 
 
 def _ours(fields: dict[str, bytes | None], record: LetterRecord) -> DeadLetter:

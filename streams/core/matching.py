@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import hyperscan
 from msgspec import Struct
 
-from schemas.errors import RuleRefused
 from schemas.events import Disposition, Event
 from schemas.rules import AlertSeverity, Handling, MatchType, Mode, Rule, RuleSet, SeverityMatch
-from streams.core.expressions import ON_MESSAGE, compile_database, expression
+from streams.core.expressions import ON_MESSAGE, Tested, tested
 from streams.core.oids import PrefixTable
+from streams.core.pattern_databases import PatternDatabase, databases_for
 
 _NO_SEVERITY = 8
 _SEVERITY_BITS = (*(1 << number for number in range(8)), 1 << _NO_SEVERITY)
@@ -24,31 +23,32 @@ _LOG_ONLY, _WARNING = Handling.LOG_ONLY, AlertSeverity.WARNING
 class Matcher:
     """The compiled rules of one rule set. Used by one thread at a time; `fork` gives another thread its own."""
 
-    __slots__ = ("_catch_all", "_collect", "_database", "_hits", "_oids", "_passes", "_scan", "_scratch", "rules")
+    __slots__ = ("_catch_all", "_databases", "_hits", "_oids", "_passes", "_scans", "compact", "rules")
 
-    def __init__(self, rules: tuple[Rule, ...], database: hyperscan.Database | None, oids: PrefixTable) -> None:
-        """`rules` are those that decide, in rank order; the ids in `database` and `oids` are positions in it."""
+    def __init__(self, rules: tuple[Rule, ...], databases: tuple[PatternDatabase, ...], oids: PrefixTable) -> None:
+        """`rules` are those that decide, in rank order; the ids in `oids` are positions in it. `databases` make every
+        test of theirs."""
         self.rules = rules
-        self._database = database
+        self._databases = databases
         self._oids = oids
         self._passes = [passing_severities(rule) for rule in rules]
         self._catch_all = _lowest_catch_all(rules, self._passes)
         self._hits: list[int] = []
-        append = self._hits.append
-        # Never returns true: the engine would stop, and it reports hits in the order of the text, not by rank.
-        self._collect = lambda rank, start, end, flags, context: append(rank)
-        self._scan: Any = database.scan if database is not None else None
-        self._scratch = hyperscan.Scratch(database) if database is not None else None
+        ranks = _ranks(rules)
+        self._scans = [_scan(one, ranks, self._hits) for one in databases]
+        self.compact = sum(len(one.tests) for one in databases) == len(ranks) and len(databases) < 2
+        """Whether each message is scanned once, and only for what the rules want."""
 
     def match_all(self, events: Iterable[Event]) -> list[Rule | None]:
         """For each event the matching rule with the lowest (priority, id) whose severity passes, or None."""
         hits, passes, catch_all, rules = self._hits, self._passes, self._catch_all, (*self.rules, None)
-        scan, collect, scratch, collect_oids = self._scan, self._collect, self._scratch, self._oids.collect
+        scans, collect_oids = self._scans, self._oids.collect
         found = []
         for event in events:
             hits.clear()
-            if scan is not None:
-                scan(event.message.encode(), collect, scratch=scratch)
+            message = event.message.encode()
+            for scan, collect, scratch in scans:
+                scan(message, collect, scratch=scratch)
             oid, severity = event.trap_oid, event.syslog_severity
             if oid:
                 collect_oids(oid, hits)
@@ -64,36 +64,48 @@ class Matcher:
 
     def fork(self) -> Matcher:
         """The same rules for another thread; nothing is compiled again."""
-        return Matcher(self.rules, self._database, self._oids)
+        return Matcher(self.rules, self._databases, self._oids)
+
+    def follow(self, rule_set: RuleSet) -> Matcher:
+        """The matcher of the next rule set, as `compile_rules`; only tests that are new are compiled."""
+        return _matcher(rule_set, self._databases)
 
 
 def compile_rules(rule_set: RuleSet) -> Matcher:
     """The matcher of a rule set: rules that are inactive or in `monitor` decide nothing and are left out.
 
-    About 1.5 ms of CPU a regex; call it in a thread. Raises RuleRefused naming each rule whose pattern the engine
-    refuses.
+    For its cost and errors see `databases_for`.
     """
+    return _matcher(rule_set, ())
+
+
+def _matcher(rule_set: RuleSet, kept: Sequence[PatternDatabase]) -> Matcher:
     deciding = (rule for rule in rule_set.rules if rule.is_active and rule.mode is Mode.ACTIVE)
     rules = tuple(sorted(deciding, key=lambda rule: rule.rank))
-    ranks = [rank for rank, rule in enumerate(rules) if rule.match_type in ON_MESSAGE]
-    expressions = [expression(rules[rank]) for rank in ranks]
-    try:
-        database = compile_database(expressions, ranks) if ranks else None
-    except hyperscan.error as error:
-        raise RuleRefused(_refused_alone([rules[rank] for rank in ranks]) or str(error)) from error
     oids = ((rule.trap_oid or "", rank) for rank, rule in enumerate(rules) if rule.match_type is MatchType.OID_PREFIX)
-    return Matcher(rules, database, PrefixTable(oids))
+    return Matcher(rules, databases_for(rules, kept), PrefixTable(oids))
 
 
-def _refused_alone(rules: list[Rule]) -> list[str]:
-    """The engine does not say which expression of a set it refuses; only compiling each alone tells."""
-    problems = []
-    for rule in rules:
-        try:
-            compile_database([expression(rule)], [0])
-        except hyperscan.error as error:
-            problems.append(f"rule {rule.id}: {error}")
-    return problems
+def _ranks(rules: Sequence[Rule]) -> dict[Tested, list[int]]:
+    """Positions of the rules that make each test of `message`."""
+    ranks: dict[Tested, list[int]] = {}
+    for rank, rule in enumerate(rules):
+        if rule.match_type in ON_MESSAGE:
+            ranks.setdefault(tested(rule), []).append(rank)
+    return ranks
+
+
+def _scan(
+    compiled: PatternDatabase, ranks: Mapping[Tested, Sequence[int]], hits: list[int]
+) -> tuple[Callable[..., None], Callable[..., None], hyperscan.Scratch]:
+    """What scans a message, what adds to `hits` for each id that it reports, and its scratch space."""
+    by_id, extend = [ranks.get(test, ()) for test in compiled.tests], hits.extend
+    # Never returns true: the engine would stop, and it reports hits in the order of the text, not by rank.
+    return (
+        compiled.database.scan,
+        lambda id, start, end, flags, context: extend(by_id[id]),
+        hyperscan.Scratch(compiled.database),
+    )
 
 
 def passing_severities(rule: Rule) -> int:
@@ -161,9 +173,9 @@ class Knowledge:
         return cls(rule_set, compile_rules(rule_set))
 
     def follow(self, rule_set: RuleSet) -> Knowledge:
-        """The knowledge of the next rule set; nothing is compiled where only hosts, teams or configuration changed."""
+        """The knowledge of the next rule set; only patterns that are new are compiled."""
         same = rule_set.rules == self.rule_set.rules
-        return Knowledge(rule_set, self.matcher) if same else Knowledge.of(rule_set)
+        return Knowledge(rule_set, self.matcher if same else self.matcher.follow(rule_set))
 
     def judge_all(self, events: Sequence[Event]) -> list[Judgement]:
         """What the rules say about each event: same rule set, same event, same answer (I5)."""

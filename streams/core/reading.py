@@ -5,8 +5,10 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import repeat
+from typing import NamedTuple
 
 from schemas import codec
+from schemas.dead_letters import Reason
 from schemas.errors import RecordRejected
 from schemas.events import Decoded, Flag
 from schemas.plain import decode_plain
@@ -14,12 +16,20 @@ from schemas.rows import instant
 from streams.core.batches import CorruptBatch, OversizedBatch, Record
 from streams.core.matching import Judgement
 from streams.core.signatures import signature, signatures
-from streams.core.work import Work
+from streams.core.work import Work, replay_header
 
 Read = tuple[Decoded, Judgement, int | None]
 """What a record says, what the rules say of it, and its signature where no rule matches."""
-Outcome = Read | RecordRejected | None
 
+
+class Rejected(NamedTuple):
+    """Why a record is no event. Unlike the exception it keeps nothing alive of where it was found."""
+
+    reason: Reason
+    detail: str
+
+
+Outcome = Read | Rejected | None
 
 Hashed = Callable[[Sequence[str], Sequence[str]], Iterable[int]]
 """The signatures of hosts and their messages."""
@@ -33,10 +43,10 @@ def _each(hostnames: Sequence[str], messages: Sequence[str]) -> Iterable[int]:
 def read_together(work: Work, part: Sequence[Record]) -> Iterable[Outcome]:
     """What each record says, or why it is rejected, or nothing: then it is looked at alone.
 
-    Read together are records without headers that nobody refused; a replay names its letter in a header.
+    Read together are records that nobody refused and that replay no letter.
     """
     values = [record.value for record in part]
-    if None in values or work.refused or any([record.headers for record in part]):  # noqa: C419
+    if None in values or work.refused or any([record.headers and replay_header(record) for record in part]):  # noqa: C419
         return repeat(None)
     try:
         plain = decode_plain(values, work.topic)  # type: ignore[arg-type]
@@ -61,14 +71,14 @@ def _mixed(work: Work, part: Sequence[Record]) -> list[Outcome]:
     return [next(reads) if isinstance(one, Decoded) else one for one in found]
 
 
-def _decoded(work: Work, record: Record) -> Decoded | RecordRejected | None:
+def _decoded(work: Work, record: Record) -> Decoded | Rejected | None:
     """Nothing where it only stands for records."""
     if isinstance(record, OversizedBatch | CorruptBatch):
         return None
     try:
         return codec.decode(record.value, work.topic, record.key, instant(record.timestamp))
     except RecordRejected as rejected:
-        return rejected
+        return Rejected(rejected.reason, rejected.detail)
 
 
 def _judged(work: Work, records: Sequence[Record], decoded: Sequence[Decoded], hashed: Hashed) -> Iterator[Read]:

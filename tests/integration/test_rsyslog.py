@@ -202,11 +202,13 @@ def test_who_lies_about_a_length_harms_no_other(daemon: Rsyslog, arrivals: Arriv
 
 @pytest.mark.corpus
 def test_the_samples_arrive(daemon: Rsyslog, arrivals: Arrivals) -> None:
-    """Each as it is, and those without a priority with one as well: some 9,000 lines."""
+    """Each as it is, and those without a priority with one as well, and in RFC 5424: more than 10,000 lines."""
     samples = [json.loads(line)["raw"].encode() for line in (CORPUS / "syslog_lines.jsonl").read_text().splitlines()]
     vectors = [json.loads(line) for line in (CORPUS / "syslog_vectors.jsonl").read_text().splitlines()]
-    lines = samples + [b"<38>" + line for line in samples if not line.startswith(b"<")]
+    bare = [line for line in samples if not line.startswith(b"<")]
+    lines = samples + [front + line for front in (b"<38>", b"<38>1 - core-9 app - - - ") for line in bare]
     lines += [one["input"].encode() if "input" in one else base64.b64decode(one["input_base64"]) for one in vectors]
+    assert len(lines) > 10_000
     daemon.send(counted(lines))
     whole = Counter(line for line in lines)
     records = arrivals.once_there(len(whole))

@@ -9,7 +9,7 @@ from schemas.events import Event
 from schemas.rule_fields import rule_from_mapping
 from schemas.rules import Rule
 from streams.adapters.patterns import refusal
-from streams.core.expressions import expression
+from streams.core.expressions import expression, tested
 from streams.core.matching import compile_rules
 from tests import oracle
 from tests.builders import rule_set
@@ -32,7 +32,7 @@ def check(data: bytes) -> None:
     rule = _saved({"match_type": match_type, "match_string": text, "prod_handling": "Page_only"})
     if rule is None or (match_type == "regex" and _COSTLY.search(text)):
         return
-    refused = refusal(expression(rule))
+    refused = refusal(expression(tested(rule)))
     if refused is not None:
         assert refused
         assert match_type == "regex", f"a plain text is refused: {refused}"

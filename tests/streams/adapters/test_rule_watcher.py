@@ -10,9 +10,9 @@ from typing import NoReturn
 from schemas.config import DynamicConfig
 from schemas.errors import StoreUnavailable
 from schemas.rules import RuleSet
-from streams.adapters.rule_watcher import RuleWatcher
+from streams.adapters.rule_watcher import REST_S, RuleWatcher
 from streams.core.matching import Knowledge
-from tests.builders import rule, rule_set
+from tests.builders import match, rule, rule_set
 
 
 class Stored:
@@ -39,9 +39,9 @@ async def no_listening() -> NoReturn:
 
 
 @asynccontextmanager
-async def running(stored: Stored) -> AsyncIterator[tuple[RuleWatcher, list[Knowledge]]]:
+async def running(stored: Stored, *, rest_s: float = REST_S) -> AsyncIterator[tuple[RuleWatcher, list[Knowledge]]]:
     seen: list[Knowledge] = []
-    watcher = RuleWatcher(stored, no_listening, on_change=seen.append, jitter=lambda: 0.5)
+    watcher = RuleWatcher(stored, no_listening, on_change=seen.append, jitter=lambda: 0.5, rest_s=rest_s)
     task = asyncio.create_task(watcher.run())
     try:
         yield watcher, seen
@@ -95,3 +95,19 @@ async def test_a_change_of_configuration_alone_compiles_nothing() -> None:
     stored.rule_set = rule_set(rule(match_string="other"), version=3)
     await watcher.refresh()
     assert watcher.current.matcher is not first.matcher
+
+
+async def test_edits_are_compiled_together_with_the_rest_when_they_have_rested() -> None:
+    stored = Stored()
+    stored.rule_set = rule_set(rule(match_string="a"), version=1, config=stored.rule_set.config)
+    async with running(stored, rest_s=0.2) as (watcher, seen), asyncio.timeout(10):
+        await until_seen(seen, 1)
+        stored.rule_set = rule_set(rule(match_string="b"), version=2, config=stored.rule_set.config)
+        await until_seen(seen, 2)
+        assert not seen[1].matcher.compact
+        while watcher.current is seen[1]:
+            await asyncio.sleep(0.01)
+        assert watcher.current is not None
+        assert watcher.current.matcher.compact
+        assert watcher.current.rule_set is stored.rule_set
+        assert match(watcher.current.matcher, "b") == stored.rule_set.rules[0]

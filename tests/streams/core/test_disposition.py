@@ -125,6 +125,9 @@ def test_a_storm_of_one_kind_raises_one_meta_alert_explained_by_its_row() -> Non
     assert "3 events" in alert.description
 
 
+LETTER = uuid.UUID(int=7)
+REPLAY = (("mutt.dlq.id", str(LETTER).encode()),)
+"""A record that names a letter is read alone, also where no such letter is replayed."""
 MESSAGES = st.sampled_from(["link down 7", "config saved", "heartbeat", "odd 1", "odd 2"])
 
 
@@ -132,7 +135,7 @@ MESSAGES = st.sampled_from(["link down 7", "config saved", "heartbeat", "odd 1",
 def test_plain_records_read_together_get_the_fate_that_each_gets_alone(messages: list[str], key: bytes | None) -> None:
     config = DynamicConfig(unhandled_threshold=2, audit_unhandled_events=True)
     plain = [record(at, message=message, key=key) for at, message in enumerate(messages)]
-    alone = [record(at, message=message, key=key, headers=((b"a", b""),)) for at, message in enumerate(messages)]
+    alone = [record(at, message=message, key=key, headers=REPLAY) for at, message in enumerate(messages)]
     one, other = decided(*plain, config=config), decided(*alone, config=config)
     assert (one.audit, one.alert_rows, one.counts) == (other.audit, other.alert_rows, other.counts)
     assert one.signatures.changed == other.signatures.changed
@@ -149,7 +152,7 @@ LINES = st.sampled_from([
 def test_lines_read_together_get_the_fate_that_each_gets_alone(lines: list[bytes], key: bytes | None) -> None:
     config = DynamicConfig(unhandled_threshold=2, audit_unhandled_events=True)
     together = [record(at, line, key=key) for at, line in enumerate(lines)]
-    alone = [record(at, line, key=key, headers=((b"a", b""),)) for at, line in enumerate(lines)]
+    alone = [record(at, line, key=key, headers=REPLAY) for at, line in enumerate(lines)]
     one, other = decided(*together, topic=RAW, config=config), decided(*alone, topic=RAW, config=config)
     assert (one.audit, one.alert_rows, one.counts) == (other.audit, other.alert_rows, other.counts)
     assert one.signatures.changed == other.signatures.changed
@@ -170,8 +173,7 @@ def test_records_of_which_some_are_not_plain_get_the_fate_that_each_gets_alone(
 ) -> None:
     config = DynamicConfig(unhandled_threshold=2, audit_unhandled_events=True)
     one = decided(*(record(at, value, key=key) for at, value in enumerate(values)), config=config)
-    headers = ((b"a", b""),)
-    other = decided(*(record(at, value, key=key, headers=headers) for at, value in enumerate(values)), config=config)
+    other = decided(*(record(at, value, key=key, headers=REPLAY) for at, value in enumerate(values)), config=config)
     assert (one.audit, one.alert_rows, one.counts) == (other.audit, other.alert_rows, other.counts)
     assert one.signatures.changed == other.signatures.changed
     reasons = [[(letter.offset, letter.reason, letter.detail) for letter in out.letters] for out in (one, other)]
@@ -255,10 +257,6 @@ def test_I7_bad_data_never_halts_and_one_good_record_ends_the_row() -> None:
     rejected = decided(*(record(at, b"{no json") for at in range(100)), failed_before=HALT_AFTER - 1)
     assert (rejected.halt, rejected.failed_in_a_row) == (None, 0)
     assert decided(record(0, message="heartbeat"), failed_before=HALT_AFTER - 1).failed_in_a_row == 0
-
-
-LETTER = uuid.UUID(int=7)
-REPLAY = (("mutt.dlq.id", str(LETTER).encode()),)
 
 
 def test_a_replayed_record_is_judged_and_names_its_letter() -> None:

@@ -12,6 +12,7 @@ from schemas.errors import RuleRefused
 from schemas.events import Disposition
 from schemas.rules import AlertSeverity, Handling, MatchType, Mode, Rule, SeverityMatch
 from streams.core.matching import Knowledge, compile_rules
+from streams.core.pattern_databases import EDITS
 from tests import oracle
 from tests.builders import event, match, rule, rule_set
 
@@ -168,6 +169,39 @@ def test_the_matcher_equals_the_linear_oracle(
     matcher = compile_rules(rule_set(*rules))
     for message, severity, oid in events:
         assert match(matcher, message, severity, oid) == oracle.first_match(rules, message, severity, oid)
+
+
+@settings(max_examples=100)
+@given(
+    edits=st.lists(st.lists(random_rules, max_size=6, unique_by=lambda one: one.id), min_size=2, max_size=4),
+    events=st.lists(st.tuples(messages, severities, st.none() | oids), min_size=1, max_size=6),
+)
+def test_the_matcher_equals_the_linear_oracle_after_every_edit(
+    edits: list[list[Rule]], events: list[tuple[str, int | None, str | None]]
+) -> None:
+    matcher = compile_rules(rule_set())
+    for rules in edits:
+        matcher = matcher.follow(rule_set(*rules))
+        for message, severity, oid in events:
+            assert match(matcher, message, severity, oid) == oracle.first_match(rules, message, severity, oid)
+
+
+def test_an_edit_compiles_what_is_new_beside_the_rest_until_it_is_much() -> None:
+    first = compile_rules(rule_set(rule(id=1, match_string="a"), rule(id=2, match_string="b")))
+    few = first.follow(rule_set(rule(id=1, match_string="c"), rule(id=2, match_string="b")))
+    again = few.follow(rule_set(rule(id=1, match_string="a", priority=5), rule(id=3, match_string="c")))
+    many = few.follow(rule_set(*(rule(id=id, match_string=f"x{id}") for id in range(EDITS + 1))))
+    less = first.follow(rule_set(rule(id=2, match_string="b")))
+    assert [one.compact for one in (first, few, again, many, less)] == [True, False, False, True, False]
+    assert [match(few, text) for text in ("a", "b", "c")] == [None, few.rules[1], few.rules[0]]
+    assert [match(again, text) for text in ("a", "b", "c")] == [again.rules[0], None, again.rules[1]]
+
+
+def test_an_edit_that_the_engine_refuses_is_named() -> None:
+    first = compile_rules(rule_set(rule(id=1)))
+    with pytest.raises(RuleRefused) as caught:
+        first.follow(rule_set(rule(id=1), regex(r"(a)\1", id=77)))
+    assert caught.value.problems == ("rule 77: Back-references are unsupported.",)
 
 
 def test_development_hosts_use_their_own_handling() -> None:
