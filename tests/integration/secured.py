@@ -49,13 +49,23 @@ class Secured(ForkedStack, SecuredStack):
 
 def sessions(secured: Secured, name: str) -> set[str]:
     """A service's connections to Kafka."""
-    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-    to_kafka = {f"socket:[{row[9]}]" for row in rows if row[2].endswith(f":{secured.kafka.port:04X}")}
+    return {row[9] for row in _sockets(secured, name) if row[2].endswith(f":{secured.kafka.port:04X}")}
+
+
+def listens_at(secured: Secured, name: str) -> set[int]:
+    """The ports of a service."""
+    return {int(row[1].rpartition(":")[2], 16) for row in _sockets(secured, name) if row[3] == "0A"}
+
+
+def _sockets(secured: Secured, name: str) -> list[list[str]]:
+    """Its rows of the kernel's tables of TCP: local and remote address, state, and the inode in the tenth place."""
     held: set[str] = set()
     for descriptor in Path(f"/proc/{secured.children[name].pid}/fd").iterdir():
         with suppress(FileNotFoundError):
             held.add(os.readlink(descriptor))
-    return held & to_kafka
+    tables = [Path(f"/proc/net/{table}").read_text().splitlines()[1:] for table in ("tcp", "tcp6")]
+    rows = [line.split() for lines in tables for line in lines]
+    return [row for row in rows if f"socket:[{row[9]}]" in held]
 
 
 async def logged_in_again(secured: Secured, before: dict[str, set[str]]) -> bool:

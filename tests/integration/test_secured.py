@@ -36,7 +36,7 @@ from tests.integration.pipeline import add_rule, until
 from tests.integration.renewals import Renewals
 from tests.integration.rotating import Clients, Receiver, asking, listening
 from tests.integration.rotations import LOOK_S, Rotations, appear_nowhere
-from tests.integration.secured import Secured, is_refused, logged_in_again, sessions
+from tests.integration.secured import Secured, is_refused, listens_at, logged_in_again, sessions
 from tests.integration.vault import Vault
 from tests.programs import run_text
 
@@ -92,6 +92,7 @@ async def test_all_is_replaced_and_retention_is_killed_under_traffic_and_the_boo
         clients.key = made["key"]
         async with asking(clients):
             await until(lambda: pool.fetchval("SELECT count(*) > 20 FROM alerts WHERE state = 'delivered'"), "traffic")
+            await until(lambda: at_their_own_ports(secured, ports), "FAUST_1: each listens at its port and no other")
             await identities(secured)
             await Renewals(secured, receiver, ports).everything()
             before = {name: sessions(secured, name) for name in NAMES}
@@ -167,6 +168,10 @@ def begin(secured: Secured, receiver: Receiver) -> tuple[Clients, dict[str, int]
     api = secured.spawn("api", [*secured.mutt()[:1], "-m", "api"], **secured.identity(Service.API), **more)
     wait_until(secured._api_answers, what="the API", child=api, deadline_s=120)
     return Clients(secured.api_port, "", secured.trusts), ports | {Service.API: secured.api_port}
+
+
+async def at_their_own_ports(secured: Secured, ports: dict[str, int]) -> bool:
+    return all(listens_at(secured, f"{worker}-1") == {ports[worker]} for worker in WORKERS)
 
 
 async def identities(secured: Secured) -> None:
