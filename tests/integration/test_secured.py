@@ -96,9 +96,9 @@ async def test_all_is_replaced_and_retention_is_killed_under_traffic_and_the_boo
             await identities(secured)
             await Renewals(secured, receiver, ports).everything()
             before = {name: sessions(secured, name) for name in NAMES}
-            await broker_passwords(secured, vault, rotations)
             await die(system, "archive_described", tmp_path)
             await rotations.database("worker")
+            await broker_passwords(secured, vault, rotations)
             await rotations.database("api")
             await rotations.database("retention", runs=False)
             await die(system, "part_detached", tmp_path)
