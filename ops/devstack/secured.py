@@ -106,7 +106,7 @@ class SecuredStack(Stack):
     def start_kafka(self) -> None:
         identity = self.pairs[BROKER].both(self._folder / "broker-both.pem")
         self.kafka.guard = Guard(
-            0, free_port(), identity, self.authorities, login_again_s=self.login_again_s, closed=True
+            0, free_port(), identity, self.among_brokers, login_again_s=self.login_again_s, closed=True
         )
         super().start_kafka()
 
@@ -206,6 +206,7 @@ class SecuredStack(Stack):
             self.settings,
             kafka_bootstrap=f"127.0.0.1:{self.kafka.guard.mutual_port}",
             kafka_security="ssl",
+            kafka_cacert=os.fspath(self.among_brokers),
             kafka_cert=os.fspath(pair.certificate),
             kafka_key=os.fspath(pair.key),
         )
@@ -237,6 +238,11 @@ class SecuredStack(Stack):
     @property
     def authorities(self) -> Path:
         return self._folder / "authority.pem"
+
+    @property
+    def among_brokers(self) -> Path:
+        """The authority of brokers and their administrator, as they see each other."""
+        return self.authorities
 
     def _logins(self, client: Client) -> Path:
         return self.layout.home / "logins" / client

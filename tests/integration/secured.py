@@ -8,8 +8,6 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
-from msgspec.structs import replace
-
 from ops.devstack.processes import StackFailed
 from ops.devstack.secured import SecuredStack
 from schemas.errors import BrokerUnavailable
@@ -26,16 +24,12 @@ class Secured(ForkedStack, SecuredStack):
     login_again_s = 4
 
     def start_kafka(self) -> None:
-        shutil.copyfile(self.authorities, self._among_brokers)
+        shutil.copyfile(self.authorities, self.among_brokers)
         super().start_kafka()
 
     @property
-    def administrator(self) -> Settings:
-        """Brokers show him what they show one another, of the first authority for good."""
-        return replace(super().administrator, kafka_cacert=str(self._among_brokers))
-
-    @property
-    def _among_brokers(self) -> Path:
+    def among_brokers(self) -> Path:
+        """The first authority for good, whatever is made of the others'."""
         return self.authorities.with_name("among-brokers.pem")
 
     async def run(self, *arguments: str, as_: Settings) -> None:
