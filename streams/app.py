@@ -25,7 +25,7 @@ from streams.broker_login import credentials
 from streams.core.watchdog import WatchdogPolicy
 from streams.driver import BatchConsumer, BatchTransport
 from streams.stacks import task_stacks, thread_stacks
-from streams.tasks import wait_for_brokers
+from streams.tasks import wait_for_topics
 from streams.watchdog import Watchdog, WatchedWork
 
 log = structlog.get_logger()
@@ -73,7 +73,7 @@ class WorkerApp(faust.App):  # type: ignore[misc]
 
     async def on_first_start(self) -> None:
         await self.role.open(self)
-        await wait_for_brokers(self.brokers)
+        await wait_for_topics(self.brokers, [topic.name for topic in self.role.topics])
         self.begun = True
         self.watchdog.start()
         await super().on_first_start()

@@ -12,22 +12,15 @@ import asyncio
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer
-from aiokafka import TopicPartition as KafkaPartition
-from aiokafka.consumer import fetcher as kafka_fetcher
 from faust.transport.drivers import aiokafka as drivers
 from faust.types.tuples import TP, ConsumerMessage, ack_lock
 from mode.utils.futures import notify
 
 from streams import crash
-from streams.core.batches import CorruptBatch, OversizedBatch, PolledBatch, Record, size_of_headers
+from streams.consumer_thread import BatchConsumerThread, Records
+from streams.core.batches import OversizedBatch, PolledBatch
 from streams.core.watchdog import Chore, Reach
 from streams.core.watermark import Watermark
-from streams.reach import reach_of
-from streams.unpack import Batch, Unpacker
-
-FETCH_WAIT_MS = 50
-"""How long the broker may hold a fetch that finds nothing; Faust's 1,500 shows as one-second tails in latency."""
 
 POLL_SECONDS = 0.2
 """How long one poll waits for records; also the longest a requested seek waits for its turn."""
@@ -36,10 +29,6 @@ REST_S = 0.01
 FEW = 200
 """After a poll that found fewer records than this the next one waits a moment: polls cost much the same however little
 they find, and that CPU is missing where the records are worked on."""
-
-POLL_BYTES = 2 * 1024 * 1024
-"""Of one partition's records in one poll, and at least one record: what is fetched may unpack to a thousand times as
-much, and is unpacked as it is asked for."""
 
 UNKNOWN_SIZE = 0
 
@@ -76,130 +65,6 @@ def polled(event: Any) -> PolledBatch:
         acknowledge=event.ack,
         size=message.records.size,
     )
-
-
-class BoundedRecords:
-    """What aiokafka's fetcher takes for a fetched chunk: keeps the bytes until they are asked for."""
-
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-
-    def has_next(self) -> bool:
-        return len(self._data) > 0
-
-    def size_in_bytes(self) -> int:
-        return len(self._data)
-
-    def batches(self, unpacker: Unpacker) -> Iterator[Batch]:
-        return unpacker.batches(self._data)
-
-
-class BoundedPartitionRecords(kafka_fetcher.PartitionRecords):  # type: ignore[misc]
-    """Iterates over a fetched chunk as raw records, within the unpacker's bounds.
-
-    A damaged or oversized batch yields one stand-in instead of raising out of the poll of all partitions.
-    """
-
-    unpacker = Unpacker()
-    next_fetch_offset: int
-
-    def _unpack_records(self) -> Iterator[Record]:
-        found = False
-        for batch in self._records.batches(self.unpacker):
-            found = True
-            if not batch.is_control:
-                for record in batch.unpack():
-                    if record.offset >= self.next_fetch_offset:
-                        self.next_fetch_offset = record.offset + 1
-                        yield record
-            self.next_fetch_offset = batch.next_offset
-        if not found:
-            yield CorruptBatch(self.next_fetch_offset, 0, f"no whole batch at {self.next_fetch_offset}")
-
-
-class Records(list[Record]):
-    """What one poll took of a partition, and the bytes of keys, values and headers."""
-
-    size = 0
-
-
-class BoundedFetchResult(kafka_fetcher.FetchResult):  # type: ignore[misc]
-    """Gives what was fetched in parts that memory has room for; aiokafka counts records alone."""
-
-    _partition_records: Any
-
-    def getall(self, max_records: int | None = None) -> Records:
-        taken = Records()
-        size = 0
-        if self.check_assignment(self._topic_partition) and self.has_more():
-            for record in self._partition_records:
-                taken.append(record)
-                if (value := record.value) is not None:
-                    size += len(value)
-                if (key := record.key) is not None:
-                    size += len(key)
-                if headers := record.headers:
-                    size += size_of_headers(headers)
-                if size >= POLL_BYTES or len(taken) == max_records:
-                    self._update_position()
-                    break
-            else:
-                self._update_position()
-                self._partition_records = None
-        taken.size = size
-        return taken
-
-
-class BatchConsumerThread(drivers.AIOKafkaConsumerThread):  # type: ignore[misc]
-    """The thread that owns the aiokafka consumer."""
-
-    def _create_worker_consumer(self, transport: Any) -> AIOKafkaConsumer:
-        kafka_fetcher.MemoryRecords = BoundedRecords
-        kafka_fetcher.PartitionRecords = BoundedPartitionRecords
-        kafka_fetcher.FetchResult = BoundedFetchResult
-        consumer = super()._create_worker_consumer(transport)
-        consumer._fetch_max_wait_ms = FETCH_WAIT_MS  # read when it starts
-        return consumer
-
-    async def log_bounds(self, tp: TP) -> tuple[int, int]:
-        """First offset of the log, and the one after its last."""
-        partition = KafkaPartition(tp.topic, tp.partition)
-        return await self.call_thread(self._log_bounds, partition)  # type: ignore[no-any-return]
-
-    async def _log_bounds(self, partition: KafkaPartition) -> tuple[int, int]:
-        consumer = self._ensure_consumer()
-        begin = await consumer.beginning_offsets([partition])
-        end = await consumer.end_offsets([partition])
-        return begin[partition], end[partition]
-
-    async def seek_now(self, offsets: Mapping[TP, int]) -> None:
-        await self.call_thread(self._seek_now, offsets)
-
-    async def _seek_now(self, offsets: Mapping[TP, int]) -> None:
-        consumer = self._ensure_consumer()
-        assigned = consumer.assignment()
-        for tp, offset in offsets.items():
-            partition = KafkaPartition(tp.topic, tp.partition)
-            if partition in assigned:
-                consumer.seek(partition, offset)
-
-    def reach(self) -> Reach:
-        """To be called on this thread only."""
-        return Reach() if self._consumer is None else reach_of(self._consumer)
-
-    async def pause_exactly(self, wanted: frozenset[tuple[str, int]]) -> None:
-        """Makes aiokafka's paused partitions the wanted ones, of those assigned."""
-        await self.call_thread(self._pause_exactly, wanted)
-
-    async def _pause_exactly(self, wanted: frozenset[tuple[str, int]]) -> None:
-        consumer = self._ensure_consumer()
-        assigned = consumer.assignment()
-        target = {KafkaPartition(topic, partition) for topic, partition in wanted} & assigned
-        paused = consumer.paused()
-        if more := target - paused:
-            consumer.pause(*more)
-        if fewer := (paused - target) & assigned:
-            consumer.resume(*fewer)
 
 
 class BatchConsumer(drivers.Consumer):  # type: ignore[misc]

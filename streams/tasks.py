@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Collection, Coroutine
 from functools import partial
 from typing import Any, TypeVar
 
@@ -47,9 +47,10 @@ class Tasks:
             self._on_death(error)
 
 
-async def wait_for_brokers(brokers: Brokers) -> None:
-    """Returns once Kafka answers: a consumer gives up at once where it does not."""
-    await _until_answered(partial(check_brokers, brokers))
+async def wait_for_topics(brokers: Brokers, topics: Collection[str]) -> None:
+    """Returns once Kafka answers and has these topics: a consumer gives up at once where it does not answer, and does
+    not hear for minutes of a topic that is made later."""
+    await _until_answered(partial(check_brokers, brokers, topics))
 
 
 async def wait_for_start(create: Callable[[], AIOKafkaProducer]) -> AIOKafkaProducer:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from aiokafka.errors import KafkaConnectionError
 
+from streams.consumer_thread import Records
 from streams.core.batches import Record, size_of_headers
 from streams.core.watermark import Watermark
-from streams.driver import Records
 from tests.histories.broker import Broker, Group, Member, Place
 from tests.histories.loop import VirtualLoop
 

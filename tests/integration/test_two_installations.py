@@ -7,16 +7,16 @@ import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import pytest
 import pytest_asyncio
-from confluent_kafka.admin import AdminClient
 
 from ops.devstack.processes import Child
 from ops.devstack.stack import Stack
+from schemas.errors import BrokerUnavailable
 from schemas.topics import TOPICS
+from streams.adapters.brokers import check_brokers
 from tests.builders import event_json
 from tests.integration.burial import bury
 from tests.integration.conftest import Database, ForkedStack, end_workers, new_database
@@ -54,12 +54,6 @@ class Installation:
             "topic_prefix": self.prefix, "database_url": self.database.settings.database_url,
             "webhook_url": self.receiver.url,
         }  # fmt: skip
-
-    def topics_are_known(self) -> bool:
-        """Whether clients are told of every partition; the broker hears of new ones from the controller."""
-        admin = AdminClient({"bootstrap.servers": self.stack.kafka.bootstrap})
-        there = {name: len(found.partitions) for name, found in admin.list_topics(timeout=30).topics.items()}
-        return all(there.get(f"{self.prefix}.{topic.purpose}") == topic.partitions for topic in TOPICS)
 
     def publish(self, topic: str, count: int, *, poisoned: int) -> None:
         """Events of twenty hosts, every other one alerting, and records that are none."""
@@ -118,13 +112,17 @@ async def two(postgres: Stack, kafka: Stack, another_postgres: Stack) -> AsyncIt
 
 
 async def test_two_databases_share_the_load_by_topics_and_the_books_of_both_balance(two: list[Installation]) -> None:
+    """The workers are there before their topics, which they wait for."""
+    for one in two:
+        for worker in WORKERS:
+            one.start(worker)
+    bootstrap = two[0].stack.kafka.bootstrap
+    with pytest.raises(BrokerUnavailable, match=r"no topic elsewhere that .*; run: mutt topics create"):
+        await check_brokers(bootstrap, ["elsewhere"])
     for one in two:
         created = await asyncio.to_thread(one.mutt, "topics", "create")
         assert {topic["name"] for topic in created["topics"]} == {f"{one.prefix}.{topic.purpose}" for topic in TOPICS}
-        await until(partial(asyncio.to_thread, one.topics_are_known), f"the broker knows the topics of {one.prefix}")
         await add_rule(one.database.pool, "link down")
-        for worker in WORKERS:
-            one.start(worker)
     north, south = two
     await asyncio.to_thread(north.publish, "ingest.syslog", 400, poisoned=3)
     await asyncio.to_thread(south.publish, "ingest.snmp", 240, poisoned=5)

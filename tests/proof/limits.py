@@ -16,8 +16,6 @@ NOT_SHOWN = (
     "Zombies without an owner token: the compare-and-set keeps them from doing harm, and who was fenced waits a second "
     "to be told; a worker frozen while it sends rows of a COPY holds its partition until its successor, whose commit "
     "did not come back in time, ends that session.",
-    "That PostgreSQL's return is noticed within three seconds where the machine has other work: the campaign ran "
-    "beside three builds, and one return in six took longer. A wait was five seconds at most then; it is two since.",
     "Weeks: the longest run is the campaign; slow leaks beyond it are not seen.",
     "The fault you have in mind: `make chaos` takes a seed and a plan; bring your own.",
 )
