@@ -42,7 +42,7 @@ class Service(StrEnum):
     OPERATOR = "operator"
     """Whoever runs `mutt` commands."""
     ROTATE = "rotate"
-    """`mutt secrets rotate-db` and `rotate-kafka`, `mutt roles`."""
+    """`mutt secrets rotate-db` and `rotate-kafka`, `mutt roles`, `mutt topics acl`."""
 
 
 class DatabaseRole(StrEnum):

@@ -56,6 +56,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     kafka_security: KafkaSecurity = "plaintext"
     """ssl and sasl_ssl: TLS, with a certificate that is vouched for and has the address's name; sasl_plaintext and
     sasl_ssl: with the login that the secrets KAFKA_USER and KAFKA_PASSWORD are."""
+    kafka_plain: bool = False
+    """Whether brokers on another machine may be reached without TLS, where a private network does for it."""
     kafka_sasl_mechanism: SaslMechanism = "SCRAM-SHA-512"
     kafka_cacert: str | None = None
     """File with the authorities that vouch for the brokers, instead of the system's."""
@@ -70,6 +72,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     database_sslmode: SslMode | None = None
     """verify-full: TLS alone, with a certificate that is vouched for and has the address's name. disable: none.
     Unset: what sslmode in the address says, else TLS where the server offers it, whoever it is."""
+    database_plain: bool = False
+    """Whether PostgreSQL on another machine may be reached without TLS, where a private network does for it."""
     database_cacert: str | None = None
     """File with the authorities that vouch for PostgreSQL, instead of the system's."""
     database_cert: str | None = None

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 import faust
 import structlog
+from faust.app.base import BootStrategy
 from faust.tables import TableManager
 from faust.types.tuples import TP
 from mode.supervisors import CrashingSupervisor
@@ -61,8 +62,16 @@ class Role(WatchedWork, Protocol):
     async def close(self) -> None: ...
 
 
+class ConsumerOnly(BootStrategy):  # type: ignore[misc]
+    """Starts no producer of Faust's: roles have their own, and its start gives up where no broker answers at once."""
+
+    enable_kafka_producer = False
+
+
 class WorkerApp(faust.App):  # type: ignore[misc]
     """A Faust application around one role: opens it before the first poll, drains it before the last."""
+
+    BootStrategy = ConsumerOnly
 
     role: Role
     settings: Settings
@@ -152,8 +161,6 @@ def create_app(
         key_serializer="raw",
         value_serializer="raw",
         logging_config=None,
-        producer_acks=-1,
-        producer_request_timeout=30.0,
         stream_buffer_maxsize=16,
         stream_wait_empty=False,
         table_standby_replicas=0,

@@ -51,7 +51,7 @@ def check_safe(settings: Settings, service: Service) -> None:
 def _secret_files(settings: Settings) -> Iterable[Path]:
     named = (
         settings.vault_secret_id_file, settings.vault_token_file, settings.tls_key, settings.webhook_client_key,
-        settings.metrics_token_file,
+        settings.metrics_token_file, settings.kafka_key, settings.database_key,
     )  # fmt: skip
     yield from (Path(file) for file in named if file is not None)
     if settings.secrets_dir is not None and not settings.vault_addr and Path(settings.secrets_dir).is_dir():

@@ -49,4 +49,4 @@ def _psql(arguments: list[str]) -> None:
     stack = Stack(home())
     program = str(stack.postgres.program("psql"))
     environment = dict(os.environ) | {"PGPASSWORD": stack.layout.secret(DB_PASSWORD)}
-    os.execve(program, [program, stack.postgres.url, *arguments], environment)  # noqa: S606
+    os.execve(program, [program, stack.postgres.url, *arguments], environment)  # noqa: S606 - psql of our own stack

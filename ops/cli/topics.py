@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ops.cli.exits import Exit, fail, printable
+from schemas.secret_names import Service
 from streams.core.broker_rights import Client, told
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def create(
     """Create the topics that are missing; existing ones are left as they are, differences are shown."""
     from streams.adapters.topics import create_topics
 
-    states = asyncio.run(create_topics(_brokers(), replication=replication))
+    states = asyncio.run(create_topics(_brokers(Service.MIGRATE), replication=replication))
     _show(states, as_json=as_json)
 
 
@@ -37,7 +38,7 @@ def check(as_json: Json = False) -> None:
     """Compare the topics with what mutt expects; exit 1 when one is missing or differs."""
     from streams.adapters.topics import check_topics
 
-    states = asyncio.run(check_topics(_brokers()))
+    states = asyncio.run(check_topics(_brokers(Service.OPERATOR)))
     _show(states, as_json=as_json)
     if any(not state.exists or state.differences for state in states):
         raise typer.Exit(Exit.CHECK_FAILED)
@@ -58,7 +59,7 @@ def acl(
     """
     from streams.adapters.broker_rights import apply_rights, check_rights
 
-    brokers, names = _brokers(), _principals(principal or [])
+    brokers, names = _brokers(Service.ROTATE), _principals(principal or [])
     added = asyncio.run(apply_rights(brokers, names)) if apply else ()
     found = asyncio.run(check_rights(brokers, names))
     _show_rights([told(each) for each in added], [told(each) for each in found.missing], found.extra, as_json=as_json)
@@ -89,12 +90,11 @@ def _show_rights(added: Sequence[str], missing: Sequence[str], extra: Sequence[s
         typer.echo("the rights are as they should be")
 
 
-def _brokers() -> Brokers:
-    """With the login of whoever deploys."""
+def _brokers(service: Service) -> Brokers:
+    """With the login of whoever deploys, of whoever looks, or of an administrator of the brokers."""
     from ops.cli.connections import brokers_of, settings_from_environment
-    from schemas.secret_names import Service
 
-    return brokers_of(settings_from_environment(), Service.MIGRATE)
+    return brokers_of(settings_from_environment(), service)
 
 
 def _show(states: Sequence[TopicState], *, as_json: bool) -> None:

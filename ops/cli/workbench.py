@@ -28,6 +28,6 @@ def runner(name: str) -> Callable[[list[str] | None], None]:
     def command(arguments: Arguments = None) -> None:
         if find_spec("tests") is None or find_spec(f"tests.{name}") is None:
             fail(Exit.USAGE, f"{name} is part of a checkout, not of the installed package; there: make {name}")
-        os.execv(sys.executable, [sys.executable, "-m", f"tests.{name}", *(arguments or [])])  # noqa: S606
+        os.execv(sys.executable, [sys.executable, "-m", f"tests.{name}", *(arguments or [])])  # noqa: S606 - ourselves
 
     return command

@@ -28,9 +28,14 @@ class Alarms:
         self._board = board
         self._workers = workers
         self._shown: dict[str, list[int]] = {}
-        pager = f"http://127.0.0.1:{stack.sink_port}/pages"
-        folder = stack.layout.home / "monitoring"
-        self._monitoring = Monitoring(folder, pager=pager, pace=PACE, every=EVERY, children=stack.children)
+        self._monitoring = Monitoring(
+            stack.layout.home / "monitoring",
+            pager=stack.url(stack.sink_port, "/pages"),
+            pace=PACE,
+            every=EVERY,
+            children=stack.children,
+            certified=stack.certified,
+        )
 
     async def start(self) -> None:
         """Raises StackFailed."""

@@ -73,8 +73,6 @@ def run(options: Options, console: Console) -> dict[str, Any]:
     traffic = _traffic(options)
     if options.pager:
         require_programs()
-    if options.pager and options.secure:
-        raise Refused("Prometheus here reads /metrics without TLS; leave out --secure or --with prometheus")
     _clear(options.home)
     began = time.monotonic()
     stack = SecuredStack(options.home) if options.secure else Stack(options.home, openbao=options.openbao)

@@ -28,29 +28,41 @@ class Pair:
         return target
 
 
+@dataclass(frozen=True, slots=True)
+class Certified:
+    """What is needed among those who show and ask for certificates: who vouches for the others, and our own."""
+
+    authorities: Path
+    pair: Pair
+
+
 class Authority:
     """Vouches for what it issues. Its own key never leaves OpenBao."""
 
-    def __init__(self, owner: Callable[[], hvac.Client], folder: Path) -> None:
-        """Makes it. `owner` may do everything, and reaches the server as it is then. Raises hvac's errors."""
+    def __init__(self, owner: Callable[[], hvac.Client], folder: Path, mount: str = MOUNT) -> None:
+        """Makes it, where there is none yet. `owner` may do everything, and reaches the server as it is then.
+
+        Raises hvac's errors.
+        """
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._owner = owner
+        self._mount = mount
         self._folder = folder
         self.certificate = folder / "authority.pem"
         client = owner()
-        client.sys.enable_secrets_engine("pki", path=MOUNT, config={"max_lease_ttl": "768h"})
+        client.sys.enable_secrets_engine("pki", path=mount, config={"max_lease_ttl": "768h"})
         kind = {"key_type": "ec", "key_bits": 256}
         made = client.secrets.pki.generate_root(
-            "internal", "mutt on one laptop", kind | {"ttl": "768h"}, mount_point=MOUNT
+            "internal", "mutt on one laptop", kind | {"ttl": "768h"}, mount_point=mount
         )
         names = {"allow_any_name": True, "enforce_hostnames": False, "allow_ip_sans": True, "max_ttl": LIVES}
-        client.secrets.pki.create_or_update_role(ROLE, kind | names, mount_point=MOUNT)
+        client.secrets.pki.create_or_update_role(ROLE, kind | names, mount_point=mount)
         self.certificate.write_text(made["data"]["certificate"] + "\n")
 
     def issue(self, name: str) -> Pair:
         """For a common name, and the address 127.0.0.1. Raises hvac's errors."""
         more = {"ip_sans": "127.0.0.1", "exclude_cn_from_sans": True, "private_key_format": "pkcs8", "ttl": LIVES}
-        made = self._owner().secrets.pki.generate_certificate(ROLE, name, more, mount_point=MOUNT)["data"]
+        made = self._owner().secrets.pki.generate_certificate(ROLE, name, more, mount_point=self._mount)["data"]
         pair = Pair(self._folder / f"{name}.pem", self._folder / f"{name}.key")
         pair.certificate.write_text(made["certificate"] + "\n")
         write_private(pair.key, made["private_key"] + "\n")

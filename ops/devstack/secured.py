@@ -15,7 +15,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from ops.devstack.authority import Authority, Pair
+from ops.devstack.authority import Authority, Certified, Pair
 from ops.devstack.kafka import ADMINISTRATOR, BROKER, Guard
 from ops.devstack.layout import free_port, listens
 from ops.devstack.postgres import DATABASE, USER
@@ -44,8 +44,10 @@ from streams.adapters.secrets import FileSecrets, read_all
 from streams.core.broker_rights import Client
 from streams.core.login_rotation import other_login
 
+PROMETHEUS = "prometheus"
+"""Who may read /metrics."""
 SHOWN = (
-    BROKER, ADMINISTRATOR, "openbao", "postgres", "receiver",
+    BROKER, ADMINISTRATOR, "openbao", "postgres", "receiver", PROMETHEUS,
     Service.MATCH, Service.FORWARD, Service.DEAD_LETTERS, Service.API,
 )  # fmt: skip
 """Who has a certificate."""
@@ -104,7 +106,7 @@ class SecuredStack(Stack):
     def start_kafka(self) -> None:
         identity = self.pairs[BROKER].both(self._folder / "broker-both.pem")
         self.kafka.guard = Guard(
-            0, free_port(), identity, self.authorities, login_again_s=self.login_again_s, closed=True
+            0, free_port(), identity, self.among_brokers, login_again_s=self.login_again_s, closed=True
         )
         super().start_kafka()
 
@@ -186,8 +188,10 @@ class SecuredStack(Stack):
         }
 
     def identity(self, service: Service) -> dict[str, Any]:
-        pair = self.pairs.get(service)
-        shows = {"tls_cert": os.fspath(pair.certificate), "tls_key": os.fspath(pair.key)} if pair else {}
+        shows: dict[str, Any] = {}
+        if pair := self.pairs.get(service):
+            shows = {"tls_cert": os.fspath(pair.certificate), "tls_key": os.fspath(pair.key)}
+            shows["metrics_client_ca"] = os.fspath(self.authorities)
         return super().identity(service) | shows
 
     def _service(self, service: Service) -> Settings:
@@ -202,6 +206,7 @@ class SecuredStack(Stack):
             self.settings,
             kafka_bootstrap=f"127.0.0.1:{self.kafka.guard.mutual_port}",
             kafka_security="ssl",
+            kafka_cacert=os.fspath(self.among_brokers),
             kafka_cert=os.fspath(pair.certificate),
             kafka_key=os.fspath(pair.key),
         )
@@ -214,11 +219,17 @@ class SecuredStack(Stack):
 
     @cached_property
     def _context(self) -> ssl.SSLContext:
-        return ssl.create_default_context(cafile=os.fspath(self.authorities))
+        context = ssl.create_default_context(cafile=os.fspath(self.authorities))
+        context.load_cert_chain(self.certified.pair.certificate, self.certified.pair.key)
+        return context
 
     @property
     def trusts(self) -> ssl.SSLContext:
         return self._context
+
+    @property
+    def certified(self) -> Certified:
+        return Certified(self.authorities, self.pairs[PROMETHEUS])
 
     def _sink_shows(self) -> Sequence[Path]:
         pair = self.pairs["receiver"]
@@ -227,6 +238,11 @@ class SecuredStack(Stack):
     @property
     def authorities(self) -> Path:
         return self._folder / "authority.pem"
+
+    @property
+    def among_brokers(self) -> Path:
+        """The authority of brokers and their administrator, as they see each other."""
+        return self.authorities
 
     def _logins(self, client: Client) -> Path:
         return self.layout.home / "logins" / client

@@ -19,6 +19,7 @@ import asyncpg
 from msgspec.structs import replace
 
 from ops import settings_file
+from ops.devstack.authority import Certified
 from ops.devstack.kafka import Kafka
 from ops.devstack.layout import Layout, free_port
 from ops.devstack.openbao import OpenBao
@@ -142,6 +143,11 @@ class Stack:
     @property
     def trusts(self) -> ssl.SSLContext | None:
         """Whom to believe that it is the receiver, the API or a worker; None: they speak no TLS."""
+        return None
+
+    @property
+    def certified(self) -> Certified | None:
+        """With what Prometheus goes to them, and is met itself; None: all of it in the open."""
         return None
 
     def _ask(self, url: str, put: bytes | None = None) -> Any:

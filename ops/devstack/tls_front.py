@@ -6,14 +6,18 @@ Run as `python -m ops.devstack.tls_front PORT BACKEND_PORT CERTIFICATE KEY`, on 
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 from ops.devstack.authority import Pair
+from schemas.errors import SettingsRefused
+from streams.adapters.live_tls import LiveContext, LiveTls
 
 _SSL_REQUEST = (8).to_bytes(4, "big") + (80877103).to_bytes(4, "big")
 
@@ -26,6 +30,24 @@ class Shown(Protocol):
 
     @property
     def key(self) -> Path: ...
+
+
+def showing(pair: Shown, clients: Path | None = None) -> ssl.SSLContext:
+    """Of a server that follows these files. With `clients` it wants a certificate that they vouch for."""
+    files = [os.fspath(file) for file in (pair.certificate, pair.key, clients) if file]
+    return LiveContext(LiveTls(files, partial(_read, pair, clients)))
+
+
+def _read(pair: Shown, clients: Path | None) -> ssl.SSLContext:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(pair.certificate, pair.key)
+        if clients is not None:
+            context.load_verify_locations(clients)
+            context.verify_mode = ssl.CERT_REQUIRED
+    except OSError as error:  # ssl.SSLError too: half of it is replaced
+        raise SettingsRefused(f"{pair.certificate}: {error}") from error
+    return context
 
 
 class Front:
@@ -42,13 +64,7 @@ class Front:
 
     def shows(self, pair: Shown | None, clients: Path | None = None) -> None:
         """From now on it shows this certificate, or takes no TLS; with `clients` it wants one that they vouch for."""
-        self._context = None
-        if pair is not None:
-            self._context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-            self._context.load_cert_chain(pair.certificate, pair.key)
-            if clients is not None:
-                self._context.load_verify_locations(clients)
-                self._context.verify_mode = ssl.CERT_REQUIRED
+        self._context = None if pair is None else showing(pair, clients)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError, EOFError, asyncio.IncompleteReadError):

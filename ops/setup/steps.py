@@ -102,7 +102,11 @@ def _write_file(file: Path, env: Env) -> str:
     return f"{file}"
 
 
-_NAMED = ("MUTT_KAFKA_BOOTSTRAP", "MUTT_DATABASE_URL", "MUTT_WEBHOOK_URL", "MUTT_SECRETS_DIR", "VAULT_ADDR")
+_NAMED = (
+    "MUTT_KAFKA_BOOTSTRAP", "MUTT_KAFKA_SECURITY", "MUTT_KAFKA_CACERT", "MUTT_KAFKA_PLAIN",
+    "MUTT_DATABASE_URL", "MUTT_DATABASE_SSLMODE", "MUTT_DATABASE_CACERT", "MUTT_DATABASE_PLAIN",
+    "MUTT_WEBHOOK_URL", "MUTT_SECRETS_DIR", "VAULT_ADDR",
+)  # fmt: skip
 """Taken over from the environment."""
 
 

@@ -16,8 +16,9 @@ from schemas.errors import BrokerUnavailable, SettingsRefused, words
 from schemas.secret_names import KAFKA_PASSWORD, KAFKA_USER
 from schemas.settings import Settings
 from streams.adapters.live_login import live_login
+from streams.adapters.live_tls import LiveContext
 from streams.adapters.secrets import SecretSource
-from streams.adapters.tls import TlsFiles, client_context
+from streams.adapters.tls import TlsFiles, client_tls
 
 ASK_MS = 5000
 
@@ -43,7 +44,7 @@ def uses_login(settings: Settings) -> bool:
 
 
 def connection(brokers: Brokers) -> dict[str, Any]:
-    """Keyword arguments for any client of aiokafka. Reads files and the secrets of this moment.
+    """Keyword arguments for any client of aiokafka, which follows files and, with SCRAM, secrets that are replaced.
 
     Raises SettingsRefused for files that cannot be used, and where the login is not among the secrets.
     """
@@ -55,7 +56,7 @@ def connection(brokers: Brokers) -> dict[str, Any]:
         "security_protocol": settings.kafka_security.upper(),
     }
     if settings.kafka_security.endswith("ssl"):
-        arguments["ssl_context"] = client_context(TlsFiles.of(settings, "kafka"))
+        arguments["ssl_context"] = LiveContext(client_tls(TlsFiles.of(settings, "kafka")))
     if uses_login(settings):
         arguments |= _login(brokers)
     return arguments

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import secrets as randomness
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import for_code
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.types import (
@@ -39,40 +40,51 @@ async def set_passwords(brokers: Brokers, passwords: Mapping[str, Secret], mecha
 
     Raises BrokerUnavailable, also where we may not, and Refused for a mechanism other than SCRAM.
     """
-    if mechanism not in MECHANISMS:
-        raise Refused(f"MUTT_KAFKA_SASL_MECHANISM={mechanism} keeps its passwords elsewhere")
-    number, hashed_by = MECHANISMS[mechanism]
-    wanted: list[_Wanted] = []
-    for user, password in passwords.items():
-        salt = randomness.token_bytes(32)
-        salted = hashlib.pbkdf2_hmac(hashed_by, password.reveal().encode(), salt, ITERATIONS)
-        wanted.append((user, number, ITERATIONS, salt, salted, {}))
+    wanted = [_wanted(user, password, mechanism) for user, password in passwords.items()]
     async with admin(brokers, request_timeout_ms=TIMEOUT_MS) as client:
-        answer = await client._send_to_controller(_AlterUsers(wanted))
-        for _, code, why, _ in answer.results:
-            if code:
-                raise for_code(code)(why or "")
+        await _alter(client, wanted)
 
 
 async def replace_password(store: VaultStore, brokers: BrokerAccess, service: Service) -> str:
     """A new password for a service's user at the brokers, stored first; its name. Safe to repeat.
 
-    Where the brokers do not take it what was stored before is stored again. Raises Refused where nothing is stored,
-    SecretsUnavailable, BrokerUnavailable.
+    Between the two a login with the new one is refused, so the brokers are at hand before it is stored. Where they do
+    not take it what was stored before is stored again. Raises Refused where nothing is stored, SecretsUnavailable,
+    BrokerUnavailable.
     """
     group = kafka_group(service)
     found = await asyncio.to_thread(store.load, group)
     if KAFKA_USER not in found.values:
         raise Refused(f"nothing is stored at {store.path(group)}: the first login is made by hand")
     user, password = found.values[KAFKA_USER].reveal(), Secret(randomness.token_urlsafe(32))
-    stored = {**found.values, KAFKA_PASSWORD: password}
-    await asyncio.to_thread(store.save, group, stored, over=found.version)
-    try:
-        await set_passwords(brokers, {user: password}, brokers.settings.kafka_sasl_mechanism)
-    except BaseException:
-        await asyncio.to_thread(store.save, group, found.values, over=found.version + 1)
-        raise
+    wanted = [_wanted(user, password, brokers.settings.kafka_sasl_mechanism)]
+    async with admin(brokers, request_timeout_ms=TIMEOUT_MS) as client:
+        stored = {**found.values, KAFKA_PASSWORD: password}
+        await asyncio.to_thread(store.save, group, stored, over=found.version)
+        try:
+            await _alter(client, wanted)
+        except BaseException:
+            await asyncio.to_thread(store.save, group, found.values, over=found.version + 1)
+            raise
     return user
+
+
+def _wanted(user: str, password: Secret, mechanism: str) -> _Wanted:
+    """What the brokers are told. Raises Refused."""
+    if mechanism not in MECHANISMS:
+        raise Refused(f"MUTT_KAFKA_SASL_MECHANISM={mechanism} keeps its passwords elsewhere")
+    number, hashed_by = MECHANISMS[mechanism]
+    salt = randomness.token_bytes(32)
+    salted = hashlib.pbkdf2_hmac(hashed_by, password.reveal().encode(), salt, ITERATIONS)
+    return user, number, ITERATIONS, salt, salted, {}
+
+
+async def _alter(client: AIOKafkaAdminClient, wanted: Sequence[_Wanted]) -> None:
+    """Raises Kafka's errors."""
+    answer = await client._send_to_controller(_AlterUsers(wanted))
+    for _, code, why, _ in answer.results:
+        if code:
+            raise for_code(code)(why or "")
 
 
 class _Answer(Response):  # type: ignore[misc]
@@ -116,7 +128,7 @@ class _Struct(RequestStruct):  # type: ignore[misc]
 class _AlterUsers(Request[_Struct]):  # type: ignore[misc]
     API_KEY = 51
 
-    def __init__(self, upsertions: list[_Wanted]) -> None:
+    def __init__(self, upsertions: Sequence[_Wanted]) -> None:
         self._upsertions = upsertions
 
     def build(self, request_struct_class: type[_Struct]) -> _Struct:

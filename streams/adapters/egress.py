@@ -14,7 +14,8 @@ from yarl import URL
 
 from schemas.errors import SettingsRefused
 from schemas.settings import Settings
-from streams.adapters.tls import Tls, TlsFiles
+from streams.adapters.live_tls import LiveTls
+from streams.adapters.tls import TlsFiles, client_tls
 from streams.core.egress import is_host, refusal
 from streams.core.safety import unsafe_receiver
 
@@ -26,21 +27,21 @@ LOOPBACK_NAMES = Settings().receivers_allowed
 
 
 class Way:
-    """Where posts go, and what is dialled for it. Raises SettingsRefused, as `checked_url` and `Tls` do."""
+    """Where posts go, and what is dialled for it. Raises SettingsRefused, for what is unsafe and for files of TLS."""
 
     def __init__(
         self,
         url: URL,
         *,
         allowed: Sequence[str] = LOOPBACK_NAMES,
-        tls: Tls | None = None,
+        tls: LiveTls | None = None,
         resolver: AbstractResolver | None = None,
     ) -> None:
         """`resolver` asks another DNS than the system's; it is closed with each session."""
         _check(url, allowed)
         self.url = url
         self._allowed = tuple(allowed)
-        self._tls = tls or Tls(TlsFiles())
+        self._tls = tls or client_tls(TlsFiles())
         self._resolver = resolver
 
     @property
@@ -64,7 +65,7 @@ class Way:
 
 def way_of(settings: Settings) -> Way:
     """Raises SettingsRefused."""
-    tls = Tls(TlsFiles.of(settings, "webhook", ours="webhook_client"))
+    tls = client_tls(TlsFiles.of(settings, "webhook", ours="webhook_client"))
     return Way(receiver_url(settings.webhook_url), allowed=settings.receivers_allowed, tls=tls)
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import hmac
 import ssl
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import structlog
 
 from schemas.errors import SettingsRefused
 from schemas.settings import Settings
+from streams.adapters.live_tls import LiveContext, LiveTls
 from streams.adapters.secrets import refuse_exposed
 from streams.adapters.tls_files import TlsFile, load_pair, reading, stamps
 
@@ -75,32 +77,26 @@ def metrics_door(settings: Settings) -> MetricsDoor:
 
 
 def server_tls(settings: Settings) -> ssl.SSLContext | None:
-    """TLS 1.2 at least; None where none is set. A new certificate serves from the connection after the next.
+    """TLS 1.2 at least; None where none is set. Each connection is shown what the files hold when it begins.
 
     Client certificates are asked for, never demanded: they open /metrics alone. Raises SettingsRefused.
     """
-    cert, key = settings.tls_cert, settings.tls_key
+    cert, key, authorities = settings.tls_cert, settings.tls_key, settings.metrics_client_ca
     if cert is None or key is None:
         return None
+    clients = None if authorities is None else TlsFile("metrics_client_ca", authorities)
+    make = partial(_server_context, (TlsFile("tls_cert", cert), TlsFile("tls_key", key)), clients)
+    return LiveContext(LiveTls([file for file in (cert, key, authorities) if file], make))
+
+
+def _server_context(pair: tuple[TlsFile, TlsFile], clients: TlsFile | None) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    pair = TlsFile("tls_cert", cert), TlsFile("tls_key", key)
     load_pair(context, *pair)
-    if settings.metrics_client_ca:
-        with reading(TlsFile("metrics_client_ca", settings.metrics_client_ca)):
-            context.load_verify_locations(settings.metrics_client_ca)
+    if clients is not None:
+        with reading(clients):
+            context.load_verify_locations(clients.path)
         context.verify_mode = ssl.CERT_OPTIONAL
-    seen = [stamps((cert, key))]
-
-    def look(*_: object) -> None:
-        if (now := stamps((cert, key))) != seen[0]:
-            seen[0] = now
-            try:
-                load_pair(context, *pair)
-            except SettingsRefused as refused:
-                log.error("the certificate cannot be used, the last good one stays", problem=str(refused))
-
-    context.sni_callback = look
     return context
 
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import ssl
 from dataclasses import dataclass
-
-import structlog
+from functools import partial
 
 from schemas.errors import SettingsRefused
 from schemas.settings import Settings, variable_of
-from streams.adapters.tls_files import TlsFile, load_pair, reading, stamps
-
-log = structlog.get_logger()
+from streams.adapters.live_tls import LiveTls
+from streams.adapters.tls_files import TlsFile, load_pair, reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,28 +49,9 @@ def client_context(files: TlsFiles) -> ssl.SSLContext:
     return context
 
 
-class Tls:
-    """A `client_context` that is made anew when a file of it changes, so that one is replaced without a restart.
-
-    Raises SettingsRefused when the files cannot be used.
-    """
-
-    def __init__(self, files: TlsFiles) -> None:
-        self._files = files
-        self._stamps = stamps(files.paths)
-        self._context = client_context(files)
-
-    @property
-    def context(self) -> ssl.SSLContext:
-        """Looks at the times of the files. Those that cannot be used leave the last good context in place."""
-        now = stamps(self._files.paths)
-        if now != self._stamps:
-            self._stamps = now
-            try:
-                self._context = client_context(self._files)
-            except SettingsRefused as refused:
-                log.error("TLS files cannot be used, the last good ones stay", problem=str(refused))
-        return self._context
+def client_tls(files: TlsFiles) -> LiveTls:
+    """A `client_context` that follows its files. Raises SettingsRefused when they cannot be used."""
+    return LiveTls(files.paths, partial(client_context, files))
 
 
 def _trusting(authorities: TlsFile | None) -> ssl.SSLContext:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from msgspec import Struct
 
@@ -15,6 +15,7 @@ from streams.core.health_checks import Finding, Verdict
 
 LISTENING = frozenset({Service.MATCH, Service.FORWARD, Service.DEAD_LETTERS, Service.SNMP_BRIDGE, Service.API})
 POSTING = frozenset({Service.FORWARD, Service.DEAD_LETTERS})
+TLS_DEMANDED = frozenset({"require", "verify-ca", "verify-full"})
 VAULT_PLAIN = "VAULT_ADDR is plain http to another machine; use https, or set MUTT_VAULT_PLAIN=true"
 
 
@@ -111,6 +112,36 @@ def unsafe_receiver(scheme: str, host: str, allowed: Sequence[str]) -> Iterator[
         yield f"MUTT_WEBHOOK_URL is not dialled: {why}; {name_it}"
 
 
+def _brokers(settings: Settings, _: Surroundings) -> Iterator[str]:
+    if settings.kafka_security.endswith("ssl") or settings.kafka_plain:
+        return
+    if not all(map(is_loopback, _hosts(settings.kafka_bootstrap))):
+        yield (
+            "MUTT_KAFKA_BOOTSTRAP leads to another machine and there is no TLS; set MUTT_KAFKA_SECURITY to ssl or "
+            "sasl_ssl, or MUTT_KAFKA_PLAIN=true where a private network does for it"
+        )
+
+
+def _database(settings: Settings, _: Surroundings) -> Iterator[str]:
+    parts = urlsplit(settings.database_url)
+    asked = parse_qs(parts.query)
+    mode = settings.database_sslmode or asked.get("sslmode", ["prefer"])[-1]
+    if mode in TLS_DEMANDED or settings.database_plain:
+        return
+    hosts = [*_hosts(parts.netloc.rpartition("@")[2]), *asked.get("host", [])]
+    if not all(is_loopback(host) or host.startswith("/") for host in hosts if host):
+        yield (
+            "MUTT_DATABASE_URL leads to another machine and does not insist on TLS; set "
+            "MUTT_DATABASE_SSLMODE=verify-full, or MUTT_DATABASE_PLAIN=true where a private network does for it"
+        )
+
+
+def _hosts(addresses: str) -> Iterator[str]:
+    """Of host:port, with a comma between several; one that is a path, or none, is a socket of this machine."""
+    for address in addresses.split(","):
+        yield unquote(urlsplit(f"//{address}").hostname or "")
+
+
 def _vault(settings: Settings, _: Surroundings) -> Iterator[str]:
     if settings.vault_addr and is_plain_to_others(settings.vault_addr) and not settings.vault_plain:
         yield VAULT_PLAIN
@@ -132,6 +163,8 @@ CHECKS: tuple[tuple[str, frozenset[Service], Check], ...] = (
     ("keys", frozenset({Service.API}), _keys),
     ("origins", frozenset({Service.API}), _origins),
     ("receiver", POSTING, _receiver),
+    ("brokers", ALL - {Service.RETENTION}, _brokers),
+    ("database", ALL - {Service.SNMP_BRIDGE}, _database),
     ("vault", ALL, _vault),
     ("files", ALL, _files),
 )

@@ -30,6 +30,8 @@ class Receiver:
     posts: Counter[str] = field(default_factory=Counter)
     seen: Counter[tuple[str, int]] = field(default_factory=Counter)
     """Posts by token, and by how many signatures they had."""
+    certificates: set[str] = field(default_factory=set)
+    """Serial numbers of those that posts were shown with."""
     refused: int = 0
     url: str = ""
 
@@ -40,6 +42,8 @@ class Receiver:
             self.refused += 1
             return web.Response(status=401)
         self.posts[request.headers["webhook-id"]] += 1
+        if certificate := request.get_extra_info("peercert"):
+            self.certificates.add(certificate["serialNumber"])
         self.seen[token, len(request.headers["webhook-signature"].split())] += 1
         return web.Response()
 

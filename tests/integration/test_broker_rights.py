@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from aiokafka.client import AIOKafkaClient
 from confluent_kafka import (
     Consumer,
     KafkaError,
@@ -16,7 +18,9 @@ from confluent_kafka import (
     TopicCollection,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import (
+    AdminClient,
+)
 from msgspec.structs import replace
 
 from ops.devstack.processes import wait_until
@@ -24,7 +28,7 @@ from ops.devstack.stack import Stack
 from schemas.errors import BrokerUnavailable, SettingsRefused
 from schemas.settings import Settings
 from schemas.topics import TOPICS
-from streams.adapters.broker_access import BrokerAccess
+from streams.adapters.broker_access import BrokerAccess, connection
 from streams.adapters.broker_rights import apply_rights, check_rights
 from streams.adapters.brokers import check_brokers
 from streams.adapters.ledger_check import checked_books
@@ -33,11 +37,12 @@ from streams.adapters.topics import check_topics, create_topics, describe_topics
 from streams.adapters.traces import read_record
 from streams.core.broker_rights import IMPLIES, PREFIX, Client, Kind, Operation, wanted_rights
 from tests.builders import event_json
-from tests.certificates import Authority, needs_openssl
+from tests.certificates import Authority, Pair, needs_openssl
 from tests.integration.conftest import GROUPS, Database, end_workers
 from tests.integration.forwarding import listening
 from tests.integration.guarded import Guarded
 from tests.integration.pipeline import add_rule, settled, until
+from tests.integration.tried import answered, first_offset, moves, read_from, would_change
 from tests.programs import run_text
 
 pytestmark = needs_openssl
@@ -99,6 +104,35 @@ def sent_to(producer: Producer, names: set[str]) -> dict[str, KafkaError | None]
         producer.produce(name, b"tried", on_delivery=lambda error, message: outcomes.update({message.topic(): error}))
     assert producer.flush(90) == 0
     return outcomes
+
+
+async def test_ACL_4_a_record_that_is_there_is_given_only_where_the_table_has_a_read(guarded: Guarded) -> None:
+    """Each topic holds a record, which is asked for as bare as the protocol has it; who may not read is given none."""
+    opened = Producer({"bootstrap.servers": guarded.kafka.bootstrap})
+    assert set(sent_to(opened, set(NAMES)).values()) == {None}
+    places = [first_offset(guarded.kafka.bootstrap, name) for name in NAMES]
+    for client in Client:
+        given, codes = await read_from(guarded.access(client), places)
+        assert given == {name for name in NAMES if "READ" in may(client, Kind.TOPIC, name)}, client
+        assert {codes[name] for name in given} <= {KafkaError.NO_ERROR}, client
+        assert {codes[name] for name in set(NAMES) - given} <= {KafkaError.TOPIC_AUTHORIZATION_FAILED}, client
+
+
+def test_ACL_5_nobody_changes_topics_records_or_positions_but_as_the_table_says(guarded: Guarded) -> None:
+    """Each change is really asked for; what a client may change is only checked by the broker, and stays as it is."""
+    make_groups(guarded)
+    for client in Client:
+        admin = AdminClient(guarded.librdkafka(client))
+        assert would_change(admin) == {
+            "delete": set(), "empty": set(),
+            "create": {name for name in NAMES if "CREATE" in may(client, Kind.TOPIC, name)},
+            "widen": {name for name in NAMES if "ALTER" in may(client, Kind.TOPIC, name)},
+            "configure": {name for name in NAMES if "ALTER_CONFIGS" in may(client, Kind.TOPIC, name)},
+        }, client  # fmt: skip
+        topic = next((name for name in NAMES if "READ" in may(client, Kind.TOPIC, name)), SYSLOG)
+        moved = {group for group in GROUPS if moves(admin, group, topic)}
+        assert moved == {group for group in GROUPS if "READ" in may(client, Kind.GROUP, group)}, client
+        assert answered(admin.delete_consumer_groups(list(GROUPS))) == set(), client
 
 
 async def test_ACL_3_the_pipeline_works_with_a_login_and_a_certificate_for_each(
@@ -178,6 +212,35 @@ async def test_TLS_2_brokers_are_who_their_certificate_says_and_a_wrong_login_is
     done = await asyncio.to_thread(run_text, "mutt", "topics", "check", environment=environment, within=120)
     assert (done.returncode, done.stdout) == (69, "")
     assert "TLS fails: unable to get local issuer certificate" in done.stderr
+
+
+async def test_TLS_3_a_client_that_runs_shows_the_certificate_that_replaced_its_own(
+    guarded: Guarded, tmp_path: Path
+) -> None:
+    """Told by what it sees: the certificate is another client's, so that the broker says which one it was shown."""
+    files = {name: tmp_path / name for name in ("kafka_cert", "kafka_key")}
+    settings = guarded.mutual(Settings(), **{name: str(file) for name, file in files.items()})
+    put(guarded.certificate, *files.values())
+    client = AIOKafkaClient(**connection(BrokerAccess(settings, FileSecrets(None))))
+    try:
+        await client.bootstrap()
+        assert await seen(client) == {name for name in NAMES if "DESCRIBE" in may(Client.MATCH, Kind.TOPIC, name)}
+        put(guarded.authority.issue("mutt-rsyslog"), *files.values())
+        for each in client._conns.values():
+            each.close()
+        assert await seen(client) == {name for name in NAMES if "DESCRIBE" in may(Client.RSYSLOG, Kind.TOPIC, name)}
+    finally:
+        await client.close()
+
+
+def put(pair: Pair, certificate: Path, key: Path) -> None:
+    shutil.copyfile(pair.certificate, certificate)
+    shutil.copyfile(pair.key, key)
+    key.chmod(0o600)
+
+
+async def seen(client: AIOKafkaClient) -> set[str]:
+    return set((await client.fetch_all_metadata()).topics())
 
 
 def make_groups(guarded: Guarded) -> None:

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import socket
-import ssl
 from collections.abc import AsyncIterator, Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +14,13 @@ import pytest
 import pytest_asyncio
 from msgspec.structs import replace
 
-from ops.devstack.authority import Pair
-from ops.devstack.processes import StackFailed, wait_until
+from ops.devstack.layout import free_port
+from ops.devstack.processes import wait_until
 from ops.devstack.provision import provision
-from ops.devstack.secured import SecuredStack
+from ops.devstack.tls_front import showing
 from ops.vault.bootstrap import Place, hand_out, write_private
 from schemas.errors import BrokerUnavailable, Refused
 from schemas.secret_names import KAFKA_PASSWORD, Service, kafka_group
-from schemas.settings import Settings
 from streams.adapters.broker_access import BrokerAccess
 from streams.adapters.broker_users import replace_password
 from streams.adapters.brokers import check_brokers
@@ -35,10 +31,12 @@ from streams.adapters.secrets import FileSecrets
 from tests.crashes.lives import dead_at, start
 from tests.crashes.points import POINTS
 from tests.integration.aged import ALERTED, LOGGED, TOPIC, Aged, age
-from tests.integration.conftest import Database, ForkedStack, System, end_workers
+from tests.integration.conftest import Database, System, end_workers
 from tests.integration.pipeline import add_rule, until
+from tests.integration.renewals import Renewals
 from tests.integration.rotating import Clients, Receiver, asking, listening
 from tests.integration.rotations import LOOK_S, Rotations, appear_nowhere
+from tests.integration.secured import Secured, is_refused, listens_at, logged_in_again, sessions
 from tests.integration.vault import Vault
 from tests.programs import run_text
 
@@ -46,20 +44,6 @@ pytestmark = pytest.mark.timeout(400)
 WORKERS = (Service.MATCH, Service.FORWARD, Service.DEAD_LETTERS)
 NAMES = ("match-1", "forward-1", "dead-letters-1", "api")
 RUN = ("retention", "run", "--wait", "60")
-
-
-class Secured(ForkedStack, SecuredStack):
-    """Tokens and logins that live for seconds, so that each service logs in again and again."""
-
-    login_again_s = 4
-
-    async def run(self, *arguments: str, as_: Settings) -> None:
-        done = await asyncio.to_thread(run_text, "mutt", *arguments, environment=self.surroundings(as_), within=120)
-        if done.returncode:
-            raise StackFailed(done.stderr)
-
-    def surroundings(self, settings: Settings) -> dict[str, str]:
-        return self.environment(**{name: getattr(settings, name) for name in settings.__struct_fields__})
 
 
 @pytest.fixture(scope="module")
@@ -100,19 +84,21 @@ async def test_all_is_replaced_and_retention_is_killed_under_traffic_and_the_boo
     await fill(secured, history)
     await add_rule(pool, "link down")
     receiver = Receiver({vault.held("webhook")["MOOG_API_KEY"]}, {vault.held("webhook")["WEBHOOK_SIGNING_SECRET"]})
-    async with listening(receiver, shown(secured.pairs["receiver"])):
-        clients = begin(secured, receiver)
+    async with listening(receiver, showing(secured.pairs["receiver"], secured.authorities)):
+        clients, ports = begin(secured, receiver)
         rotations = Rotations(system, vault, receiver, clients)
         scopes = ("--scope", "events:read", "--scope", "events:write", "--scope", "audit:read")
         made = await asyncio.to_thread(rotations.mutt, Service.OPERATOR, "keys", "create", "walk", *scopes)
         clients.key = made["key"]
         async with asking(clients):
             await until(lambda: pool.fetchval("SELECT count(*) > 20 FROM alerts WHERE state = 'delivered'"), "traffic")
+            await until(lambda: at_their_own_ports(secured, ports), "FAUST_1: each listens at its port and no other")
             await identities(secured)
+            await Renewals(secured, receiver, ports).everything()
             before = {name: sessions(secured, name) for name in NAMES}
-            await broker_passwords(secured, vault, rotations)
             await die(system, "archive_described", tmp_path)
             await rotations.database("worker")
+            await broker_passwords(secured, vault, rotations)
             await rotations.database("api")
             await rotations.database("retention", runs=False)
             await die(system, "part_detached", tmp_path)
@@ -121,7 +107,6 @@ async def test_all_is_replaced_and_retention_is_killed_under_traffic_and_the_boo
             await rotations.pepper()
             await rotations.single_key()
             done = await as_service(secured, Service.RETENTION, tmp_path, *RUN)
-            certificate(secured, clients.port)
             await until(lambda: logged_in_again(secured, before), "each has logged in with its new password")
         sent = "SELECT count(*) = $1 FROM alerts WHERE state = 'delivered' AND created_at > now() - interval '1 day'"
         await until(lambda: pool.fetchval(sent, clients.accepted), "all are delivered", within=120)
@@ -139,7 +124,7 @@ async def test_all_is_replaced_and_retention_is_killed_under_traffic_and_the_boo
 def test_nothing_answers_in_the_open_and_no_secret_is_an_argument(secured: Secured) -> None:
     """Kafka, PostgreSQL, OpenBao: who comes without TLS is told nothing, and with TLS but no login neither."""
     open_kafka = replace(secured.settings, kafka_security="plaintext")
-    no_login = replace(secured.settings, kafka_security="ssl", kafka_bootstrap=secured.administrator.kafka_bootstrap)
+    no_login = replace(secured.administrator, kafka_cert=None, kafka_key=None)
     for settings in (open_kafka, no_login):
         with pytest.raises(BrokerUnavailable):
             asyncio.run(check_brokers(BrokerAccess(settings, FileSecrets(None))))
@@ -171,13 +156,22 @@ async def fill(secured: Secured, history: Aged) -> None:
         await asyncio.gather(*[await producer.send(TOPIC, b"{}", partition=0) for _ in range(history.offsets)])
 
 
-def begin(secured: Secured, receiver: Receiver) -> Clients:
-    more = {"webhook_url": receiver.url, "vault_refresh": LOOK_S}
-    for worker in WORKERS:
-        secured.start_worker(f"{worker}-1", **more)
+def begin(secured: Secured, receiver: Receiver) -> tuple[Clients, dict[str, int]]:
+    """The clients, and where each service shows its certificate."""
+    shows = secured.pairs[Service.FORWARD]
+    more: dict[str, Any] = {"webhook_url": receiver.url, "vault_refresh": LOOK_S} | {
+        "webhook_client_cert": str(shows.certificate), "webhook_client_key": str(shows.key),
+    }  # fmt: skip
+    ports = {worker: free_port() for worker in WORKERS}
+    for worker, port in ports.items():
+        secured.start_worker(f"{worker}-1", **more | {f"{worker.replace('-', '_')}_port": port})
     api = secured.spawn("api", [*secured.mutt()[:1], "-m", "api"], **secured.identity(Service.API), **more)
     wait_until(secured._api_answers, what="the API", child=api, deadline_s=120)
-    return Clients(secured.api_port, "", secured.trusts)
+    return Clients(secured.api_port, "", secured.trusts), ports | {Service.API: secured.api_port}
+
+
+async def at_their_own_ports(secured: Secured, ports: dict[str, int]) -> bool:
+    return all(listens_at(secured, f"{worker}-1") == {ports[worker]} for worker in WORKERS)
 
 
 async def identities(secured: Secured) -> None:
@@ -189,22 +183,6 @@ async def identities(secured: Secured) -> None:
         hand_out(owner, service, secured.bao.identity(service))
         for accessor in old:
             owner.auth.approle.destroy_secret_id_accessor(role, accessor)
-
-
-def sessions(secured: Secured, name: str) -> set[str]:
-    """A service's connections to Kafka."""
-    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-    to_kafka = {f"socket:[{row[9]}]" for row in rows if row[2].endswith(f":{secured.kafka.port:04X}")}
-    held: set[str] = set()
-    for descriptor in Path(f"/proc/{secured.children[name].pid}/fd").iterdir():
-        with suppress(FileNotFoundError):
-            held.add(os.readlink(descriptor))
-    return held & to_kafka
-
-
-async def logged_in_again(secured: Secured, before: dict[str, set[str]]) -> bool:
-    """Each has another connection than it had."""
-    return all(sessions(secured, name) - held for name, held in before.items())
 
 
 async def broker_passwords(secured: Secured, vault: Vault, rotations: Rotations) -> None:
@@ -223,8 +201,8 @@ async def broker_passwords(secured: Secured, vault: Vault, rotations: Rotations)
     folder.mkdir(mode=0o700)
     for name, value in before.items():
         write_private(folder / name, value)
-    with pytest.raises(BrokerUnavailable, match="the login is refused"):
-        await check_brokers(BrokerAccess(secured.settings, FileSecrets(str(folder))))
+    stale = BrokerAccess(secured.settings, FileSecrets(str(folder)))
+    await until(lambda: is_refused(stale), "the brokers have heard of it")
 
 
 async def test_a_password_that_the_brokers_do_not_take_is_not_stored(secured: Secured) -> None:
@@ -241,6 +219,20 @@ async def test_a_password_that_the_brokers_do_not_take_is_not_stored(secured: Se
         await replace_password(store, secured.brokers, Service.SNMP_BRIDGE)
 
 
+async def test_topics_are_compared_by_an_operator_and_rights_by_an_administrator_of_the_brokers(
+    secured: Secured, tmp_path: Path
+) -> None:
+    """Each with the login of no other service; and the rights are refused to a login that is no administrator's."""
+    found = await as_service(secured, Service.OPERATOR, tmp_path, "topics", "check")
+    assert found["ok"], found
+    secured.bao.put(kafka_group(Service.ROTATE), Vault(secured.bao).held(kafka_group(Service.OPERATOR).path))
+    rotor = secured.surroundings(replace(secured.settings, **secured.identity(Service.ROTATE)))
+    done = await asyncio.to_thread(run_text, "mutt", "topics", "acl", "--check", environment=rotor, within=120)
+    secured.bao.owner().secrets.kv.v2.delete_metadata_and_all_versions("mutt/kafka/rotate", mount_point="secret")
+    assert (done.returncode, done.stdout) == (69, "")
+    assert "uthoriz" in done.stderr
+
+
 async def die(system: System, point: str, folder: Path) -> None:
     child = start(
         system, POINTS[point], arguments=RUN, archive_dir=str(folder), **system.stack.identity(Service.RETENTION)
@@ -255,31 +247,6 @@ async def as_service(secured: Secured, service: Service, folder: Path, *argument
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
-
-
-def certificate(secured: Secured, port: int) -> None:
-    """The API shows the new one to whoever comes next."""
-    before = serial(secured, port)
-    issued = secured.authority.issue("other")
-    pair = secured.pairs[Service.API]
-    issued.certificate.replace(pair.certificate)
-    issued.key.replace(pair.key)
-    wait_until(lambda: serial(secured, port) != before, what="the new certificate")
-
-
-def serial(secured: Secured, port: int) -> str:
-    with (
-        socket.create_connection(("127.0.0.1", port), 20) as plain,
-        secured.trusts.wrap_socket(plain, server_hostname="127.0.0.1") as tls,
-    ):
-        found: dict[str, Any] = dict(tls.getpeercert() or {})
-        return str(found["serialNumber"])
-
-
-def shown(pair: Pair) -> ssl.SSLContext:
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(pair.certificate, pair.key)
-    return context
 
 
 async def archived(system: System, secured: Secured, history: Aged, folder: Path, done: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import Iterator
 from typing import Any, cast
 
@@ -11,6 +12,9 @@ import pytest
 from schemas.settings import Settings
 from schemas.topics import DLQ
 from streams.app import Role, create_app
+from streams.dead_letters_role import DeadLettersRole
+from streams.forward_role import ForwardRole
+from streams.match_role import MatchRole
 
 
 class Idle:
@@ -37,3 +41,15 @@ def test_a_group_stands_a_second_at_most_until_all_have_learned_of_a_change(
     app = create_app(settings, cast(Role, Idle()), loop)
     assert app.conf.broker_session_timeout == session_timeout
     assert app.conf.broker_heartbeat_interval <= 1.0
+
+
+def test_FAUST_1_to_4_nothing_of_Faust_is_left_open_to_an_event(loop: asyncio.AbstractEventLoop) -> None:
+    """No web, no codec but that of bare bytes, no answer to a topic that a header names, no topic made at run time."""
+    app = create_app(Settings(), cast(Role, Idle()), loop)
+    assert (app.conf.web_enabled, app.conf.topic_allow_declare, app.conf.topic_disable_leader) == (False, False, True)
+    assert (app.conf.key_serializer, app.conf.value_serializer) == ("raw", "raw")
+    (agent,) = app.agents.values()
+    topic = agent.channel
+    assert (topic.key_type, topic.value_type) == (bytes, bytes)
+    for role in (MatchRole, ForwardRole, DeadLettersRole):
+        assert inspect.iscoroutinefunction(role.work), "no asynchronous generator: it yields no answer"

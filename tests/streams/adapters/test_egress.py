@@ -21,7 +21,7 @@ from schemas.errors import SettingsRefused
 from schemas.settings import Settings
 from streams.adapters.egress import Way, receiver_url, way_of
 from streams.adapters.receiver_probe import WebhookProbe
-from streams.adapters.tls import Tls, TlsFiles
+from streams.adapters.tls import TlsFiles, client_tls
 from streams.adapters.webhook import WebhookSink
 from streams.clock import SystemClock
 from streams.core.delivery import Answer, Fault
@@ -30,7 +30,7 @@ from tests.integration.rsyslog import OPENSSL
 ALERT = uuid.UUID("6f1d4c1e-6a53-5b8e-9b57-0c6d75747421")
 PUBLIC = "93.184.215.14"
 NAME = "receiver.test"
-TLS = Tls(TlsFiles())
+TLS = client_tls(TlsFiles())
 
 
 class Vector(msgspec.Struct, frozen=True):
@@ -249,7 +249,9 @@ def test_TLS_the_receiver_may_ask_for_a_certificate_of_ours_and_must_have_one_it
     async def asks(server: ssl.SSLContext, files: TlsFiles, host: str = "localhost") -> Answer:
         async with await asyncio.start_server(answering, "127.0.0.1", 0, ssl=server) as listening:
             port = listening.sockets[0].getsockname()[1]
-            return await post(Way(URL(f"https://{host}:{port}/"), tls=Tls(files), resolver=Names(("127.0.0.1",))))
+            return await post(
+                Way(URL(f"https://{host}:{port}/"), tls=client_tls(files), resolver=Names(("127.0.0.1",)))
+            )
 
     async def all_of_them() -> None:
         assert (await asks(serving(keys), files("client"))).status == 200
@@ -262,7 +264,7 @@ def test_TLS_the_receiver_may_ask_for_a_certificate_of_ours_and_must_have_one_it
         assert (await asks(old, files("client"))).status == 200
 
     asyncio.run(all_of_them())
-    assert Tls(TlsFiles()).context.minimum_version is ssl.TLSVersion.TLSv1_2
+    assert client_tls(TlsFiles()).context.minimum_version is ssl.TLSVersion.TLSv1_2
 
 
 def test_a_certificate_is_replaced_without_a_restart_and_a_bad_one_changes_nothing(keys: Path, tmp_path: Path) -> None:
@@ -270,7 +272,7 @@ def test_a_certificate_is_replaced_without_a_restart_and_a_bad_one_changes_nothi
     for source, target in ((keys / "client.pem", cert), (keys / "client.key", key)):
         target.write_bytes(source.read_bytes())
         target.chmod(0o600)
-    tls = Tls(tls_files(**pair_of(cert, key)))
+    tls = client_tls(tls_files(**pair_of(cert, key)))
     first = tls.context
     assert tls.context is first
     key.write_text("no key")
@@ -281,7 +283,7 @@ def test_a_certificate_is_replaced_without_a_restart_and_a_bad_one_changes_nothi
     assert second is not first
     key.chmod(0o644)
     with pytest.raises(SettingsRefused, match="open to others"):
-        Tls(tls_files(**pair_of(cert, key)))
+        client_tls(tls_files(**pair_of(cert, key)))
 
 
 @pytest.mark.parametrize(

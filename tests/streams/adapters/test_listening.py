@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 import subprocess
 from collections.abc import AsyncIterator
@@ -67,11 +68,11 @@ def test_a_token_that_others_may_read_is_refused(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An authority; below it the server and a scraper; and a stranger."""
+    """An authority; below it the server, another, and a scraper; and a stranger."""
     if OPENSSL is None:
         pytest.skip("openssl is not installed (package openssl)")
     folder = tmp_path_factory.mktemp("keys")
-    for name, more in (("ca", ()), ("server", CA), ("scraper", CA), ("stranger", ())):
+    for name, more in (("ca", ()), ("server", CA), ("other", CA), ("scraper", CA), ("stranger", ())):
         command = [OPENSSL, *NEW, "-subj", f"/CN={name}", "-keyout", f"{name}.key", "-out", f"{name}.pem", *more]
         subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=60)
     return folder
@@ -136,3 +137,30 @@ async def scraped(port: int, keys: Path, *, path: str = "/metrics", name: str = 
         session.get(f"https://localhost:{port}{path}", ssl=context, headers=headers) as answer,
     ):
         return answer.status
+
+
+@pytest.mark.parametrize("service", [worker, whole_api])
+async def test_TLS_3_a_service_follows_its_certificate_and_whose_certificates_open_metrics(
+    service: object, keys: Path, tmp_path: Path
+) -> None:
+    """From the connection that comes next; files that do not fit change nothing."""
+    cert, key, clients = (tmp_path / name for name in ("cert", "key", "clients"))
+    for source, target in (("server.pem", cert), ("server.key", key), ("ca.pem", clients)):
+        written(target, (keys / source).read_text())
+    settings = Settings(tls_cert=str(cert), tls_key=str(key), metrics_client_ca=str(clients))
+    async with service(settings) as port:  # type: ignore[operator]
+        assert await scraped(port, keys, name="scraper") == 200
+        first = await certificate(port)
+        written(cert, (keys / "other.pem").read_text())
+        assert await certificate(port) == first
+        written(key, (keys / "other.key").read_text())
+        assert await certificate(port) != first
+        written(clients, (keys / "stranger.pem").read_text())
+        assert await scraped(port, keys, name="stranger") == 200
+        with pytest.raises((aiohttp.ClientError, OSError)):
+            await scraped(port, keys, name="scraper")
+
+
+async def certificate(port: int) -> str:
+    """What is shown to whoever comes now."""
+    return await asyncio.to_thread(ssl.get_server_certificate, ("localhost", port), timeout=30)

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import socket
+import ssl
 import tempfile
 import threading
 import time
@@ -26,6 +27,7 @@ from streams.adapters.vault import ANSWER_LIMIT, VaultClient
 from streams.adapters.vault_login import LoggedIn, secret_in
 from streams.adapters.vault_store import VaultStore
 from streams.core.vault import Trouble, lease_of
+from tests.certificates import Authority, needs_openssl
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 
@@ -42,12 +44,13 @@ class Server:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._ended = threading.Event()
         self.asked: list[bytes] = []
+        self.shows: ssl.SSLContext | None = None
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
 
     @property
     def address(self) -> str:
-        return f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        return f"http{'s' if self.shows else ''}://127.0.0.1:{self._listener.getsockname()[1]}"
 
     def _serve(self) -> None:
         while not self._ended.is_set():
@@ -57,7 +60,11 @@ class Server:
                 return
             with connection:
                 try:
-                    self._answer(connection)
+                    if self.shows is None:
+                        self._answer(connection)
+                    else:
+                        with self.shows.wrap_socket(connection, server_side=True) as shown:
+                            self._answer(shown)
                 except OSError:
                     continue
 
@@ -172,6 +179,29 @@ def test_an_answer_as_long_as_allowed_is_read() -> None:
     body = b'{"data":{"metadata":{"version":1,"created_time":""},"data":{"A":"%s"}}}' % (b"x" * (ANSWER_LIMIT - 200))
     with server(whole(body)) as serving, client(serving.address, 20.0) as asked:
         assert asked.read("mutt/webhook").number == 1
+
+
+@needs_openssl
+def test_TLS_3_who_vouches_for_the_store_is_looked_at_with_each_connection(tmp_path: Path) -> None:
+    first, second, trusted = Authority(tmp_path / "first"), Authority(tmp_path / "second"), tmp_path / "trusted.pem"
+    trusted.write_bytes(first.certificate.read_bytes())
+    with server(
+        whole(b'{"data": {"data": {}, "metadata": {"version": 7, "created_time": "2026-03-01T12:00:00Z"}}}')
+    ) as one:
+        one.shows = shown(first)
+        client = VaultClient(one.address, mount="secret", ca_file=str(trusted))
+        assert client.read("any").number == 7
+        one.shows = shown(second)
+        with pytest.raises(SecretsUnavailable, match="its certificate is refused"):
+            client.read("any")
+        trusted.write_bytes(second.certificate.read_bytes())
+        assert client.read("any").number == 7
+
+
+def shown(authority: Authority) -> ssl.SSLContext:
+    pair, context = authority.issue("store"), ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(pair.certificate, pair.key)
+    return context
 
 
 def test_nobody_there_and_nothing_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

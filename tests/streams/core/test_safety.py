@@ -54,6 +54,24 @@ def test_workers_answer_no_keys() -> None:
             {"cors_origins": "https://a.example,http://b.example"},
             "MUTT_CORS_ORIGINS names http://b.example",
         ),
+        (Service.MATCH, {"kafka_bootstrap": "127.0.0.1,k2.example:9092"}, "MUTT_KAFKA_BOOTSTRAP"),
+        (
+            Service.SNMP_BRIDGE,
+            {"kafka_bootstrap": "[2001:db8::1]", "kafka_security": "sasl_plaintext"},
+            "MUTT_KAFKA_PLAIN",
+        ),
+        (Service.API, {"database_url": "postgresql://db.example/mutt"}, "MUTT_DATABASE_URL"),
+        (
+            Service.MATCH,
+            {"database_url": "postgres://u@127.0.0.1,db.example:1/m?sslmode=prefer"},
+            "MUTT_DATABASE_SSLMODE",
+        ),
+        (Service.MATCH, {"database_url": "postgres:///m?host=db.example"}, "MUTT_DATABASE_PLAIN"),
+        (
+            Service.MATCH,
+            {"database_url": "postgres://db/m?sslmode=require", "database_sslmode": "disable"},
+            "verify-full",
+        ),
         (Service.MATCH, {"tls_cert": "c"}, "one is not set"),
         (Service.MATCH, {"metrics_client_ca": "a"}, "needs TLS"),
     ],
@@ -62,6 +80,25 @@ def test_each_unsafe_setting_has_its_words(service: Service, settings: dict[str,
     (only,) = problems(service, **settings)
     assert told in only
     assert ";" in only, "it says what to do instead"
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"kafka_bootstrap": "k1.example,k2.example", "kafka_security": "ssl"},
+        {"kafka_bootstrap": "k1.example", "kafka_plain": True},
+        {"kafka_bootstrap": "localhost:1,127.0.0.1:2,[::1]:3"},
+        {"database_url": "postgresql://db.example/mutt", "database_sslmode": "verify-full"},
+        {"database_url": "postgresql://db.example/mutt?sslmode=require"},
+        {"database_url": "postgresql://db.example/mutt", "database_plain": True},
+        {"database_url": "postgresql://mutt@[::1]:5432,localhost/mutt"},
+        {"database_url": "postgresql:///mutt"},
+        {"database_url": "postgresql://%2Frun%2Fpostgresql/mutt"},
+        {"database_url": "postgresql:///mutt?host=/run/postgresql"},
+    ],
+)
+def test_TLS_4_stores_are_reached_by_TLS_on_this_machine_or_as_named(settings: dict[str, object]) -> None:
+    assert problems(Service.MATCH, **settings) == []
 
 
 def test_what_does_not_concern_a_service_does_not_stop_it() -> None:
@@ -77,7 +114,11 @@ def test_everything_is_told_at_once_and_what_is_well_too() -> None:
     findings = judge_safety(settings, Surroundings(("/f",), key_needed=False), Service)
     wrong = [finding.subject for finding in findings if finding.verdict is Verdict.WRONG]
     assert wrong == ["address", "metrics", "keys", "receiver", "vault", "files"]
-    assert [finding.subject for finding in findings if finding.verdict is Verdict.OK] == ["origins"]
+    assert [finding.subject for finding in findings if finding.verdict is Verdict.OK] == [
+        "origins",
+        "brokers",
+        "database",
+    ]
 
 
 def test_what_settings_are_by_themselves_is_safe() -> None:
