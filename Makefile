@@ -51,8 +51,8 @@ matrix: $(BIN)/mutt  ## the wheel on each of Python 3.11 to 3.13 that is there: 
 audit: $(BIN)/mutt  ## known vulnerabilities, SBOM, licences, bandit; ARGS="sbom" for one of them
 	@$(BIN)/python -m tests.supply $(ARGS)
 
-coverage: $(BIN)/mutt  ## branches that the unit tests of decisions and records take
-	@$(BIN)/coverage run -m pytest tests/streams tests/schemas && $(BIN)/coverage report
+coverage: $(BIN)/mutt  ## lines and branches that tests take, and whether they are enough; ARGS="core|units|whole --json"
+	@$(BIN)/python -m tests.branches $(ARGS)
 
 mutants: $(BIN)/mutt  ## small changes of decisions, and whether their tests notice; ARGS="module … --json"
 	@$(BIN)/python -m tests.mutants $(ARGS)

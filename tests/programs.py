@@ -22,6 +22,8 @@ _CONTEXT.set_forkserver_preload(["tests.preloaded"])
 _LOCK = threading.Lock()
 """Starting a process asks after all the others, and only one thread may read how a process ended."""
 _NOTHING = Path(os.devnull)
+MEASURED = "COVERAGE_PROCESS_CONFIG" in os.environ
+"""Whether this runs for `python -m tests.branches`."""
 
 
 def bare_environment(**more: str) -> dict[str, str]:

@@ -90,9 +90,20 @@ def printable_json(value: Any) -> str:
     return json.dumps(value, default=str).replace("\x7f", "\\u007f")
 
 
+def _tell_version(asked: bool) -> None:
+    if asked:
+        from schemas.versions import MUTT_VERSION  # looks through what is installed, which takes longer than the help
+
+        typer.echo(f"mutt {MUTT_VERSION}")
+        raise typer.Exit
+
+
 def options(
     debug: Annotated[
         bool, typer.Option("--debug", help="Show the traceback of a defect, as MUTT_DEBUG=1 does.")
+    ] = False,
+    version: Annotated[
+        bool, typer.Option("--version", help="Say which version this is.", callback=_tell_version, is_eager=True)
     ] = False,
 ) -> None:
     if debug:

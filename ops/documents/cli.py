@@ -32,8 +32,9 @@ def _below(name: str, command: Any) -> Iterator[tuple[str, Any]]:
 
 def document() -> str:
     about = (
-        "Every command says the same with `--help`. `mutt --install-completion` completes them in your shell. Settings"
-        " come from the\nenvironment ([CONFIG.md](CONFIG.md)). With `--json` a command prints one JSON document."
+        "Every command says the same with `--help`. `mutt --install-completion` completes them in your shell,"
+        " `mutt --version`\nsays which version this is. Settings come from the environment ([CONFIG.md](CONFIG.md))."
+        " With `--json` a command prints one\nJSON document."
     )
     return page(
         "Commands", about, _contents(), *(_command(*one) for app in PROGRAMS for one in commands(app)), _exits()

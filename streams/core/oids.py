@@ -18,9 +18,6 @@ class PrefixTable:
         self._shortest = max(1, min(map(len, ranks), default=1))
         self._longest = max(map(len, ranks), default=0)
 
-    def __bool__(self) -> bool:
-        return bool(self._ranks)
-
     def collect(self, oid: str, hits: list[int]) -> None:
         """Adds the ranks of every prefix of `oid` to `hits`."""
         if oid.startswith("."):

@@ -30,7 +30,7 @@ from streams.adapters.migrations import migrate
 from streams.adapters.secrets import FileSecrets
 from tests.integration.burial import bury
 from tests.integration.vault import Vault
-from tests.programs import Surroundings, start_module
+from tests.programs import MEASURED, Surroundings, start_module
 
 _TEMPLATE = "mutt_template"
 _numbers = itertools.count(1)
@@ -268,8 +268,10 @@ async def system(broker: Stack, database: Database) -> AsyncIterator[System]:
 
 
 def end_workers(stack: Stack) -> None:
-    """Ends what a test left running."""
+    """Ends what a test left running; where branches are measured by asking, for what is killed tells nothing."""
     for child in list(stack.children.values()):
         if child.running and child.name != "sink":
+            if MEASURED:
+                child.stop()
             child.process.kill()
             child.process.wait()

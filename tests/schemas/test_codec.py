@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from schemas.alerts import Alert
-from schemas.codec import VALUE_LIMIT, decode, decode_alert, encode, visible
+from schemas.codec import VALUE_LIMIT, decode, decode_alert, encode, named_host, visible
 from schemas.dead_letters import Reason
 from schemas.errors import RecordRejected
 from schemas.events import MESSAGE_LIMIT, Decoded, EventFormat, Flag
@@ -412,3 +412,20 @@ ALERT = Alert(
     occurred_at="2026-03-01T12:00:00Z",
     event={"message": "m"},
 )
+
+
+@pytest.mark.parametrize(
+    ("value", "host"),
+    [
+        (b'{"hostname": "h7", "message": 1}', "h7"),
+        (b'\xef\xbb\xbf{"hostname": "h7"}', "h7"),
+        (b'{"hostname": "-"}', None),
+        (b'{"hostname": 7}', None),
+        (b'{"hostname": "h7"', None),
+        (b'{"hostname": "h7", "x": "' + b"x" * VALUE_LIMIT + b'"}', None),
+        (b"", None),
+        (None, None),
+    ],
+)
+def test_the_host_that_a_rejected_record_names(value: bytes | None, host: str | None) -> None:
+    assert named_host(value) == host

@@ -93,6 +93,8 @@ GOOD = b'{"match_string": "a"}\n'
         (b"- match_string: a\n- {1: 2}\n", 2),
         (b"- match_string: a\n  x: [\n", 3),
         (b"just text", 1),
+        (b"- match_string: a\n---\n- match_string: b\n", 3),
+        (b"- match_string: a\n- match_string: \x07\n", 2),
     ],
 )
 def test_R8_a_bad_file_is_refused_with_the_line(content: bytes, line: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from schemas.errors import SettingsRefused
-from schemas.settings import Settings
+from schemas.settings import Settings, is_setting
 
 
 def refused(**environ: str) -> str:
@@ -22,6 +22,12 @@ def test_what_is_set_and_what_is_not() -> None:
 def test_settings_survive_the_way_to_a_child_process() -> None:
     settings = Settings(home="/a b", debug=True, webhook_timeout=0.5, kafka_bootstrap="a:1,b:2")
     assert Settings.from_env(settings.to_env()) == settings
+
+
+@pytest.mark.parametrize("variable", ["MUTT_HOME", "MUTT_HOEM", "VAULT_ADDR", "PROMETHEUS_URL"])
+def test_variables_that_mutt_looks_at(variable: str) -> None:
+    assert is_setting(variable)
+    assert not is_setting(f"X_{variable}")
 
 
 def test_everything_wrong_is_named_at_once() -> None:

@@ -54,6 +54,7 @@ def test_a_trap_of_v1() -> None:
     [
         (b'STRING: "a \\"b\\" \\\\ c\n\td"', b'a "b" \\ c\n\td'),
         (b"Hex-STRING: 00 FF 00 FF \n00 FF ", b"\0\xff\0\xff\0\xff"),
+        (b"Hex-STRING: not hex", b"not hex"),
         (b'""', b""),
         (b"4711", b"4711"),
         (b"NULL", b"NULL"),
@@ -112,7 +113,21 @@ def test_what_snmptrapd_says_itself_is_no_trap() -> None:
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("text", [b"mutt-trap\t1\t2\tmutt-end\n", record(b"no variable"), record(b"1.3 = x\ty")])
+def test_what_it_says_last_needs_no_end_of_line_and_no_line_is_held_for_ever() -> None:
+    assert read(b"it died") == [Said("it died")]
+    assert read(b"x" * 2000, b"y" * 3000, record(LINK_DOWN))[0] == Broken("a line of more than 4096 bytes", 5000)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"mutt-trap\t1\t2\tmutt-end\n",
+        record(b"no variable"),
+        record(b"1.3 = x\ty"),
+        record(LINK_DOWN).replace(b"1795672125", b"yesterday"),
+        record(LINK_DOWN).replace(b"0.0.0.0", b"\xff"),
+    ],
+)
 def test_what_is_no_record_is_left_out(text: bytes) -> None:
     assert read(text) == [Broken("not a record of a trap", len(text))]
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.errors import Refused
-from schemas.v25_files import CELL_LIMIT, OldRow, read_rows
+from schemas.v25_files import CELL_LIMIT, ROWS_LIMIT, SIZE_LIMIT, OldRow, read_rows
 
 DUMP = r"""--
 -- PostgreSQL database dump
@@ -92,6 +92,9 @@ def test_csv_is_told_by_its_columns() -> None:
         ("INSERT INTO alert_rules (id) VALUES (1)", "line 1: INSERT without its end"),
         ("INSERT INTO alert_rules (id) VALUES (f(1));", "line 1: value 1 cannot be read"),
         ("INSERT INTO alert_rules (id) SELECT 1;", "cannot be read"),
+        ("INSERT INTO alert_rules (id) VALUES (1),\n x;", "line 2: INSERT cannot be read"),
+        ("hostname\n" + "h\n" * (ROWS_LIMIT + 1), "line 200002: more than 200,000 rows"),
+        (b"hostname\n" + bytes(SIZE_LIMIT), "at most 67,108,864"),
         ("INSERT INTO other VALUES ('\nINSERT INTO alert_rules (id) VALUES (9);", "line 1: value 1 cannot be read"),
     ],
 )

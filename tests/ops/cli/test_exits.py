@@ -16,6 +16,7 @@ from aiokafka.errors import KafkaConnectionError, UnknownTopicOrPartitionError
 from ops.cli import mutt, muttdev
 from ops.cli.exits import EPILOG, MEANINGS, Exit, classify, fail, options, run
 from schemas.errors import Refused, SettingsRefused, StoreUnavailable
+from schemas.versions import MUTT_VERSION
 from tests.programs import bare_environment
 
 
@@ -43,6 +44,12 @@ def app_that(raises: BaseException) -> typer.Typer:
         raise raises
 
     return app
+
+
+@pytest.mark.parametrize("app", [mutt.app, muttdev.app])
+def test_both_programs_say_which_version_they_are(app: typer.Typer, capsys: pytest.CaptureFixture[str]) -> None:
+    assert status_of(app, ["--version"]) == Exit.DONE
+    assert capsys.readouterr().out == f"mutt {MUTT_VERSION}\n"
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from streams.core.api_keys import (
     StoredKey,
     WantedKey,
     derived_key,
+    hash_due,
     hash_of,
     judge,
     new_key,
@@ -111,6 +112,25 @@ WRONG = PresentedKey(KEY.id, new_key(bytes(12), bytes(32)).secret)
 )
 def test_why_one_does_not(presented: PresentedKey, kept: StoredKey | None, failure: Failure | None) -> None:
     assert judge(presented, kept, (PEPPER,), NOW) is failure
+
+
+@pytest.mark.parametrize(
+    ("kept", "state"),
+    [
+        (stored(), "live"),
+        (stored(expires_at=NOW + SECOND), "live"),
+        (stored(expires_at=NOW), "expired"),
+        (stored(revoked_at=NOW, expires_at=NOW), "revoked"),
+    ],
+)
+def test_a_keys_state(kept: StoredKey, state: str) -> None:
+    assert kept.key.state(NOW) == state
+
+
+def test_a_hash_under_an_older_pepper_is_to_be_replaced() -> None:
+    newer = Secret("newer")
+    assert hash_due(KEY, stored(), PEPPER) is None
+    assert hash_due(KEY, stored(), newer) == hash_of(KEY, newer)
 
 
 def test_an_unknown_id_costs_a_hash_and_a_comparison_too() -> None:

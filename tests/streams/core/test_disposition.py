@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import uuid
 from typing import Any
 
@@ -15,10 +16,10 @@ from msgspec import UNSET, structs
 from schemas.config import DynamicConfig
 from schemas.dead_letters import LetterState, Reason
 from schemas.events import Disposition, Position, derived_id
-from schemas.rows import AUDIT
+from schemas.rows import ALERTS, AUDIT
 from schemas.rules import AlertSeverity, Handling
 from schemas.topics import RAW, SYSLOG, Topic
-from streams.core.batches import OversizedBatch, PlainRecord, Record
+from streams.core.batches import CorruptBatch, OversizedBatch, PlainRecord, Record
 from streams.core.disposition import decide
 from streams.core.matching import Knowledge
 from streams.core.signatures import SignatureBook
@@ -27,6 +28,8 @@ from tests.builders import event_json, rule, rule_set
 
 NOW = dt.datetime(2026, 3, 1, 12, 0, 30, tzinfo=dt.UTC)
 AT = 1_772_366_400_000
+NOON = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
+"""The broker's time AT."""
 
 RULES = (
     rule(id=1, match_string="link down"),
@@ -71,10 +74,21 @@ def test_one_fate_each() -> None:
     assert (out.good, out.our_failures) == (4, 0)
 
 
+def test_each_fate_is_counted_as_often_as_it_comes() -> None:
+    texts = ("link down", "config saved", "heartbeat", "else")
+    out = decided(*(record(at, message=texts[at // 3]) for at in range(12)), record(12, b"{"), record(13, b"{"))
+    assert sorted((name.value, number) for name, number in out.counts.items() if number) == [
+        ("alerted", 3), ("ignored", 3), ("logged", 3), ("rejected", 2), ("unhandled", 3),
+    ]  # fmt: skip
+    assert [audit(out, at)["disposition"] for at in range(6)] == ["alerted"] * 3 + ["logged"] * 3
+
+
 def test_an_alert_is_explained_by_the_audit_row_that_names_it() -> None:
     out = decided(record(7, message="LINK DOWN", trap_oid="1.3.6.1"), first=7)
     (alert,) = out.alerts
     row = audit(out)
+    assert alert.ruleset_version == 1
+    assert dict(zip(ALERTS, out.alert_rows[0], strict=True))["broker_time"] == row["broker_time"] == NOON
     assert row["alert_id"] == alert.id == derived_id("alert", Position("mutt.ingest.syslog", 3, 7, AT))
     assert (row["rule_id"], row["rule_version"], row["ruleset_version"]) == (1, 1, 1)
     assert (row["disposition"], row["handling"], row["team"]) == ("alerted", "Page_and_ticket", "netops")
@@ -90,7 +104,9 @@ def test_a_development_host_uses_its_own_handling() -> None:
 def test_unhandled_events_get_a_row_when_configured() -> None:
     assert decided(record(0, message="what")).audit == []
     out = decided(record(0, message="what"), config=DynamicConfig(audit_unhandled_events=True))
-    assert audit(out)["disposition"] == "unhandled"
+    row = audit(out)
+    assert row["disposition"] == "unhandled"
+    assert (row["rule_id"], row["rule_version"], row["handling"], row["alert_id"]) == (None, None, None, None)
 
 
 TRACE = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -123,6 +139,39 @@ def test_a_storm_of_one_kind_raises_one_meta_alert_explained_by_its_row() -> Non
     assert (audit(out)["offset"], audit(out)["alert_id"]) == (2, alert.id)
     assert alert.rule_id is None
     assert "3 events" in alert.description
+
+
+def test_a_meta_alert_says_whose_storm_it_is_and_since_when() -> None:
+    config = DynamicConfig(unhandled_threshold=2, unhandled_expiry_seconds=7200, unhandled_default_team="desk")
+    storm = [record(at, message="odd", timestamp="not a time" if at else "2026-03-01T11:59:00Z") for at in range(2)]
+    (alert,) = decided(*storm, config=config).alerts
+    assert (alert.hostname, alert.team, alert.ruleset_version) == ("h1", "desk", 1)
+    assert alert.occurred_at == "2026-03-01T12:00:00Z", "the broker's, where the event has none"
+    assert "7200" in alert.description
+    (alert,) = decided(*reversed_times(storm), config=config).alerts
+    assert alert.occurred_at == "2026-03-01T11:59:00Z"
+
+
+def reversed_times(records: list[PlainRecord]) -> list[PlainRecord]:
+    """The same values the other way round, at their offsets."""
+    return [structs.replace(one, value=other.value) for one, other in zip(records, reversed(records), strict=True)]
+
+
+def test_kinds_and_hosts_do_not_add_up_to_one_storm() -> None:
+    config = DynamicConfig(unhandled_threshold=3)
+    kinds = [record(at, message=("odd", "other")[at % 2]) for at in range(4)]
+    hosts = [record(at, message="odd", hostname=f"h{'ab'[at % 2]}") for at in range(4)]
+    assert (decided(*kinds, config=config).alerts, decided(*hosts, config=config).alerts) == ([], [])
+    assert {seen.hostname for seen in decided(*hosts, config=config).signatures.changed.values()} == {"ha", "hb"}
+
+
+def test_events_further_apart_than_the_window_are_no_storm() -> None:
+    def raised(window_s: int) -> int:
+        apart = [structs.replace(record(at, message="odd"), timestamp=AT + at * 90_000) for at in range(3)]
+        config = DynamicConfig(unhandled_threshold=3, unhandled_expiry_seconds=window_s)
+        return len(decided(*apart, config=config).alerts)
+
+    assert (raised(60), raised(180)) == (0, 1)
 
 
 LETTER = uuid.UUID(int=7)
@@ -185,6 +234,16 @@ def test_an_oversized_batch_among_lines_is_no_line() -> None:
     assert (out.counts[Disposition.REJECTED], out.counts[Disposition.ALERTED]) == (5, 1)
 
 
+def test_a_corrupt_batch_is_never_decided_over() -> None:
+    with pytest.raises(ValueError, match="corrupt"):
+        decided(CorruptBatch(0, AT, "its CRC is wrong"))
+
+
+def test_a_range_without_any_record_is_all_missing_and_has_no_last_one() -> None:
+    out = decided(first=5, after=9)
+    assert (out.missing, out.last_sha256, sum(out.counts.values())) == (4, None, 0)
+
+
 def test_offsets_without_a_record_are_missing() -> None:
     out = decided(record(12, message="heartbeat"), record(15, message="heartbeat"), first=10, after=16)
     assert out.missing == 4
@@ -196,6 +255,13 @@ def test_K14_an_oversized_batch_rejects_all_its_offsets_with_one_letter() -> Non
     assert (out.counts[Disposition.REJECTED], out.counts[Disposition.IGNORED], out.missing) == (5, 1, 0)
     (letter,) = out.letters
     assert (letter.reason, letter.value, letter.offset) == (Reason.TOO_LARGE, b"packed", 9)
+
+
+def test_a_letter_says_where_its_record_lay_and_when_it_failed() -> None:
+    (letter,) = decided(record(7, b"{"), first=7).letters
+    assert (letter.topic, letter.partition, letter.offset, letter.timestamp) == ("mutt.ingest.syslog", 3, 7, AT)
+    assert letter.id == derived_id("letter", Position("mutt.ingest.syslog", 3, 7, AT))
+    assert letter.first_failed_at == letter.last_failed_at == NOW
 
 
 def test_a_letter_is_byte_equal_to_what_was_sent() -> None:
@@ -244,6 +310,7 @@ def test_I7_our_own_defect_is_a_letter_and_many_in_a_row_halt() -> None:
 def test_I7_a_halt_leaves_what_comes_after_undecided() -> None:
     out = defective(100)
     assert (len(out.letters), out.work.after, out.missing) == (HALT_AFTER, HALT_AFTER, 0)
+    assert [one.offset for one in out.work.records] == list(range(HALT_AFTER))
     assert out.last_sha256 == fingerprint(out.work.records[-1])
     assert sum(out.counts.values()) == HALT_AFTER
 
@@ -256,7 +323,12 @@ def test_I7_the_row_goes_on_from_batch_to_batch() -> None:
 def test_I7_bad_data_never_halts_and_one_good_record_ends_the_row() -> None:
     rejected = decided(*(record(at, b"{no json") for at in range(100)), failed_before=HALT_AFTER - 1)
     assert (rejected.halt, rejected.failed_in_a_row) == (None, 0)
+    alone = decided(record(0, b"{no json", headers=REPLAY), failed_before=HALT_AFTER - 1)
+    assert (alone.halt, alone.failed_in_a_row) == (None, 0)
     assert decided(record(0, message="heartbeat"), failed_before=HALT_AFTER - 1).failed_in_a_row == 0
+
+
+PRESSURE = DynamicConfig(alerter_queue_warn_threshold=5, alerter_queue_shed_threshold=10, alerter_queue_hard_limit=100)
 
 
 def test_a_replayed_record_is_judged_and_names_its_letter() -> None:
@@ -265,15 +337,25 @@ def test_a_replayed_record_is_judged_and_names_its_letter() -> None:
     assert out.replayed == [LETTER]
 
 
+@pytest.mark.parametrize(
+    ("message", "fate"),
+    [("link down", "shed"), ("config saved", "logged"), ("odd", "unhandled")],
+)
+def test_whatever_becomes_of_a_replayed_record_its_row_names_the_letter(message: str, fate: str) -> None:
+    again = record(0, message=message, syslog_severity=7, headers=REPLAY)
+    out = decided(again, replays={LETTER: LetterState.REPLAYING}, config=PRESSURE, depth=50)
+    assert (audit(out)["disposition"], audit(out)["replay_of"], out.replayed) == (fate, LETTER, [LETTER])
+
+
 def test_a_second_copy_of_a_replayed_letter_is_ignored() -> None:
     out = decided(record(0, message="link down", headers=REPLAY), replays={LETTER: LetterState.REPLAYED})
     assert (out.counts[Disposition.IGNORED], out.audit, out.alerts, out.replayed) == (1, [], [], [])
 
 
 def test_two_copies_in_one_batch_count_once() -> None:
-    copies = [record(at, message="link down", headers=REPLAY) for at in (0, 1)]
+    copies = [record(at, message="link down", headers=REPLAY) for at in (0, 1, 2)]
     out = decided(*copies, replays={LETTER: LetterState.REPLAYING})
-    assert (len(out.alerts), out.counts[Disposition.IGNORED], out.replayed) == (1, 1, [LETTER])
+    assert (len(out.alerts), out.counts[Disposition.IGNORED], out.replayed) == (1, 2, [LETTER])
 
 
 @pytest.mark.parametrize(
@@ -297,16 +379,22 @@ def test_a_letter_not_in_replay_means_nothing(state: LetterState) -> None:
 
 
 def test_K13_a_long_message_is_cut_in_the_row_and_its_bytes_hashed() -> None:
-    row = audit(decided(record(0, message="link down " + "é" * 65_536)))
+    long = record(0, message="link down " + "é" * 65_536)
+    row = audit(decided(long))
     assert len(row["message"]) == 65_536
-    assert row["raw_sha256"] is not None
+    assert row["raw_sha256"] == hashlib.sha256(long.value or b"").digest()
     assert "message_cut" in row["flags"]
 
 
+def test_K13_a_message_of_just_the_limit_is_whole() -> None:
+    row = audit(decided(record(0, message="link down\0" + "é" * 65_526)))
+    assert (len(row["message"]), row["raw_sha256"], row["flags"]) == (65_536, None, ["nul_shown"])
+
+
 def test_K10_nul_is_shown_in_text_and_kept_in_the_bytes() -> None:
-    out = decided(record(0, message="link down \0", hostname="h\0"))
+    out = decided(record(0, message="link down \0", hostname="h\0", source="s\0"))
     row = audit(out)
-    assert (row["message"], row["hostname"]) == ("link down \u2400", "h\u2400")
+    assert (row["message"], row["hostname"], row["source"]) == ("link down \u2400", "h\u2400", "s\u2400")
     assert b"\\u0000" in row["raw"]
     assert "\\u0000" not in out.alert_rows[0][-1]
 
@@ -325,9 +413,6 @@ def test_the_same_input_gives_the_same_answer() -> None:
     records = [record(at, message=f"link down {at}") for at in range(5)]
     one, two = decided(*records), decided(*records)
     assert (one.audit, one.alert_rows) == (two.audit, two.alert_rows)
-
-
-PRESSURE = DynamicConfig(alerter_queue_warn_threshold=5, alerter_queue_shed_threshold=10, alerter_queue_hard_limit=100)
 
 
 def test_I6_under_pressure_the_least_severe_alerts_are_shed_and_explained() -> None:
@@ -377,13 +462,23 @@ def test_I6_deferring_sheds_nothing() -> None:
     assert out.counts[Disposition.ALERTED] == 1
 
 
-def test_I6_a_rule_that_says_critical_is_obeyed() -> None:
-    knowledge = Knowledge.of(rule_set(rule(alert_severity=AlertSeverity.CRITICAL), config=PRESSURE))
-    records = [record(0, message="link down", syslog_severity=7)]
+@pytest.mark.parametrize(
+    ("ruled", "own", "fate"),
+    [
+        (AlertSeverity.CRITICAL, 7, Disposition.ALERTED),
+        (AlertSeverity.MINOR, 1, Disposition.ALERTED),
+        (AlertSeverity.MINOR, 7, Disposition.SHED),
+    ],
+)
+def test_I6_what_the_rule_or_the_event_itself_calls_severe_is_kept(
+    ruled: AlertSeverity, own: int, fate: Disposition
+) -> None:
+    knowledge = Knowledge.of(rule_set(rule(alert_severity=ruled), config=PRESSURE))
+    records = [record(0, message="link down", syslog_severity=own)]
     out = decide(
         Work(
             topic=SYSLOG, partition=3, first=0, after=1, records=records, knowledge=knowledge, book=SignatureBook(),
             now=NOW, depth=10**6,
         )
     )  # fmt: skip
-    assert out.counts[Disposition.ALERTED] == 1
+    assert out.counts[fate] == 1

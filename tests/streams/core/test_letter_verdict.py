@@ -42,6 +42,7 @@ def of(*, edited_value: bytes | None = None, **overrides: Any) -> Verdict | None
         ({"value": b"{", "reason": Reason.JSON, "edited_value": event_json(message="login")}, "logged", 8),
         ({"topic": "mutt.ingest.raw", "value": LINE}, "alerted", 7),
         ({"topic": "mutt.alerts", "reason": Reason.DELIVERY, "alert_id": ALERT}, "delivered again", None),
+        ({"timestamp": 10**18}, "rejected (internal_error)", None),
     ],
 )
 def test_a_verdict_is_what_the_rules_say_now(overrides: dict[str, Any], summary: str, rule_id: int | None) -> None:

@@ -191,6 +191,7 @@ def test_malformed_headers_are_kept_and_flagged(
     [
         (b"mutt.dlq.reason", b"because"),
         (b"mutt.dlq.first_failed_at", b"yesterday"),
+        (b"mutt.dlq.last_failed_at", b"2026-03-01T12:00:00"),
         (b"mutt.dlq.timestamp", b"9" * 18),
         (b"mutt.dlq.partition", None),
     ],

@@ -192,7 +192,8 @@ def test_an_edit_compiles_what_is_new_beside_the_rest_until_it_is_much() -> None
     again = few.follow(rule_set(rule(id=1, match_string="a", priority=5), rule(id=3, match_string="c")))
     many = few.follow(rule_set(*(rule(id=id, match_string=f"x{id}") for id in range(EDITS + 1))))
     less = first.follow(rule_set(rule(id=2, match_string="b")))
-    assert [one.compact for one in (first, few, again, many, less)] == [True, False, False, True, False]
+    more = first.follow(rule_set(*first.rules, rule(id=3, match_string="c")))
+    assert [one.compact for one in (first, few, again, many, less, more)] == [True, False, False, True, False, False]
     assert [match(few, text) for text in ("a", "b", "c")] == [None, few.rules[1], few.rules[0]]
     assert [match(again, text) for text in ("a", "b", "c")] == [again.rules[0], None, again.rules[1]]
 
@@ -245,6 +246,16 @@ def test_alert_severity_is_the_rules_else_by_syslog_severity() -> None:
     assert seen == ["critical", "critical", "critical", "major", "warning", "minor", "info", "info", "warning"]
     fixed = Knowledge.of(rule_set(rule(match_string="m", alert_severity=AlertSeverity.CLEAR)))
     assert fixed.judge(event(syslog_severity=0)).severity is AlertSeverity.CLEAR
+
+
+def test_events_judged_together_get_the_judgement_that_each_gets_alone() -> None:
+    known = Knowledge.of(rule_set(rule(match_string="down"), rule(id=2, match_string="up", team_assignment="other")))
+    events = [event(message=text) for text in ("odd", "link down", "odd", "link up", "link down")]
+    together = known.judge_all(events)
+    assert [(one.rule and one.rule.id, one.team) for one in together] == [
+        (None, "NETO"), (1, "netops"), (None, "NETO"), (2, "other"), (1, "netops"),
+    ]  # fmt: skip
+    assert together == [known.judge(one) for one in events]
 
 
 def test_the_next_rule_set_is_compiled_only_where_its_rules_changed() -> None:

@@ -49,7 +49,11 @@ def test_workers_answer_no_keys() -> None:
         (Service.FORWARD, {"webhook_url": "https://169.254.169.254/"}, "link-local"),
         (Service.DEAD_LETTERS, {"webhook_url": "https://10.0.0.1/"}, "private use (RFC 1918)"),
         (Service.MATCH, {"vault_addr": "http://vault.example:8200"}, "VAULT_ADDR is plain http"),
-        (Service.API, {"cors_origins": "http://pages.example"}, "MUTT_CORS_ORIGINS"),
+        (
+            Service.API,
+            {"cors_origins": "https://a.example,http://b.example"},
+            "MUTT_CORS_ORIGINS names http://b.example",
+        ),
         (Service.MATCH, {"kafka_bootstrap": "127.0.0.1,k2.example:9092"}, "MUTT_KAFKA_BOOTSTRAP"),
         (
             Service.SNMP_BRIDGE,

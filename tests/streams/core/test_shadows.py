@@ -43,3 +43,4 @@ def test_what_is_shadowed(first: dict[str, Any], second: dict[str, Any], shadowe
     before, after = rule(id=1, priority=1, **first), rule(id=2, priority=2, **second)
     assert shadow_of(after, [before, after]) == (before if shadowed else None)
     assert shadow_of(before, [before, after]) is None
+    assert shadow_of(after, [before]) == (before if shadowed else None), "one that is not saved yet"

@@ -42,6 +42,13 @@ def test_a_rule_fires_while_both_its_windows_burn_and_ends_with_the_short_one() 
     assert set(found(outage)) == {rule.long for rule in BURN_RULES}
 
 
+def test_two_outages_are_two_alerts() -> None:
+    first, second = Span(NOON + 2 * HOUR, NOON + 4 * HOUR), Span(NOON + 9 * HOUR, NOON + 11 * HOUR)
+    spans = found(first, second)[BURN_RULES[0].long]
+    assert [span.after for span in spans] == [first.after, second.after]
+    assert spans[0].after < second.first <= spans[1].first
+
+
 def test_what_lies_before_is_judged_by_but_not_shown() -> None:
     times = found(Span(NOON - HOUR, NOON + STEP))
     assert all(one.first >= NOON for spans in times.values() for one in spans)

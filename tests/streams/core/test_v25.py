@@ -100,11 +100,13 @@ def test_hosts_and_teams() -> None:
         team | {"team_assignment": "db"},
         team | {"team_assignment": " "},
         {"hostname": "\0", "team_assignment": "t"},
+        {"hostname": "b", "team_assignment": "t" * 101},
     ) == [
         (Fate.TAKEN, ()),
         (Fate.REFUSED, ("stands there twice, with another team",)),
         (Fate.REFUSED, ("team_assignment: is missing",)),
         (Fate.REFUSED, ("holds a NUL character",)),
+        (Fate.REFUSED, ("team_assignment: has 101 characters; at most 100",)),
     ]
 
 
