@@ -34,9 +34,6 @@ log = structlog.get_logger()
 EXIT_INTERNAL = 70
 HEARTBEAT_S = 1.0
 """A member learns only with its heartbeat that another came or went, and all of the group stand until each has."""
-TOPICS_LOOK_MS = 2000
-"""So often a member looks at its topics: for a moment after its restart a broker may know none, and who gives out
-partitions then has none to give. Partitions that are added are found as fast."""
 STOP_GRACE_S = 10.0
 """Seconds beyond the drain deadline after which a stop that hangs is cut; what is in hand comes again."""
 LAST_WORDS_S = 5.0
@@ -161,7 +158,6 @@ def create_app(
         broker_session_timeout=settings.session_timeout,
         consumer_auto_offset_reset="earliest",
         consumer_max_fetch_size=1024 * 1024,
-        consumer_metadata_max_age_ms=TOPICS_LOOK_MS,
         key_serializer="raw",
         value_serializer="raw",
         logging_config=None,

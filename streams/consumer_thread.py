@@ -17,6 +17,7 @@ from aiokafka.consumer import fetcher as kafka_fetcher
 from aiokafka.errors import KafkaConnectionError
 from faust.transport.drivers import aiokafka as drivers
 from faust.types.tuples import TP
+from mode import Service
 
 from schemas.errors import BrokerUnavailable
 from streams.core.batches import CorruptBatch, Record, size_of_headers
@@ -27,6 +28,10 @@ from streams.unpack import Batch, Unpacker
 
 FETCH_WAIT_MS = 50
 """How long the broker may hold a fetch that finds nothing; Faust's 1,500 shows as one-second tails in latency."""
+
+TOPICS_LOOK_S = 2.0
+"""So often a member without partitions looks at its topics: for a moment after its restart a broker may know none, and
+who gives out partitions then has none to give; by itself aiokafka looks again after five minutes."""
 
 POLL_BYTES = 2 * 1024 * 1024
 """Of one partition's records in one poll, and at least one record: what is fetched may unpack to a thousand times as
@@ -129,6 +134,18 @@ class BatchConsumerThread(drivers.AIOKafkaConsumerThread):  # type: ignore[misc]
                 await self.sleep(wait_after(fault, attempt, random.random()))  # noqa: S311 - no secret
             if self.should_stop:
                 return
+
+    @Service.task  # type: ignore[untyped-decorator]
+    async def _look_for_topics(self) -> None:
+        await self.look_for_topics()
+
+    async def look_for_topics(self) -> None:
+        """Until it stops. What aiokafka finds changed, it joins the group for again."""
+        while not self.should_stop:
+            await self.sleep(TOPICS_LOOK_S)
+            consumer = self._consumer
+            if consumer is not None and not consumer.assignment():
+                await consumer._client.force_metadata_update()
 
     async def log_bounds(self, tp: TP) -> tuple[int, int]:
         """First offset of the log, and the one after its last."""

@@ -11,19 +11,18 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from confluent_kafka.admin import AdminClient, NewPartitions
 
 from ops.devstack.processes import Child
 from ops.devstack.stack import Stack
 from schemas.errors import BrokerUnavailable
-from schemas.topics import RAW, TOPICS
+from schemas.topics import TOPICS
 from streams.adapters.brokers import check_brokers
 from tests.builders import event_json
 from tests.integration.burial import bury
 from tests.integration.conftest import Database, ForkedStack, end_workers, new_database
 from tests.integration.forwarding import Receiver, listening
 from tests.integration.pipeline import add_rule, until
-from tests.integration.topics import produce, produce_partitions, read_all
+from tests.integration.topics import produce, read_all
 from tests.programs import run_text
 
 WORKERS = ("match-1", "forward-1", "dead-letters-1")
@@ -55,12 +54,6 @@ class Installation:
             "topic_prefix": self.prefix, "database_url": self.database.settings.database_url,
             "webhook_url": self.receiver.url,
         }  # fmt: skip
-
-    def widen(self, topic: str, partitions: int) -> None:
-        """Adds partitions to a topic."""
-        admin = AdminClient({"bootstrap.servers": self.stack.kafka.bootstrap})
-        for done in admin.create_partitions([NewPartitions(f"{self.prefix}.{topic}", partitions)]).values():
-            done.result(30)
 
     def publish(self, topic: str, count: int, *, poisoned: int) -> None:
         """Events of twenty hosts, every other one alerting, and records that are none."""
@@ -119,7 +112,7 @@ async def two(postgres: Stack, kafka: Stack, another_postgres: Stack) -> AsyncIt
 
 
 async def test_two_databases_share_the_load_by_topics_and_the_books_of_both_balance(two: list[Installation]) -> None:
-    """The workers are there before their topics, which they wait for, and find a partition that is added."""
+    """The workers are there before their topics, which they wait for."""
     for one in two:
         for worker in WORKERS:
             one.start(worker)
@@ -148,10 +141,3 @@ async def test_two_databases_share_the_load_by_topics_and_the_books_of_both_bala
         assert len(read_all(one.stack.kafka.bootstrap, f"{one.prefix}.dlq")) == letters
         assert {topic.partition(f"{one.prefix}.")[0] for topic in await one.topics_in_tables()} == {""}
         assert (await asyncio.to_thread(one.mutt, "ledger", "verify"))["ok"] is True
-    await asyncio.to_thread(north.widen, "ingest.raw", RAW.partitions + 1)
-    await asyncio.to_thread(_publish_at, bootstrap, "north.ingest.raw", RAW.partitions)
-    await north.settled(404)
-
-
-def _publish_at(bootstrap: str, topic: str, partition: int) -> None:
-    produce_partitions(bootstrap, topic, [(partition, b"h1", b"<34>Nov 25 04:50:00 h1 app: on what was added")])

@@ -16,6 +16,20 @@ class Consumer:
     def __init__(self, *errors: Exception) -> None:
         self.errors = list(errors)
         self.started = False
+        self.partitions: list[int] = []
+        self.looks = 0
+
+    @property
+    def _client(self) -> Consumer:
+        return self
+
+    def assignment(self) -> list[int]:
+        return self.partitions
+
+    async def force_metadata_update(self) -> None:
+        """The second look finds them."""
+        self.looks += 1
+        self.partitions = [0] * (self.looks > 1)
 
     async def start(self) -> None:
         if self.errors:
@@ -68,3 +82,12 @@ async def test_a_stop_ends_the_wait() -> None:
 async def test_what_waiting_does_not_mend_ends_the_worker() -> None:
     with pytest.raises(UnsupportedVersionError):
         await Thread(Consumer(away(), UnsupportedVersionError("too old"))).on_start()
+
+
+async def test_who_has_no_partitions_looks_at_the_topics_until_there_are_some() -> None:
+    consumer = Consumer()
+    thread = Thread(consumer, stops_after=6)
+    await thread.on_start()
+    await thread.look_for_topics()
+    assert consumer.looks == 2
+    assert max(thread.waits) <= 2.0
