@@ -19,9 +19,10 @@ from tests.programs import run_text
 
 
 class Secured(ForkedStack, SecuredStack):
-    """Tokens and logins that live for seconds, so that each service logs in again and again."""
+    """Tokens and logins that live for seconds, so that each service logs in again and again. Not for fewer: a member
+    whose connection ends as it joins its group begins anew, for ever where the machine is slow."""
 
-    login_again_s = 4
+    login_again_s = 12
 
     def start_kafka(self) -> None:
         shutil.copyfile(self.authorities, self.among_brokers)
