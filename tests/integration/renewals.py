@@ -16,6 +16,7 @@ from ops.devstack.authority import Authority
 from ops.devstack.kafka import ADMINISTRATOR, BROKER
 from ops.devstack.processes import wait_until
 from ops.devstack.secured import SecuredStack
+from schemas.config import DynamicConfig
 from schemas.settings import Settings
 from tests.integration.pipeline import until
 from tests.integration.rotating import Receiver
@@ -38,6 +39,7 @@ class Renewals:
         second = Authority(stack.bao.owner, stack.authorities.parent / "second", "pki-second")
         first = stack.authorities.read_text()
         rewrite(stack.authorities, first + second.certificate.read_text())
+        await self._posts_begin_with_both()
         stack.trusts.load_verify_locations(second.certificate)
         for name in stack.pairs.keys() - AMONG_BROKERS:
             issued, pair = second.issue(name), stack.pairs[name]
@@ -50,6 +52,16 @@ class Renewals:
         stack.bao.child.signal(signal.SIGHUP)
         await self._all_show_one_of(second)
         rewrite(stack.authorities, second.certificate.read_text())
+
+    async def _posts_begin_with_both(self) -> None:
+        """Those that were on their way to the receiver know only the first authority; they are over when as many more
+        have come as can be on their way."""
+        enough = self._receiver.posts.total() + 2 * DynamicConfig().moog_max_in_flight
+
+        async def come() -> bool:
+            return self._receiver.posts.total() > enough
+
+        await until(come, "posts that began with both authorities come")
 
     async def _all_show_one_of(self, authority: Authority) -> None:
         trusts, stack = ssl.create_default_context(cafile=authority.certificate), self._stack
