@@ -46,9 +46,10 @@ class Matcher:
         found = []
         for event in events:
             hits.clear()
-            message = event.message.encode()
-            for scan, collect, scratch in scans:
-                scan(message, collect, scratch=scratch)
+            if scans:
+                message = event.message.encode()
+                for scan, collect, scratch in scans:
+                    scan(message, collect, scratch=scratch)
             oid, severity = event.trap_oid, event.syslog_severity
             if oid:
                 collect_oids(oid, hits)

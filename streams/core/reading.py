@@ -46,7 +46,8 @@ def read_together(work: Work, part: Sequence[Record]) -> Iterable[Outcome]:
     Read together are records that nobody refused and that replay no letter.
     """
     values = [record.value for record in part]
-    if None in values or work.refused or any([record.headers and replay_header(record) for record in part]):  # noqa: C419
+    replays = work.replays and any([record.headers and replay_header(record) for record in part])  # noqa: C419
+    if None in values or work.refused or replays:
         return repeat(None)
     try:
         plain = decode_plain(values, work.topic)  # type: ignore[arg-type]

@@ -176,7 +176,8 @@ def test_events_further_apart_than_the_window_are_no_storm() -> None:
 
 LETTER = uuid.UUID(int=7)
 REPLAY = (("mutt.dlq.id", str(LETTER).encode()),)
-"""A record that names a letter is read alone, also where no such letter is replayed."""
+NOT_REPLAYED = {LETTER: LetterState.OPEN}
+"""A record that names a known letter is read alone, also where that is not replayed."""
 MESSAGES = st.sampled_from(["link down 7", "config saved", "heartbeat", "odd 1", "odd 2"])
 
 
@@ -185,7 +186,7 @@ def test_plain_records_read_together_get_the_fate_that_each_gets_alone(messages:
     config = DynamicConfig(unhandled_threshold=2, audit_unhandled_events=True)
     plain = [record(at, message=message, key=key) for at, message in enumerate(messages)]
     alone = [record(at, message=message, key=key, headers=REPLAY) for at, message in enumerate(messages)]
-    one, other = decided(*plain, config=config), decided(*alone, config=config)
+    one, other = decided(*plain, config=config), decided(*alone, config=config, replays=NOT_REPLAYED)
     assert (one.audit, one.alert_rows, one.counts) == (other.audit, other.alert_rows, other.counts)
     assert one.signatures.changed == other.signatures.changed
 
@@ -202,7 +203,8 @@ def test_lines_read_together_get_the_fate_that_each_gets_alone(lines: list[bytes
     config = DynamicConfig(unhandled_threshold=2, audit_unhandled_events=True)
     together = [record(at, line, key=key) for at, line in enumerate(lines)]
     alone = [record(at, line, key=key, headers=REPLAY) for at, line in enumerate(lines)]
-    one, other = decided(*together, topic=RAW, config=config), decided(*alone, topic=RAW, config=config)
+    one = decided(*together, topic=RAW, config=config)
+    other = decided(*alone, topic=RAW, config=config, replays=NOT_REPLAYED)
     assert (one.audit, one.alert_rows, one.counts) == (other.audit, other.alert_rows, other.counts)
     assert one.signatures.changed == other.signatures.changed
     reasons = [[(letter.offset, letter.reason, letter.detail) for letter in out.letters] for out in (one, other)]
@@ -222,7 +224,8 @@ def test_records_of_which_some_are_not_plain_get_the_fate_that_each_gets_alone(
 ) -> None:
     config = DynamicConfig(unhandled_threshold=2, audit_unhandled_events=True)
     one = decided(*(record(at, value, key=key) for at, value in enumerate(values)), config=config)
-    other = decided(*(record(at, value, key=key, headers=REPLAY) for at, value in enumerate(values)), config=config)
+    alone = [record(at, value, key=key, headers=REPLAY) for at, value in enumerate(values)]
+    other = decided(*alone, config=config, replays=NOT_REPLAYED)
     assert (one.audit, one.alert_rows, one.counts) == (other.audit, other.alert_rows, other.counts)
     assert one.signatures.changed == other.signatures.changed
     reasons = [[(letter.offset, letter.reason, letter.detail) for letter in out.letters] for out in (one, other)]
@@ -323,7 +326,7 @@ def test_I7_the_row_goes_on_from_batch_to_batch() -> None:
 def test_I7_bad_data_never_halts_and_one_good_record_ends_the_row() -> None:
     rejected = decided(*(record(at, b"{no json") for at in range(100)), failed_before=HALT_AFTER - 1)
     assert (rejected.halt, rejected.failed_in_a_row) == (None, 0)
-    alone = decided(record(0, b"{no json", headers=REPLAY), failed_before=HALT_AFTER - 1)
+    alone = decided(record(0, b"{no json", headers=REPLAY), replays=NOT_REPLAYED, failed_before=HALT_AFTER - 1)
     assert (alone.halt, alone.failed_in_a_row) == (None, 0)
     assert decided(record(0, message="heartbeat"), failed_before=HALT_AFTER - 1).failed_in_a_row == 0
 
