@@ -136,9 +136,6 @@ class BatchConsumerThread(drivers.AIOKafkaConsumerThread):  # type: ignore[misc]
                 return
 
     @Service.task  # type: ignore[untyped-decorator]
-    async def _look_for_topics(self) -> None:
-        await self.look_for_topics()
-
     async def look_for_topics(self) -> None:
         """Until it stops. What aiokafka finds changed, it joins the group for again."""
         while not self.should_stop:

@@ -48,8 +48,8 @@ class Tasks:
 
 
 async def wait_for_topics(brokers: Brokers, topics: Collection[str]) -> None:
-    """Returns once Kafka answers and has these topics: a consumer gives up at once where it does not answer, and does
-    not hear for minutes of a topic that is made later."""
+    """Returns once Kafka answers and has these topics: a member that has partitions of some does not hear for minutes
+    of one that is made later."""
     await _until_answered(partial(check_brokers, brokers, topics))
 
 

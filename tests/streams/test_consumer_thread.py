@@ -88,6 +88,6 @@ async def test_who_has_no_partitions_looks_at_the_topics_until_there_are_some() 
     consumer = Consumer()
     thread = Thread(consumer, stops_after=6)
     await thread.on_start()
-    await thread.look_for_topics()
+    await BatchConsumerThread.look_for_topics(thread)
     assert consumer.looks == 2
     assert max(thread.waits) <= 2.0
