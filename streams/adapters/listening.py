@@ -8,15 +8,11 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import structlog
-
 from schemas.errors import SettingsRefused
 from schemas.settings import Settings
 from streams.adapters.live_tls import LiveContext, LiveTls
 from streams.adapters.secrets import refuse_exposed
-from streams.adapters.tls_files import TlsFile, load_pair, reading, stamps
-
-log = structlog.get_logger()
+from streams.adapters.tls_files import Followed, TlsFile, load_pair, reading
 
 SHORTEST_TOKEN = 16
 
@@ -28,31 +24,22 @@ class MetricsDoor:
     """
 
     def __init__(self, token_file: str | None = None, *, certified: bool = False) -> None:
-        self._file = token_file
         self._certified = certified
-        self._stamp = stamps([token_file] if token_file else [])
-        self._tokens = _tokens(token_file) if token_file else ()
+        self._tokens = (
+            None if token_file is None else Followed("tokens of /metrics", [token_file], partial(_tokens, token_file))
+        )
 
     def opens(self, authorization: str | None, *, certified: bool) -> bool:
         """For what stands in Authorization, and for whether the connection has a certificate that was verified."""
-        if self._file is None and not self._certified:
+        if self._tokens is None and not self._certified:
             return True
         if self._certified and certified:
             return True
         scheme, _, given = (authorization or "").partition(" ")
         presented = given.strip().encode("utf-8", "surrogateescape")
-        matches = [hmac.compare_digest(presented, token) for token in self._current()]
+        tokens = () if self._tokens is None else self._tokens.current
+        matches = [hmac.compare_digest(presented, token) for token in tokens]
         return scheme.lower() == "bearer" and any(matches)
-
-    def _current(self) -> tuple[bytes, ...]:
-        """A file that cannot be used leaves the last good tokens in place."""
-        if self._file is not None and (stamp := stamps([self._file])) != self._stamp:
-            self._stamp = stamp
-            try:
-                self._tokens = _tokens(self._file)
-            except SettingsRefused as refused:
-                log.error("the token of /metrics cannot be read, the last good one stays", problem=str(refused))
-        return self._tokens
 
 
 OPEN = MetricsDoor()

@@ -6,35 +6,19 @@ import ssl
 from collections.abc import Callable, Sequence
 from typing import Any, Self
 
-import structlog
-
-from schemas.errors import SettingsRefused
-from streams.adapters.tls_files import stamps
-
-log = structlog.get_logger()
+from streams.adapters.tls_files import Followed
 
 
-class LiveTls:
+class LiveTls(Followed[ssl.SSLContext]):
     """A context that is made anew when one of its files changes. Raises SettingsRefused when it cannot be made."""
 
     def __init__(self, files: Sequence[str], make: Callable[[], ssl.SSLContext]) -> None:
         """`make` reads the files; it raises SettingsRefused."""
-        self._files = files
-        self._make = make
-        self._stamps = stamps(files)
-        self._context = make()
+        super().__init__("TLS files", files, make)
 
     @property
     def context(self) -> ssl.SSLContext:
-        """Looks at the times of the files. Those that cannot be used leave the last good context in place."""
-        now = stamps(self._files)
-        if now != self._stamps:
-            self._stamps = now
-            try:
-                self._context = self._make()
-            except SettingsRefused as refused:
-                log.error("TLS files cannot be used, the last good ones stay", problem=str(refused))
-        return self._context
+        return self.current
 
 
 class LiveContext(ssl.SSLContext):

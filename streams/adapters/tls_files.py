@@ -1,19 +1,25 @@
-"""Certificates and keys in files: how they are read and told of, and how one learns that they were replaced."""
+"""Certificates, keys and tokens in files: how they are read and told of, and followed when they are replaced."""
 
 from __future__ import annotations
 
 import os
 import ssl
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Generic, TypeVar
+
+import structlog
 
 from schemas.errors import SettingsRefused
 from schemas.settings import variable_of
 from streams.adapters.secrets import refuse_exposed
 
+log = structlog.get_logger()
+
 Stamp = tuple[int, int, int] | None
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +60,31 @@ def load_pair(context: ssl.SSLContext, certificate: TlsFile, key: TlsFile) -> No
         ) from None
 
 
-def stamps(files: Sequence[str]) -> tuple[Stamp, ...]:
+class Followed(Generic[T]):
+    """What is made of files, and made anew when one of them changes. Raises SettingsRefused when it cannot be made."""
+
+    def __init__(self, what: str, files: Sequence[str], make: Callable[[], T]) -> None:
+        """`what` names it in the log; `make` reads the files, and raises SettingsRefused."""
+        self._what = what
+        self._files = files
+        self._make = make
+        self._stamps = _stamps(files)
+        self._made = make()
+
+    @property
+    def current(self) -> T:
+        """Looks at the times of the files. Those that cannot be used leave what was made last in place."""
+        now = _stamps(self._files)
+        if now != self._stamps:
+            self._stamps = now
+            try:
+                self._made = self._make()
+            except SettingsRefused as refused:
+                log.error(f"{self._what} cannot be used, the last good ones stay", problem=str(refused))
+        return self._made
+
+
+def _stamps(files: Sequence[str]) -> tuple[Stamp, ...]:
     """What changes when a file is written or replaced; None for one that is not there."""
     return tuple(_stamp(file) for file in files)
 
