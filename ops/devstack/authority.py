@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +35,12 @@ class Certified:
 
     authorities: Path
     pair: Pair
+
+    def context(self) -> ssl.SSLContext:
+        """Of a client among them. Reads files."""
+        context = ssl.create_default_context(cafile=self.authorities)
+        context.load_cert_chain(self.pair.certificate, self.pair.key)
+        return context
 
 
 class Authority:

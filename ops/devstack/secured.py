@@ -219,9 +219,7 @@ class SecuredStack(Stack):
 
     @cached_property
     def _context(self) -> ssl.SSLContext:
-        context = ssl.create_default_context(cafile=os.fspath(self.authorities))
-        context.load_cert_chain(self.certified.pair.certificate, self.certified.pair.key)
-        return context
+        return self.certified.context()
 
     @property
     def trusts(self) -> ssl.SSLContext:

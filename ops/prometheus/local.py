@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import ssl
 import urllib.parse
 import urllib.request
 from collections.abc import Iterable, Mapping
@@ -57,7 +56,7 @@ class Monitoring:
         self._ports = {name: free_port() for name in PROGRAMS}
         self._children: dict[str, Child] = {} if children is None else children
         self._certified = certified
-        self._context = None if certified is None else _context(certified)
+        self._context = None if certified is None else certified.context()
 
     @property
     def prometheus_url(self) -> str:
@@ -180,9 +179,3 @@ def _answering(certified: Certified) -> Any:
     shows = {"cert_file": str(certified.pair.certificate), "key_file": str(certified.pair.key)}
     wants = {"client_auth_type": "RequireAndVerifyClientCert", "client_ca_file": str(certified.authorities)}
     return {"tls_server_config": shows | wants}
-
-
-def _context(certified: Certified) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=certified.authorities)
-    context.load_cert_chain(certified.pair.certificate, certified.pair.key)
-    return context
