@@ -26,8 +26,10 @@ from streams.reach import reach_of
 from streams.retries import wait_after
 from streams.unpack import Batch, Unpacker
 
-FETCH_WAIT_MS = 50
-"""How long the broker may hold a fetch that finds nothing; Faust's 1,500 shows as one-second tails in latency."""
+FETCH_BYTES = 64 * 1024
+FETCH_WAIT_MS = 20
+"""The broker gathers so many bytes, or so long, before it answers a fetch: of what trickles in, much is worked on at
+once, and nothing of it lies here meanwhile. Faust's 1,500 ms shows as one-second tails in latency."""
 
 TOPICS_LOOK_S = 2.0
 """So often a member without partitions looks at its topics: for a moment after its restart a broker may know none, and
@@ -118,7 +120,7 @@ class BatchConsumerThread(drivers.AIOKafkaConsumerThread):  # type: ignore[misc]
         kafka_fetcher.PartitionRecords = BoundedPartitionRecords
         kafka_fetcher.FetchResult = BoundedFetchResult
         consumer = super()._create_worker_consumer(transport)
-        consumer._fetch_max_wait_ms = FETCH_WAIT_MS  # read when it starts
+        consumer._fetch_min_bytes, consumer._fetch_max_wait_ms = FETCH_BYTES, FETCH_WAIT_MS  # read when it starts
         return consumer
 
     async def on_start(self) -> None:

@@ -25,11 +25,6 @@ from streams.core.watermark import Watermark
 POLL_SECONDS = 0.2
 """How long one poll waits for records; also the longest a requested seek waits for its turn."""
 
-REST_S = 0.01
-FEW = 200
-"""After a poll that found fewer records than this the next one waits a moment: polls cost much the same however little
-they find, and that CPU is missing where the records are worked on."""
-
 UNKNOWN_SIZE = 0
 
 
@@ -158,10 +153,9 @@ class BatchConsumer(drivers.Consumer):  # type: ignore[misc]
                     return
                 raise
             self.polls += 1
-            found = records or {}
             with self._handing_on:
-                await self._hand_on(found, self.app.consumer_generation_id)
-            await asyncio.sleep(REST_S if sum(map(len, found.values())) < FEW else 0)
+                await self._hand_on(records or {}, self.app.consumer_generation_id)
+            await asyncio.sleep(0)
 
     async def _perform_wanted_seeks(self) -> None:
         """Only while records flow: after a rebalance Faust seeks once more by itself before it lets them."""
