@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from schemas.slo import Objective
 from streams.core.slo import BURN_RULES, Burn, BurnRule, Indicator, burn_rate
@@ -13,6 +14,9 @@ from streams.core.slo_windows import Span
 
 LOOKS_BACK = max(rule.long for rule in BURN_RULES)
 """How much of a series must lie before what is asked about."""
+
+
+_NOTHING = Indicator()
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,33 +32,47 @@ def fired(objective: Objective, points: Sequence[Point], step: dt.timedelta, sho
 
     `points` begin LOOKS_BACK earlier, and lie on a grid of `step` with that of `shown`.
     """
-    there = {point.at: point.indicator for point in points}
+    sums = _Sums.over(points, step, shown)
     return [
         Fired(rule, span)
         for rule in BURN_RULES
         if rule.short >= step
-        for span in _joined(_firing(objective, rule, there, step, shown), step)
+        for span in _joined(_firing(objective, rule, sums, step, shown), step)
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class _Sums:
+    """What happened from LOOKS_BACK before what is shown up to each step, so that a window is a difference."""
+
+    good: list[float]
+    total: list[float]
+
+    @classmethod
+    def over(cls, points: Sequence[Point], step: dt.timedelta, shown: Span) -> _Sums:
+        there = {point.at: point.indicator for point in points}
+        begin, steps = shown.first - LOOKS_BACK, (LOOKS_BACK + shown.after - shown.first) // step
+        grid = [there.get(begin + at * step, _NOTHING) for at in range(steps)]
+        good, total = (one.good for one in grid), (one.total for one in grid)
+        return cls(list(accumulate(good, initial=0.0)), list(accumulate(total, initial=0.0)))
+
+    def before(self, end: int, steps: int) -> Indicator:
+        """The window of so many steps that ends there."""
+        return Indicator(self.good[end] - self.good[end - steps], self.total[end] - self.total[end - steps])
+
+
 def _firing(
-    objective: Objective, rule: BurnRule, there: dict[dt.datetime, Indicator], step: dt.timedelta, shown: Span
+    objective: Objective, rule: BurnRule, sums: _Sums, step: dt.timedelta, shown: Span
 ) -> Iterator[dt.datetime]:
     """Beginnings of steps at whose end the rule holds."""
-    long, short = rule.long // step, rule.short // step
-    steps = long + (shown.after - shown.first) // step
-    grid = [there.get(shown.first + (at - long) * step, Indicator()) for at in range(steps)]
-    sums = [Indicator()]
-    for one in grid:
-        sums.append(sums[-1] + one)
-    for at in range(long, steps):
-        rates = (burn_rate(objective, _between(sums, at + 1 - length, at + 1)) for length in (long, short))
-        if Burn(rule, *rates).firing:
-            yield shown.first + (at - long) * step
-
-
-def _between(sums: Sequence[Indicator], begin: int, end: int) -> Indicator:
-    return Indicator(sums[end].good - sums[begin].good, sums[end].total - sums[begin].total)
+    first = LOOKS_BACK // step
+    for at in range((shown.after - shown.first) // step):
+        short = sums.before(first + at + 1, rule.short // step)
+        if short.good >= short.total:
+            continue  # nothing was bad, as almost always: then nothing burns
+        long = sums.before(first + at + 1, rule.long // step)
+        if Burn(rule, burn_rate(objective, long), burn_rate(objective, short)).firing:
+            yield shown.first + at * step
 
 
 def _joined(steps: Iterator[dt.datetime], step: dt.timedelta) -> Iterator[Span]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from statistics import median
 from typing import Any
 from urllib.parse import quote
 
@@ -12,7 +13,7 @@ from tests.bench.report import p99
 
 TARGETS: dict[str, float] = {"console_page_p99_ms": -50, "console_first_page_kb": -100}
 """Negative bounds are maxima."""
-TIMES = 100
+TIMES = 300
 WARM_UP = 5
 FILES = ("console.css", "console.js", "mutt.svg")
 
@@ -31,8 +32,8 @@ async def measure(base: str, key: str, event_id: str) -> dict[str, Any]:
         figures: dict[str, Any] = {}
         for name, path in (PAGES | {"event": f"/ui/events/{quote(event_id, safe='')}"}).items():
             waits = [await _timed(client, base + path, headers) for _ in range(WARM_UP + TIMES)][WARM_UP:]
-            figures[f"console_{name}_p99_ms"] = p99(waits)
-        figures["console_page_p99_ms"] = max(figures.values())
+            figures |= {f"console_{name}_p50_ms": round(median(waits), 1), f"console_{name}_p99_ms": p99(waits)}
+        figures["console_page_p99_ms"] = max(value for name, value in figures.items() if name.endswith("_p99_ms"))
         figures["console_first_page_kb"] = round(await _first_page(client, base, headers) / 1000, 1)
     return figures
 
