@@ -219,6 +219,7 @@ async def test_of_two_runs_one_waits_out_the_other(desk: Desk, database: Databas
     assert (await desk.run("retention", "verify", *history.parts))["ok"]
 
 
+@pytest.mark.checks("PG_2")
 async def test_the_audit_of_configuration_loses_nothing_but_to_an_archive(database: Database) -> None:
     pool = database.pool
     await age(pool, 0)
