@@ -34,6 +34,7 @@ from streams.adapters.audit_samples import AuditSamples
 from streams.adapters.brokers import check_brokers
 from streams.adapters.config_audit import ConfigAudit
 from streams.adapters.config_store import ConfigStore
+from streams.adapters.ended_sessions import PostgresEndedSessions
 from streams.adapters.event_traces import EventTraces
 from streams.adapters.host_lists import development_hosts, device_teams
 from streams.adapters.idempotency import IdempotencyKeys
@@ -67,6 +68,7 @@ class Parts:
     reads: GuardedReads
     transactions: GuardedTransactions
     keys: KeyStore
+    ended: PostgresEndedSessions
     answers: IdempotencyKeys
     ring: KeyRing
     writer: IndicatorWriter
@@ -92,6 +94,7 @@ def parts_on(pool: asyncpg.Pool, *, at_once: int, single: LiveSecrets, peppers: 
         reads=GuardedReads(PostgresReads(pool), guard),
         transactions=transactions,
         keys=keys,
+        ended=PostgresEndedSessions(transactions),
         answers=IdempotencyKeys(transactions),
         ring=KeyRing(keys, metrics, single=single, peppers=peppers, now=utc_now),
         writer=IndicatorWriter(book, PostgresIndicators(Transactions(pool))),
@@ -151,14 +154,14 @@ def doors_of(parts: Parts, settings: Settings) -> Doors:
 
 
 def upkeep_of(parts: Parts) -> Upkeep:
-    forgets = (parts.keys.forget_failures, parts.answers.forget)
+    forgets = (parts.keys.forget_failures, parts.answers.forget, parts.ended.forget)
     return Upkeep(parts.keys, parts.ring.book, parts.ring.uses, forgets, hashes=parts.ring.hashes)
 
 
 def console_of(parts: Parts, api: Envelope, settings: Settings) -> WithConsole:
     """The API with the console over it."""
     hosts = doors_of(parts, settings).hosts
-    sessions = Sessions(parts.ring, parts.session_keys, utc_now)
+    sessions = Sessions(parts.ring, parts.ended, parts.session_keys, utc_now)
     return WithConsole(api, create_console(api.table, sessions, hosts, parts.metrics, parts.stopping))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
@@ -39,11 +40,14 @@ class RetentionMetrics:
         self.archives = self._gauge("mutt_retention_archives", "Archives.", "table")
         self.archived_rows = self._gauge("mutt_retention_archived_rows", "Rows in archives.", "table")
         self.archive_bytes = self._gauge("mutt_retention_archive_bytes", "Bytes of archives, compressed.", "table")
+        # Room where archives lie. Less than they grew by in a month: a bigger disk, or fewer years.
+        self.free = self._gauge("mutt_retention_archive_free_bytes", "Bytes free on the disk of the archives.")
 
     def _gauge(self, name: str, words: str, *labels: str) -> Gauge:
         return Gauge(name, words, labels, registry=self.registry)
 
-    def set(self, facts: Facts) -> None:
+    def set(self, facts: Facts, free: int | None) -> None:
+        self.free.set(math.nan if free is None else free)
         self.last_success.set(_timestamp(facts.last_success))
         self.last_run.set(_timestamp(facts.last_run))
         self.failing.set(facts.last_outcome in ("failed", "killed"))
@@ -60,10 +64,13 @@ class RetentionMetrics:
             self.archive_bytes.labels(kind).set(totals.bytes)
 
 
-def write_textfile(facts: Facts, path: Path) -> None:
-    """Replaces the file as a whole, so that no half of it is read. Raises OSError."""
+def write_textfile(facts: Facts, path: Path, *, free: int | None) -> None:
+    """Replaces the file as a whole, so that no half of it is read. `free` bytes have the archives; None: not known.
+
+    Raises OSError.
+    """
     metrics = RetentionMetrics()
-    metrics.set(facts)
+    metrics.set(facts, free)
     write_to_textfile(str(path), metrics.registry)
 
 

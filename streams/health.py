@@ -98,8 +98,8 @@ async def _answer(answers: Answers, request: web.BaseRequest) -> web.Response:
 
 
 def _named() -> dict[str, str]:
-    """What every answer names, errors included: the API's versions, and an id of its own."""
-    return {**version_headers(), "X-Request-ID": str(uuid.uuid4())}
+    """What every answer names, errors included: the API's versions, and an id of its own. Not what serves it."""
+    return {**version_headers(), "X-Request-ID": str(uuid.uuid4()), "Server": "mutt"}
 
 
 class _Server(web.Server):

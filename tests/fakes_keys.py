@@ -1,4 +1,4 @@
-"""The ports of API keys and idempotency keys, in memory."""
+"""The ports of API keys, of sessions that were ended and of idempotency keys, in memory."""
 
 from __future__ import annotations
 
@@ -89,6 +89,26 @@ class MemoryKeys:
         one = self.stored[key_id]
         self.stored[key_id] = replace(one, key=replace(one.key, **changes))  # type: ignore[arg-type]
         return self.stored[key_id].key
+
+    def _check(self) -> None:
+        if self.fault is not None:
+            raise self.fault
+
+
+@dataclass
+class MemoryEndedSessions:
+    """Implements EndedSessions; `fault` is raised by every question."""
+
+    ended: dict[str, dt.datetime] = field(default_factory=dict)
+    fault: Exception | None = None
+
+    async def end(self, session: str, until: dt.datetime) -> None:
+        self._check()
+        self.ended.setdefault(session, until)
+
+    async def is_ended(self, session: str) -> bool:
+        self._check()
+        return session in self.ended
 
     def _check(self) -> None:
         if self.fault is not None:

@@ -10,7 +10,7 @@ from starlette.responses import RedirectResponse, Response
 
 from api.console.gate import SIGN_IN
 from api.console.rendering import SAFE, STATIC, Pages
-from api.console.sessions import Sessions, is_local
+from api.console.sessions import Session, Sessions, is_local
 from api.problem_types import ProblemType
 from api.problems import Problem
 from api.routes import ApiRoute
@@ -59,6 +59,9 @@ class Entry:
         return response
 
     async def leave(self, request: Request) -> Response:
+        session: Session | None = request.scope["state"].get("session")
+        if session is not None:
+            await self._sessions.end(session)
         response = RedirectResponse(SIGN_IN, 303, headers=SAFE | {"Clear-Site-Data": '"cache", "storage"'})
         self._sessions.forget(request, response)
         return response

@@ -1,4 +1,4 @@
-"""Sessions: who presented a valid key in the browser, kept in a sealed cookie; no table, and nothing to clean up."""
+"""Sessions: who presented a valid key in the browser, kept in a sealed cookie; in a table are only those that ended."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ from api.gate import Now
 from schemas.scopes import Client
 from schemas.secrets import LiveSecrets, Secret, is_among
 from streams.core.api_keys import parse_key
+from streams.core.ended_sessions import EndedSessions
 
-IDLE = dt.timedelta(minutes=30)
-LONGEST = dt.timedelta(hours=12)
+IDLE = dt.timedelta(minutes=15)
+LONGEST = dt.timedelta(hours=8)
 RENEWED_AFTER = dt.timedelta(minutes=1)
 
 LOCAL_COOKIE = "mutt_console"
@@ -63,10 +64,11 @@ class Entered:
 
 
 class Sessions:
-    """A session ends when it was idle, is old, or its key ends; what it may do is what its key may do now."""
+    """A session ends when it is ended, was idle, is old, or its key ends; what it may do is what its key may do now."""
 
-    def __init__(self, keys: KeyHolders, seals: SealKeys, now: Now) -> None:
+    def __init__(self, keys: KeyHolders, ended: EndedSessions, seals: SealKeys, now: Now) -> None:
         self._keys = keys
+        self._ended = ended
         self._seals = seals
         self._now = now
 
@@ -81,14 +83,22 @@ class Sessions:
     async def of(self, request: Request) -> Entered | None:
         """Whose request it is. Raises Unavailable."""
         session = self._opened(request.cookies.get(cookie_name(request), ""))
-        if session is None or self._over(session):
-            return None
-        client = await self._keys.again(session.name)
-        return Entered(session, client) if client is not None else None
+        client = await self._client_of(session) if session is not None else None
+        return Entered(session, client) if session is not None and client is not None else None
 
     async def lasts(self, session: Session) -> bool:
         """Whether what a session began to read may go on. Raises Unavailable."""
-        return not self._over(session) and await self._keys.again(session.name) is not None
+        return await self._client_of(session) is not None
+
+    async def end(self, session: Session) -> None:
+        """For every process, whoever has a copy of the cookie. Raises Unavailable."""
+        until = dt.datetime.fromtimestamp(session.born, dt.UTC) + LONGEST
+        await self._ended.end(session.id, until)
+
+    async def _client_of(self, session: Session) -> Client | None:
+        if self._over(session) or await self._ended.is_ended(session.id):
+            return None
+        return await self._keys.again(session.name)
 
     def is_due(self, session: Session) -> bool:
         """Whether its cookie should say again that it was not idle."""

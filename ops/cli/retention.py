@@ -6,6 +6,7 @@ import asyncio
 import dataclasses
 import datetime as dt
 import json
+import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -262,6 +263,15 @@ def _check_clock(theirs: dt.datetime) -> None:
 
 
 def _write(facts: Facts, path: Path) -> None:
+    from ops.cli.connections import settings_from_environment
     from ops.retention_metrics import write_textfile
 
-    write_textfile(facts, path)
+    write_textfile(facts, path, free=_free(settings_from_environment().archive_dir))
+
+
+def _free(folder: str | None) -> int | None:
+    """Bytes that archives may still take; None where there is no such folder."""
+    try:
+        return shutil.disk_usage(folder).free if folder else None
+    except OSError:
+        return None

@@ -152,7 +152,7 @@ class Stack:
 
     def _ask(self, url: str, put: bytes | None = None) -> Any:
         request = urllib.request.Request(url, put, method="GET" if put is None else "PUT")  # noqa: S310 - on loopback
-        with urllib.request.urlopen(request, timeout=5, context=self.trusts) as answer:  # noqa: S310
+        with urllib.request.urlopen(request, timeout=5, context=self.trusts) as answer:  # noqa: S310 - as above
             return json.loads(answer.read())
 
     @property

@@ -262,6 +262,14 @@ ALERTS: tuple[Alert, ...] = (
         anchor="retention-does-not-run",
     ),
     Alert(
+        name="MuttArchiveDiskFills",
+        expr="min(mutt_retention_archive_free_bytes) < sum(max by (table) (delta(mutt_retention_archive_bytes[30d])))",
+        severity=Severity.TICKET,
+        summary="archives have {{ $value | humanize1024 }}B left, less than they grew by in 30 days",
+        action="A bigger disk for MUTT_ARCHIVE_DIR, or fewer years (event_archive_retention_years).",
+        anchor="retention-does-not-run",
+    ),
+    Alert(
         name="MuttClockSkew",
         expr=f"abs(mutt_clock_timestamp_seconds{{{_OURS}}} - timestamp(mutt_clock_timestamp_seconds{{{_OURS}}})) > 5",
         waits="5m",

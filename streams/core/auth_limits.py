@@ -18,7 +18,8 @@ class FailurePolicy:
     remembered: int
 
 
-POLICY = FailurePolicy(address=RatePolicy(1, 1, saved=30), key=RatePolicy(1, 5, saved=10), remembered=10_000)
+TEN_A_MINUTE = RatePolicy(10, 60, saved=10)
+POLICY = FailurePolicy(address=TEN_A_MINUTE, key=TEN_A_MINUTE, remembered=10_000)
 
 
 class _Buckets:

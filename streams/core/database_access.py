@@ -64,6 +64,7 @@ _TABLES: tuple[tuple[str, str, str, str, str, str, str], ...] = (
     ("api_key_hashes",       "",     "SIU",  "",       "SIU",   "",        ""),
     ("auth_failures",        "",     "SIUD", "",       "S",     "S",       ""),
     ("idempotency_keys",     "",     "SIUD", "",       "",      "",        ""),
+    ("ended_sessions",       "",     "SID",  "",       "",      "",        ""),
     ("retention_runs",       "",     "S",    "SIU",    "S",     "S",       ""),
     ("retention_archives",   "",     "S",    "SIUD",   "S",     "S",       "S"),
     ("legal_holds",          "",     "S",    "SM",     "SIU",   "S",       ""),

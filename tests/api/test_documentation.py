@@ -140,6 +140,7 @@ def test_the_type_of_a_problem_leads_somewhere(type_: ProblemType) -> None:
     assert window(key="k").get(type_.uri + "x").status_code == 404
 
 
+@pytest.mark.checks("UI_1")
 def test_the_pages_policy_allows_its_style_alone() -> None:
     answer = window(key="k").get("/api/docs")
     (style,) = re.findall("<style>(.*?)</style>", answer.text, re.DOTALL)

@@ -16,6 +16,7 @@ SECRET_WORDS = "SELECT password FROM db-host-1"
 
 
 @pytest.mark.parametrize("path", ["/api/v1/audit-logs", "/api/v1/slo"])
+@pytest.mark.checks("SURFACE_4")
 def test_a_store_that_is_away_is_503(path: str) -> None:
     answer = window(FakeReads(fault=StoreUnavailable(SECRET_WORDS))).get(path)
     assert answer.status_code == 503
@@ -25,6 +26,7 @@ def test_a_store_that_is_away_is_503(path: str) -> None:
 
 
 @pytest.mark.proves("api.wrong")
+@pytest.mark.checks("SURFACE_4")
 def test_a_defect_is_500_with_all_headers() -> None:
     answer = window(FakeReads(fault=RuntimeError(SECRET_WORDS))).get("/api/v1/slo", headers={"X-Correlation-ID": "c-1"})
     assert answer.status_code == 500
@@ -45,6 +47,7 @@ def test_ready_when_every_part_is() -> None:
     assert all(part["latency_ms"] >= 0 for part in answer.json()["checks"].values())
 
 
+@pytest.mark.checks("SURFACE_2", "SURFACE_4")
 def test_not_ready_names_the_part_and_no_reason() -> None:
     checks = {
         "postgresql": raising(MigrationRefused(SECRET_WORDS)),
@@ -75,6 +78,7 @@ async def test_many_who_ask_at_once_make_one_check() -> None:
     assert asked == 2
 
 
+@pytest.mark.checks("SURFACE_3")
 def test_metrics_have_route_templates_and_closed_reasons() -> None:
     client = window(key="k")
     client.get("/api/v1/slo?window_hours=1", headers={"X-API-KEY": "k"})

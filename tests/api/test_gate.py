@@ -61,6 +61,7 @@ def test_everything_else_is_401_and_echoes_nothing(headers: list[tuple[bytes, by
 
 
 @pytest.mark.parametrize("key", [KEY, None])
+@pytest.mark.checks("KEY_5")
 def test_a_key_in_the_url_is_401_even_beside_a_good_one(key: str | None) -> None:
     answer = window(key=key).get(f"{SLO}?api_key={KEY}", headers={"X-API-KEY": KEY})
     assert answer.status_code == 401

@@ -33,6 +33,7 @@ def test_every_problem_stands_in_the_table() -> None:
     assert rows("type") == [[f"`{one.uri}`", str(one.status), one.title, one.remedy] for one in ProblemType]
 
 
+@pytest.mark.checks("SCOPE_1")
 def test_every_scope_stands_in_the_table() -> None:
     said = re.findall(r'= "([a-z]+:[a-z]+)"\n    """(.*)\."""', Path(scopes.__file__).read_text())
     assert len(said) == len(Scope)

@@ -42,6 +42,7 @@ def desk() -> Desk:
     return Desk()
 
 
+@pytest.mark.checks("KEY_1")
 def test_a_key_is_made_and_shown_once(desk: Desk) -> None:
     made = desk.client.post(KEYS, json=GRAFANA)
     assert made.status_code == 201
@@ -60,6 +61,7 @@ def test_a_key_is_made_and_shown_once(desk: Desk) -> None:
     assert author.request_id == made.headers["x-request-id"]
 
 
+@pytest.mark.checks("KEY_1")
 def test_I9_a_repeated_answer_has_no_secret_and_neither_has_what_is_kept(desk: Desk) -> None:
     headers = {"Idempotency-Key": "k-1"}
     first, second = (desk.client.post(KEYS, json=GRAFANA, headers=headers) for _ in range(2))
@@ -72,6 +74,7 @@ def test_I9_a_repeated_answer_has_no_secret_and_neither_has_what_is_kept(desk: D
     assert len(desk.keys.stored) == 2
 
 
+@pytest.mark.checks("KEY_3")
 def test_two_are_live_and_a_third_is_409(desk: Desk) -> None:
     assert desk.client.post(KEYS, json=GRAFANA).status_code == 201
     rotated = desk.client.post(f"{KEYS}/rotate", json={"client": "grafana", "grace_seconds": 3600})
@@ -92,12 +95,14 @@ def test_a_key_is_revoked_for_good(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("id", ["nosuchkey000", "x", "a" * 200, "%27"])
+@pytest.mark.checks("SCOPE_4")
 def test_A6_a_guessed_id_is_404(desk: Desk, id: str) -> None:
     answer = desk.client.post(f"{KEYS}/{id}/revoke", json={})
     assert (answer.status_code, answer.json()["detail"]) == (404, "there is no such key")
     assert desk.client.post(f"{KEYS}/rotate", json={"client": "nobody"}).status_code == 404
 
 
+@pytest.mark.checks("SCOPE_4")
 def test_nobody_grants_what_he_does_not_have() -> None:
     desk = Desk(frozenset({Scope.KEYS_ADMIN}))
     assert desk.client.post(KEYS, json=GRAFANA).status_code == 403
@@ -125,6 +130,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("changes", "pointers"), REFUSED)
+@pytest.mark.checks("SCOPE_4")
 def test_A5_faults_are_named_with_their_place(desk: Desk, changes: dict[str, object], pointers: set[str]) -> None:
     answer = desk.client.post(KEYS, json=GRAFANA | changes)
     assert answer.status_code == 422

@@ -20,6 +20,7 @@ def test_an_empty_key_is_none_and_refused(tmp_path: Path) -> None:
         secrets(tmp_path, "\n")
 
 
+@pytest.mark.checks("TLS_4", "SURFACE_1")
 def test_all_that_is_unsafe_is_told_at_once_before_it_listens(tmp_path: Path) -> None:
     open_token = tmp_path / "token"
     open_token.write_text("a-token-of-sixteen")

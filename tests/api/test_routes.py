@@ -43,11 +43,13 @@ def every_route() -> tuple[ApiRoute, ...]:
         {"path": "/api/v1/x"},
     ],
 )
+@pytest.mark.checks("SCOPE_3")
 def test_what_a_route_cannot_be(changes: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"/x|/versions"):
         route(**changes)
 
 
+@pytest.mark.checks("SCOPE_3")
 def test_a_route_says_its_scope_even_where_it_has_none() -> None:
     with pytest.raises(TypeError, match="scope"):
         ApiRoute(method="GET", path="/api/v2/x", endpoint=nothing, summary="x")  # type: ignore[call-arg]
@@ -81,6 +83,7 @@ def test_plain_paths_come_before_templates() -> None:
         assert table.find(path) is None
 
 
+@pytest.mark.checks("SCOPE_3")
 def test_the_public_is_a_short_list() -> None:
     unlocked = {route.path for route in every_route() if route.scope is None}
     assert unlocked <= PUBLIC
@@ -107,6 +110,7 @@ def path_of(route: ApiRoute) -> str:
 
 
 @pytest.mark.parametrize("route", [*every_route(), *Toys().routes()], ids=lambda route: f"{route.method} {route.path}")
+@pytest.mark.checks("SCOPE_1", "SCOPE_2")
 def test_each_route_opens_to_its_scope_alone(route: ApiRoute) -> None:
     """Route × scope × method: without key 401, with any other scope 403 that names the missing one."""
     client = window_of([*resources(ports_of()), Toys()], authenticator=Holders())
@@ -123,6 +127,7 @@ def test_each_route_opens_to_its_scope_alone(route: ApiRoute) -> None:
                 assert method == "HEAD" or route.scope.value in answer.text
 
 
+@pytest.mark.checks("SCOPE_2")
 def test_all_scopes_but_one_are_not_enough() -> None:
     client = window_of([Toys()], authenticator=Holders())
     others = " ".join(ALL_SCOPES - {Scope.RULES_WRITE})

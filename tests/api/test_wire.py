@@ -137,6 +137,15 @@ async def test_A2_endless_chunks_are_answered_and_cut(head: bytes) -> None:
         writer.close()
 
 
+@pytest.mark.checks("SURFACE_4")
+@pytest.mark.parametrize("sent", [GET, GET.replace(b"GET", b"\x16"), GET.replace(TOYS.encode(), b"/nothing")])
+async def test_no_answer_says_what_serves_it(sent: bytes) -> None:
+    async with serving() as port:
+        answer = (await exchange(port, sent.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))).lower()
+        assert answer.startswith(b"http/1.1 ")
+        assert [name for name in (b"uvicorn", b"starlette", b"h11", b"python", b"\nserver:") if name in answer] == []
+
+
 async def test_an_unwanted_body_does_not_end_the_connection() -> None:
     """A refusal before the body is through leaves it usable: the body comes, is dropped, and the next one counts."""
     async with serving() as port:

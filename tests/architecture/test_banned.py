@@ -1,9 +1,10 @@
-"""STATIC_2: what may stand nowhere in the product, each shown by a planted line; ruff finds some of it."""
+"""What may stand nowhere in the product, each shown by a planted line; ruff finds some of it."""
 
 from __future__ import annotations
 
 import ast
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -55,6 +56,7 @@ DECODERS = {
 """Who decodes JSON in what runs beside the record's own decoder, and of what; the commands of ops decide nothing."""
 
 
+@pytest.mark.checks("STATIC_2")
 def test_ruff_finds_each_planted_line() -> None:
     command = [
         sys.executable,
@@ -98,21 +100,34 @@ def decoders(tree: ast.AST) -> Iterator[ast.Attribute]:
         ("A = re.compile(B + 'c')", 0),
     ],
 )
+@pytest.mark.checks("STATIC_2")
 def test_a_pattern_that_is_made_at_run_time_is_noticed(planted: str, found: int) -> None:
     assert len(list(made_patterns(ast.parse(planted)))) == found
 
 
 @pytest.mark.parametrize("planted", ["json.loads(record.value)", "orjson.loads(b'{}')", "msgspec.json.Decoder(Event)"])
+@pytest.mark.checks("STATIC_2")
 def test_a_decoder_of_its_own_is_noticed(planted: str) -> None:
     assert len(list(decoders(ast.parse(planted)))) == 1
 
 
+@pytest.mark.checks("STATIC_2")
 def test_no_pattern_is_made_while_the_program_runs() -> None:
     assert {file for file, tree in modules() if any(made_patterns(tree))} == set(PATTERNS)
 
 
+@pytest.mark.checks("STATIC_2")
 def test_JSON_is_decoded_in_these_places_alone() -> None:
     assert {file for file, tree in modules() if not file.startswith("ops/") and any(decoders(tree))} == set(DECODERS)
+
+
+@pytest.mark.checks("STATIC_1")
+def test_a_rule_of_security_is_silenced_with_a_reason_alone() -> None:
+    """ruff itself finds what is silenced and not there."""
+    lines = [line for file, _ in modules() for line in (ROOT / file).read_text(encoding="utf-8").splitlines()]
+    silenced = [line for line in lines if re.search(r"# noqa: (\w+, )*S\d", line)]
+    assert len(silenced) > 50
+    assert [line for line in silenced if not re.search(r"# noqa: [\w, ]+?(?: - | \()\w", line)] == []
 
 
 @cache

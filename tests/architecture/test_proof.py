@@ -1,4 +1,7 @@
-"""docs/PROOF.md is what the generator makes; each cell of the matrix has its tests or its reason, never both."""
+"""docs/PROOF.md is what the generator makes; each cell of the matrix has its tests or its reason, never both.
+
+Each item of the security checklist has tests.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,13 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.checker import evidence
+from tests.proof import marked
 from tests.proof.bounds import bounds
 from tests.proof.cells import CELLS
+from tests.proof.checklist import CHECKLIST
 from tests.proof.document import PROOF, document
 from tests.proof.figures import Run, kept
-from tests.proof.marked import ROOT, proofs
+from tests.proof.marked import ROOT, Proof, proofs
 from tests.proof.promises import DETECTORS, promises
 
 LEAST_CHECKED, LEAST = 20, 40
@@ -23,15 +28,20 @@ def test_the_page_is_what_the_generator_makes() -> None:
 
 
 def test_a_cell_has_tests_or_a_reason_and_not_both() -> None:
-    shown = {cell for proof in proofs() for cell in proof.cells}
+    shown = {cell for proof in proofs(marked.CELLS) for cell in proof.shows}
     assert shown - CELLS.keys() == set()
     assert {name for name, cell in CELLS.items() if (name in shown) == (cell.why_not is not None)} == set()
 
 
 def test_enough_cells_are_shown() -> None:
-    found = proofs()
-    assert len({cell for proof in found for cell in proof.cells}) >= LEAST
-    assert len({cell for proof in found if not proof.campaign for cell in proof.cells}) >= LEAST_CHECKED
+    found = proofs(marked.CELLS)
+    assert len({cell for proof in found for cell in proof.shows}) >= LEAST
+    assert len({cell for proof in found if not proof.campaign for cell in proof.shows}) >= LEAST_CHECKED
+
+
+def test_each_item_of_the_checklist_is_shown_by_tests_that_always_run() -> None:
+    shown = {item for proof in proofs(marked.CHECKS) if not proof.campaign for item in proof.shows}
+    assert shown == CHECKLIST.keys()
 
 
 def test_the_tests_that_promises_name_are_there() -> None:
@@ -58,16 +68,18 @@ def test_markers_are_found_in_functions_classes_and_modules(tmp_path: Path) -> N
         "pytestmark = [pytest.mark.campaign]\n"
         "@pytest.mark.proves('a.b', 'a.c')\nasync def test_one(): ...\n"
         "class TestMany:\n    @pytest.mark.proves('a.d')\n    def test_two(self): ...\n"
-        "def test_three(): ...\n"
+        "@pytest.mark.checks('E_1')\ndef test_three(): ...\n"
+        "def test_four(): ...\n"
     )
-    found = [(proof.test, proof.cells, proof.campaign) for proof in proofs([file])]
+    found = [(proof.test, proof.shows, proof.campaign) for proof in proofs(marked.CELLS, [file])]
     assert found == [
         ("test_sample.py::test_one", ("a.b", "a.c"), True),
         ("test_sample.py::TestMany::test_two", ("a.d",), True),
     ]
+    assert proofs(marked.CHECKS, [file]) == [Proof("test_sample.py::test_three", ("E_1",), campaign=True)]
     file.write_text("@pytest.mark.proves(CELL)\ndef test_one(): ...\n")
     with pytest.raises(ValueError, match="CELL"):
-        proofs([file])
+        proofs(marked.CELLS, [file])
 
 
 def test_what_never_happened_is_bounded_by_three_over_n(monkeypatch: pytest.MonkeyPatch) -> None:

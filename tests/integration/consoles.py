@@ -12,6 +12,8 @@ from api.console.app import WithConsole, create_console
 from api.console.sessions import Sessions
 from api.hosts import Hosts
 from schemas.rows import AUDIT
+from streams.adapters.ended_sessions import PostgresEndedSessions
+from streams.adapters.transactions import Transactions
 from tests.api.console.desk import Desk
 from tests.integration.conftest import Database
 from tests.integration.whole_api import api_on
@@ -20,7 +22,8 @@ from tests.integration.whole_api import api_on
 def console_on(database: Database) -> Desk:
     """Without keys; who opens it may do everything."""
     api, metrics = api_on(database)
-    sessions = Sessions(OneKey(None), lambda: (b"key of the cookies",), utc_now)
+    ended = PostgresEndedSessions(Transactions(database.pool))
+    sessions = Sessions(OneKey(None), ended, lambda: (b"key of the cookies",), utc_now)
     console = create_console(api.table, sessions, Hosts(), metrics, asyncio.Event())
     return Desk(WithConsole(api, console))
 

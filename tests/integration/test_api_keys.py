@@ -49,6 +49,7 @@ async def opens(keys: KeyStore, made: MadeKey) -> Failure | None:
     return judge(presented, await keys.find(presented.id), (PEPPER,), now())
 
 
+@pytest.mark.checks("KEY_5")
 async def test_the_life_of_a_key_and_its_audit(database: Database, keys: KeyStore) -> None:
     made = await keys.create(wanted(expires_at=now() + HOUR), ANN)
     assert await opens(keys, made) is None
@@ -69,6 +70,7 @@ async def test_the_life_of_a_key_and_its_audit(database: Database, keys: KeyStor
     }  # fmt: skip
 
 
+@pytest.mark.checks("KEY_1", "KEY_5")
 async def test_I9_neither_secret_nor_hash_leaves_its_column(database: Database, keys: KeyStore) -> None:
     made = await keys.create(wanted(), ANN)
     await keys.note_uses({made.key.id: now()})
@@ -101,6 +103,7 @@ async def test_a_use_is_noted_once_a_minute_and_is_no_change(database: Database,
     assert await database.pool.fetchval("SELECT count(*) FROM config_audit") == 1
 
 
+@pytest.mark.checks("KEY_3")
 async def test_of_many_at_once_two_are_made(database: Database, keys: KeyStore) -> None:
     done = await asyncio.gather(*(keys.create(wanted(), ANN) for _ in range(20)), return_exceptions=True)
     assert sorted(type(one).__name__ for one in done) == ["MadeKey"] * 2 + ["TwoKeysLive"] * 18
@@ -113,6 +116,7 @@ async def test_of_many_at_once_two_are_made(database: Database, keys: KeyStore) 
         await keys.create(wanted(), ANN)
 
 
+@pytest.mark.checks("KEY_3")
 async def test_the_database_itself_holds_the_bound(database: Database, keys: KeyStore) -> None:
     first = await keys.create(wanted(), ANN)
     for _ in range(2):
@@ -172,6 +176,7 @@ async def test_keys_come_in_pages(keys: KeyStore) -> None:
     assert seen == made[::-1]
 
 
+@pytest.mark.checks("KEY_5")
 async def test_failures_add_up_and_are_forgotten_in_bounded_steps(database: Database, keys: KeyStore) -> None:
     moment = now()
     for _ in range(2):

@@ -231,6 +231,7 @@ def test_K21_K22_the_log_is_one_JSON_object_a_line(arrived: Arrived) -> None:
     assert "forged" not in log
 
 
+@pytest.mark.checks("FAUST_4")
 def test_H1_no_topic_came_to_be(arrived: Arrived) -> None:
     assert {name for name in arrived.topics if not name.startswith("__")} == {topic.name for topic in TOPICS}
 

@@ -72,7 +72,8 @@ def may(client: Client, kind: Kind, name: str) -> set[str]:
     return {operation.name for each in rights for operation in (each.operation, *IMPLIES.get(each.operation, ()))}
 
 
-def test_ACL_1_the_broker_lets_each_client_do_what_the_table_says_and_nothing_else(guarded: Guarded) -> None:
+@pytest.mark.checks("ACL_2")
+def test_the_broker_lets_each_client_do_what_the_table_says_and_nothing_else(guarded: Guarded) -> None:
     """As its authorizer answers for every operation there is, on every topic, each group and the cluster."""
     make_groups(guarded)
     for client in Client:
@@ -84,7 +85,8 @@ def test_ACL_1_the_broker_lets_each_client_do_what_the_table_says_and_nothing_el
         assert operations(admin.describe_cluster(include_authorized_operations=True)) == set(), client
 
 
-def test_ACL_2_a_record_is_taken_only_where_the_table_has_a_write(guarded: Guarded) -> None:
+@pytest.mark.checks("ACL_1", "ACL_2")
+def test_a_record_is_taken_only_where_the_table_has_a_write(guarded: Guarded) -> None:
     """Tried on every topic that a client is shown; the others are refused it before that."""
     for client in Client:
         producer = Producer(guarded.librdkafka(client))
@@ -106,7 +108,8 @@ def sent_to(producer: Producer, names: set[str]) -> dict[str, KafkaError | None]
     return outcomes
 
 
-async def test_ACL_4_a_record_that_is_there_is_given_only_where_the_table_has_a_read(guarded: Guarded) -> None:
+@pytest.mark.checks("ACL_2")
+async def test_a_record_that_is_there_is_given_only_where_the_table_has_a_read(guarded: Guarded) -> None:
     """Each topic holds a record, which is asked for as bare as the protocol has it; who may not read is given none."""
     opened = Producer({"bootstrap.servers": guarded.kafka.bootstrap})
     assert set(sent_to(opened, set(NAMES)).values()) == {None}
@@ -118,7 +121,8 @@ async def test_ACL_4_a_record_that_is_there_is_given_only_where_the_table_has_a_
         assert {codes[name] for name in set(NAMES) - given} <= {KafkaError.TOPIC_AUTHORIZATION_FAILED}, client
 
 
-def test_ACL_5_nobody_changes_topics_records_or_positions_but_as_the_table_says(guarded: Guarded) -> None:
+@pytest.mark.checks("ACL_1", "ACL_2")
+def test_nobody_changes_topics_records_or_positions_but_as_the_table_says(guarded: Guarded) -> None:
     """Each change is really asked for; what a client may change is only checked by the broker, and stays as it is."""
     make_groups(guarded)
     for client in Client:
@@ -135,7 +139,8 @@ def test_ACL_5_nobody_changes_topics_records_or_positions_but_as_the_table_says(
         assert answered(admin.delete_consumer_groups(list(GROUPS))) == set(), client
 
 
-async def test_ACL_3_the_pipeline_works_with_a_login_and_a_certificate_for_each(
+@pytest.mark.checks("ACL_2")
+async def test_the_pipeline_works_with_a_login_and_a_certificate_for_each(
     guarded: Guarded, stack: Stack, postgres: Stack, database: Database
 ) -> None:
     pool, opened = database.pool, guarded.kafka.bootstrap
@@ -177,6 +182,7 @@ def send(guarded: Guarded, values: list[bytes]) -> None:
     assert failed == []
 
 
+@pytest.mark.checks("ACL_1")
 async def test_rights_are_compared_and_what_is_too_much_is_told(guarded: Guarded) -> None:
     found = await check_rights(guarded.kafka.bootstrap)
     assert (found.missing, found.extra) == ((), ())
@@ -191,7 +197,8 @@ async def test_rights_are_compared_and_what_is_too_much_is_told(guarded: Guarded
         await check_rights(guarded.access(Client.MIGRATE))
 
 
-async def test_TLS_2_brokers_are_who_their_certificate_says_and_a_wrong_login_is_told(
+@pytest.mark.checks("TLS_2")
+async def test_brokers_are_who_their_certificate_says_and_a_wrong_login_is_told(
     guarded: Guarded, tmp_path: Path
 ) -> None:
     stranger = Authority(tmp_path / "stranger").certificate
@@ -214,9 +221,8 @@ async def test_TLS_2_brokers_are_who_their_certificate_says_and_a_wrong_login_is
     assert "TLS fails: unable to get local issuer certificate" in done.stderr
 
 
-async def test_TLS_3_a_client_that_runs_shows_the_certificate_that_replaced_its_own(
-    guarded: Guarded, tmp_path: Path
-) -> None:
+@pytest.mark.checks("TLS_3")
+async def test_a_client_that_runs_shows_the_certificate_that_replaced_its_own(guarded: Guarded, tmp_path: Path) -> None:
     """Told by what it sees: the certificate is another client's, so that the broker says which one it was shown."""
     files = {name: tmp_path / name for name in ("kafka_cert", "kafka_key")}
     settings = guarded.mutual(Settings(), **{name: str(file) for name, file in files.items()})

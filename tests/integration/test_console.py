@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from html import unescape
 
 import httpx2
+import pytest
 import pytest_asyncio
 from msgspec.structs import replace
 
@@ -241,6 +242,7 @@ async def test_of_two_who_edit_the_second_sees_what_the_first_did(desk: Desk) ->
     assert (stale.status_code, "changed meanwhile" in stale.text) == (412, True)
 
 
+@pytest.mark.checks("UI_4")
 async def test_a_form_without_its_token_changes_nothing(desk: Desk) -> None:
     fields = hidden_fields(await desk.page(NEW), NEW) | RULE | {"do": "save"}
     for token in ("", "0" * 64, "é"):

@@ -108,6 +108,7 @@ REFUSED = ("status of 404", "status of 422")
 
 
 @pytest.mark.timeout(900)
+@pytest.mark.checks("UI_1", "UI_5")
 async def test_what_strangers_write_runs_nowhere(database: Database, origin: str, key: str) -> None:
     assert len(VECTORS) > 300
     await furnish(database, VECTORS)

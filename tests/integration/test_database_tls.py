@@ -45,7 +45,8 @@ def verified(database: Database, server: Front, authority: Authority, **changes:
     return replace(database.settings, **files | changes)
 
 
-async def test_TLS_2_the_server_is_who_its_certificate_says(
+@pytest.mark.checks("TLS_1", "TLS_2")
+async def test_the_server_is_who_its_certificate_says(
     server: Front, database: Database, authority: Authority, tmp_path: Path
 ) -> None:
     settings = verified(database, server, authority)
@@ -73,7 +74,8 @@ async def test_TLS_2_the_server_is_who_its_certificate_says(
     )
 
 
-async def test_TLS_3_a_pool_follows_files_that_are_replaced_and_shows_its_own_certificate(
+@pytest.mark.checks("TLS_3")
+async def test_a_pool_follows_files_that_are_replaced_and_shows_its_own_certificate(
     server: Front, database: Database, authority: Authority, tmp_path: Path
 ) -> None:
     """Each new connection reads them."""

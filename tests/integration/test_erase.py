@@ -114,6 +114,7 @@ async def test_what_is_under_a_legal_hold_stays_whole(desk: Desk, database: Data
     assert await database.pool.fetchval("SELECT count(*) FROM audit WHERE message = '[erased]'") == 0
 
 
+@pytest.mark.checks("PG_2")
 async def test_the_audit_stays_append_only_for_every_other_way(database: Database) -> None:
     pool = database.pool
     await age(pool, 0)

@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator
 from typing import Any
 
+import pytest
 import pytest_asyncio
 from msgspec.structs import replace
 
@@ -64,6 +65,7 @@ async def desk(database: Database) -> AsyncIterator[Desk]:
         yield Desk(database, port)
 
 
+@pytest.mark.checks("KEY_3", "KEY_5")
 async def test_the_life_of_a_key_from_the_command_to_the_api(desk: Desk) -> None:
     pool = desk.database.pool
     made = await desk.mutt(

@@ -137,6 +137,7 @@ async def test_a_migration_waits_until_a_table_is_free_and_holds_up_nobody_for_l
         assert await migrating == [slow]
 
 
+@pytest.mark.checks("PG_2")
 async def test_audit_tables_are_append_only(database: Database) -> None:
     async with database.pool.acquire() as connection:
         await connection.execute("INSERT INTO dynamic_config (key, value) VALUES ('slo_window_hours', '48')")
@@ -145,6 +146,7 @@ async def test_audit_tables_are_append_only(database: Database) -> None:
                 await connection.execute(statement)
 
 
+@pytest.mark.checks("PG_2")
 async def test_each_part_of_the_audit_is_append_only(database: Database) -> None:
     """Triggers of the whole are not asked about statements that name a part."""
     async with database.pool.acquire() as connection:

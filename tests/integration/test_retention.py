@@ -7,6 +7,8 @@ import datetime as dt
 import gzip
 import hashlib
 import json
+import re
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -104,6 +106,8 @@ async def test_what_is_past_its_time_is_archived_and_gone_and_the_books_balance(
     stands = await desk.run("retention", "status", status=0)
     assert (stands["last_outcome"], stands["months_ahead"], stands["expired_parts"]) == ("done", 3, 0)
     assert 'mutt_retention_archived_rows{table="audit"} 50.0' in textfile.read_text()
+    (free,) = re.findall(r"^mutt_retention_archive_free_bytes (\S+)$", textfile.read_text(), re.MULTILINE)
+    assert 0 < float(free) <= shutil.disk_usage(folder).total
     the_manifest_says_what_is_there(folder, history)
 
     table = (await desk.run("retention", "restore", history.parts[0]))["table"]
@@ -219,6 +223,7 @@ async def test_of_two_runs_one_waits_out_the_other(desk: Desk, database: Databas
     assert (await desk.run("retention", "verify", *history.parts))["ok"]
 
 
+@pytest.mark.checks("PG_2")
 async def test_the_audit_of_configuration_loses_nothing_but_to_an_archive(database: Database) -> None:
     pool = database.pool
     await age(pool, 0)

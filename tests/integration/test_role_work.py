@@ -18,6 +18,7 @@ from streams.adapters.archive_reading import restore, unrestore
 from streams.adapters.archives import ArchiveFolder
 from streams.adapters.config_store import ConfigStore
 from streams.adapters.database_roles import differences
+from streams.adapters.ended_sessions import PostgresEndedSessions
 from streams.adapters.ledger import Ledger, Reset
 from streams.adapters.legal_holds import LegalHolds, Wanted
 from streams.adapters.migrations import migrate, packaged, pending
@@ -98,6 +99,10 @@ async def test_the_api_changes_and_reads_as_its_role(database: Database) -> None
         await keys.note_uses({made.key.id: dt.datetime.now(dt.UTC)})
         await keys.revoke(made.key.id, ANN)
         await keys.forget_failures(10)
+        ended = PostgresEndedSessions(Transactions(ours.pool))
+        await ended.end("session", dt.datetime.now(dt.UTC))
+        assert await ended.is_ended("session")
+        assert await ended.forget(10) == 1
     assert await database.pool.fetchval("SELECT count(*) FROM config_audit") == 7
 
 

@@ -74,7 +74,8 @@ def tries(table: str, columns: list[str]) -> Iterator[tuple[str, str, str]]:
         yield Verb.UPDATE, name, f'UPDATE {table} SET "{name}" = DEFAULT WHERE false'
 
 
-async def test_PG_1_each_role_may_do_what_the_table_says_and_nothing_else(owned: asyncpg.Connection) -> None:
+@pytest.mark.checks("PG_1")
+async def test_each_role_may_do_what_the_table_says_and_nothing_else(owned: asyncpg.Connection) -> None:
     """Every verb on every table there is, whether mutt's table of roles knows it or not."""
     await owned.execute(TRY)
     tables = {row["name"]: row["columns"] for row in await owned.fetch(COLUMNS)}
@@ -96,7 +97,8 @@ async def test_PG_1_each_role_may_do_what_the_table_says_and_nothing_else(owned:
         assert real == {each for each in due if each.role == role}
 
 
-async def test_PG_2_nobody_changes_or_deletes_what_was_audited(owned: asyncpg.Connection) -> None:
+@pytest.mark.checks("PG_2")
+async def test_nobody_changes_or_deletes_what_was_audited(owned: asyncpg.Connection) -> None:
     for table in ("audit", "config_audit", "alert_rule_versions"):
         assert {grant.verb for grant in table_grants(table)} <= {Verb.SELECT, Verb.INSERT}
     for table in ("audit", "config_audit"):
@@ -112,7 +114,8 @@ async def refused(connection: asyncpg.Connection, statements: str) -> None:
             await connection.execute(statements)
 
 
-async def test_PG_3_nobody_but_the_owner_makes_anything_and_names_are_looked_up_in_one_place(
+@pytest.mark.checks("PG_3")
+async def test_nobody_but_the_owner_makes_anything_and_names_are_looked_up_in_one_place(
     owned: asyncpg.Connection,
 ) -> None:
     await owned.execute(TRY)
@@ -130,6 +133,7 @@ async def test_PG_3_nobody_but_the_owner_makes_anything_and_names_are_looked_up_
         assert "search_path=public, pg_temp" in [each.replace('"', "") for each in config]
 
 
+@pytest.mark.checks("PG_2", "PG_3")
 async def test_functions_with_their_owners_rights_are_for_retention_alone(owned: asyncpg.Connection) -> None:
     """Or they are triggers, which nobody can call."""
     rows = await owned.fetch(

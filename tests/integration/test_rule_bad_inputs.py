@@ -160,6 +160,7 @@ async def test_A4_what_is_no_strict_JSON_is_400_with_its_place(unsaved: Asker) -
     assert repeated["errors"][0]["pointer"] == "/priority"
 
 
+@pytest.mark.checks("SCOPE_4")
 async def test_A5_other_bodies_are_422_with_everything_wrong(unsaved: Asker) -> None:
     for path, body, pointers in (
         ("/api/v2/dev-hosts", {"hostname": 5, "team": "x"}, {"/hostname", "/team"}),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import re
 import secrets as randomness
 import urllib.error
 import urllib.request
@@ -103,6 +104,7 @@ def started_as_by_a_person(system: System, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 @pytest.mark.usefixtures("started_as_by_a_person")
+@pytest.mark.checks("SECRET_3", "SECRET_4")
 async def test_I9_secrets_appear_nowhere(system: System, vault: Vault, planted: Planted) -> None:
     """In no encoding: plain, base64 at each alignment, hexadecimal, URL-encoded."""
     assert len(planted) >= LEAST
@@ -112,6 +114,7 @@ async def test_I9_secrets_appear_nowhere(system: System, vault: Vault, planted: 
     await half_a_secret(vault, system, planted["broken secret"])
     places = await asyncio.to_thread(answers, ports, planted)
     places |= await asyncio.to_thread(errors, system, vault, planted)
+    assert set(core_dumps(system).values()) == {"0"}
     places |= dict(files(system.stack.layout.logs)) | await tables(system) | processes(system) | topics(system)
     assert len(places) > 40
     assert [place for place, held in places.items() if not held and place.startswith(("http", "mutt", "pid"))] == []
@@ -213,6 +216,15 @@ def processes(system: System) -> Places:
         if child.running
         for part in ("cmdline", "environ")
     }
+
+
+def core_dumps(system: System) -> dict[str, str]:
+    """How many bytes of one each program of mutt may write, at most."""
+    found = {}
+    for name in ("match-1", "forward-1", "dead-letters-1", "api"):
+        limits = Path(f"/proc/{system.stack.processes()[name].pid}/limits").read_text()
+        found[name] = re.search(r"^Max core file size +\S+ +(\S+)", limits, re.MULTILINE)[1]  # type: ignore[index]
+    return found
 
 
 def answer(port: int, path: str, **headers: str) -> bytes:

@@ -76,6 +76,7 @@ async def system(secured: Secured) -> AsyncIterator[System]:
     pool.terminate()
 
 
+@pytest.mark.checks("KEY_1", "TLS_3", "FAUST_1")
 async def test_all_is_replaced_and_retention_is_killed_under_traffic_and_the_books_balance(
     system: System, secured: Secured, tmp_path: Path
 ) -> None:
@@ -92,7 +93,7 @@ async def test_all_is_replaced_and_retention_is_killed_under_traffic_and_the_boo
         clients.key = made["key"]
         async with asking(clients):
             await until(lambda: pool.fetchval("SELECT count(*) > 20 FROM alerts WHERE state = 'delivered'"), "traffic")
-            await until(lambda: at_their_own_ports(secured, ports), "FAUST_1: each listens at its port and no other")
+            await until(lambda: at_their_own_ports(secured, ports), "each listens at its port and no other")
             await identities(secured)
             await Renewals(secured, receiver, ports).everything()
             before = {name: sessions(secured, name) for name in NAMES}
@@ -121,6 +122,7 @@ async def test_all_is_replaced_and_retention_is_killed_under_traffic_and_the_boo
     appear_nowhere(secured.layout.logs, rotations.used, at_least=logs)
 
 
+@pytest.mark.checks("SECRET_4")
 def test_nothing_answers_in_the_open_and_no_secret_is_an_argument(secured: Secured) -> None:
     """Kafka, PostgreSQL, OpenBao: who comes without TLS is told nothing, and with TLS but no login neither."""
     open_kafka = replace(secured.settings, kafka_security="plaintext")

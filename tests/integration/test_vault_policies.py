@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import hvac
+import pytest
 from hvac.exceptions import Forbidden
 
 from ops.vault.bootstrap import Place, policy
@@ -16,7 +17,8 @@ from tests.integration.vault import MOUNT, Vault
 from tests.programs import bare_environment, run_text
 
 
-def test_VAULT_1_and_3_each_service_reads_its_own_and_is_refused_the_rest(vault: Vault) -> None:
+@pytest.mark.checks("VAULT_1", "VAULT_3")
+def test_each_service_reads_its_own_and_is_refused_the_rest(vault: Vault) -> None:
     for group in all_groups():
         vault.put(group.path, DB_PASS_CURRENT="x")
     for service in Service:
@@ -44,7 +46,8 @@ ELSEWHERE = (
 )  # fmt: skip
 
 
-def test_VAULT_2_tokens_live_an_hour_at_most(vault: Vault) -> None:
+@pytest.mark.checks("VAULT_2")
+def test_tokens_live_an_hour_at_most(vault: Vault) -> None:
     for service in Service:
         role = vault.owner.auth.approle.read_role(f"mutt-{service}")["data"]
         assert 0 < role["token_ttl"] <= role["token_max_ttl"] <= 3600

@@ -6,8 +6,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from operator import itemgetter
 
 from tests.crashes.points import POINTS
+from tests.proof import marked
 from tests.proof.bounds import bounds
 from tests.proof.cells import CELLS, MATRIX
+from tests.proof.checklist import CHECKLIST
 from tests.proof.figures import Run, flat, kept, tables
 from tests.proof.limits import NOT_SHOWN
 from tests.proof.marked import ROOT, Proof, proofs
@@ -28,7 +30,7 @@ An event that never happened in n trials is written as "0 of n" with the bound 3
 
 def document() -> str:
     """The whole page."""
-    parts = [*_promises(), *_detectors(), *_matrix(), *_crash_points(), *_figures(kept()), *_limits()]
+    parts = [*_promises(), *_detectors(), *_matrix(), *_checklist(), *_crash_points(), *_figures(kept()), *_limits()]
     return "\n".join([_HEAD, *parts]).rstrip() + "\n"
 
 
@@ -52,7 +54,7 @@ def _detectors() -> Iterator[str]:
 
 
 def _matrix() -> Iterator[str]:
-    shown = _shown(proofs())
+    shown = _shown(proofs(marked.CELLS))
     yield "## The fault matrix\n"
     yield _summary(shown) + "\n"
     for part, faults in MATRIX.items():
@@ -64,11 +66,11 @@ def _matrix() -> Iterator[str]:
 
 
 def _shown(found: Iterable[Proof]) -> dict[str, list[Proof]]:
-    cells: dict[str, list[Proof]] = {}
+    found_by: dict[str, list[Proof]] = {}
     for proof in found:
-        for cell in proof.cells:
-            cells.setdefault(cell, []).append(proof)
-    return cells
+        for each in proof.shows:
+            found_by.setdefault(each, []).append(proof)
+    return found_by
 
 
 def _summary(shown: dict[str, list[Proof]]) -> str:
@@ -82,9 +84,24 @@ def _summary(shown: dict[str, list[Proof]]) -> str:
 
 def _by(cell: str, shown: dict[str, list[Proof]]) -> str:
     found = shown.get(cell, [])
-    if not found:
-        return f"*not shown*: {CELLS[cell].why_not}"
+    return _named(found) if found else f"*not shown*: {CELLS[cell].why_not}"
+
+
+def _named(found: Iterable[Proof]) -> str:
     return _tests(proof.test + (" (campaign)" if proof.campaign else "") for proof in found)
+
+
+def _checklist() -> Iterator[str]:
+    shown = _shown(proofs(marked.CHECKS))
+    yield "## The security checklist\n"
+    yield (
+        "What is demanded of every part that guards something, and the tests that show it. A demand is not there\n"
+        "without a test: one checks that. What is protected, and from whom, says [SECURITY.md](SECURITY.md).\n"
+    )
+    yield from _table(
+        ("", "What is demanded", "Shown by"),
+        ((f"`{item}`", demand, _named(shown.get(item, ()))) for item, demand in CHECKLIST.items()),
+    )
 
 
 def _crash_points() -> Iterator[str]:

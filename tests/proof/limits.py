@@ -16,6 +16,10 @@ NOT_SHOWN = (
     "Zombies without an owner token: the compare-and-set keeps them from doing harm, and who was fenced waits a second "
     "to be told; a worker frozen while it sends rows of a COPY holds its partition until its successor, whose commit "
     "did not come back in time, ends that session.",
+    "Known vulnerabilities, the list of parts and what bandit finds: `make audit` asks for them, with a network; in "
+    "`make check` tests show how the answers are judged.",
+    "Memory of a worker that somebody who is root reads, and core dumps that the kernel hands to a program: services "
+    "allow themselves none, which a handler of the machine may ignore.",
     "Weeks: the longest run is the campaign; slow leaks beyond it are not seen.",
     "The fault you have in mind: `make chaos` takes a seed and a plan; bring your own.",
 )

@@ -1,4 +1,4 @@
-"""Finds the tests that say which cells of the fault matrix they prove; reads their source and runs nothing."""
+"""Finds the tests that say what they show, by a marker; reads their source and runs nothing."""
 
 from __future__ import annotations
 
@@ -8,34 +8,36 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+CELLS, CHECKS = "proves", "checks"
+"""The markers: of cells of the fault matrix, of items of the security checklist."""
 
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """A test and the cells that it is marked with."""
+    """A test and what it is marked with."""
 
     test: str
     """`tests/…/test_….py::test_…`, in a class with its name between."""
-    cells: tuple[str, ...]
+    shows: tuple[str, ...]
     campaign: bool
     """Not part of `make check`: it takes minutes."""
 
 
-def proofs(files: Iterable[Path] | None = None) -> list[Proof]:
-    """Every test with the marker `proves`, in the order of files. Raises ValueError for cells that are no literals."""
+def proofs(marker: str, files: Iterable[Path] | None = None) -> list[Proof]:
+    """Every test with this marker, in the order of files. Raises ValueError for names in it that are no literals."""
     found = sorted((ROOT / "tests").rglob("test_*.py")) if files is None else files
-    return [proof for file in found for proof in _in(file)]
+    return [proof for file in found for proof in _in(file, marker)]
 
 
-def _in(file: Path) -> Iterator[Proof]:
+def _in(file: Path, marker: str) -> Iterator[Proof]:
     tree = ast.parse(file.read_text())
     module = file.relative_to(ROOT).as_posix() if file.is_relative_to(ROOT) else file.name
     everywhere = list(_marks(_pytestmark(tree)))
     for node, name in _tests(tree, module):
         marks = [*everywhere, *_marks(node.decorator_list)]
-        cells = tuple(cell for mark, arguments in marks if mark == "proves" for cell in arguments)
-        if cells:
-            yield Proof(name, cells, any(mark == "campaign" for mark, _ in marks))
+        shows = tuple(each for mark, arguments in marks if mark == marker for each in arguments)
+        if shows:
+            yield Proof(name, shows, any(mark == "campaign" for mark, _ in marks))
 
 
 def _tests(tree: ast.Module, module: str) -> Iterator[tuple[ast.FunctionDef | ast.AsyncFunctionDef, str]]:
@@ -62,10 +64,10 @@ def _marks(decorators: Iterable[ast.expr]) -> Iterator[tuple[str, tuple[str, ...
         name = ast.unparse(call.func if call else decorator)
         if name.startswith("pytest.mark."):
             mark = name.removeprefix("pytest.mark.")
-            yield mark, tuple(map(_text, call.args)) if call and mark == "proves" else ()
+            yield mark, tuple(map(_text, call.args)) if call and mark in (CELLS, CHECKS) else ()
 
 
 def _text(argument: ast.expr) -> str:
     if isinstance(argument, ast.Constant) and isinstance(argument.value, str):
         return argument.value
-    raise ValueError(f"a cell is named by a literal, not by {ast.unparse(argument)}")
+    raise ValueError(f"what a test shows is named by a literal, not by {ast.unparse(argument)}")

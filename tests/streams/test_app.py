@@ -43,7 +43,8 @@ def test_a_group_stands_a_second_at_most_until_all_have_learned_of_a_change(
     assert app.conf.broker_heartbeat_interval <= 1.0
 
 
-def test_FAUST_1_to_4_nothing_of_Faust_is_left_open_to_an_event(loop: asyncio.AbstractEventLoop) -> None:
+@pytest.mark.checks("FAUST_1", "FAUST_2", "FAUST_3", "FAUST_4")
+def test_nothing_of_Faust_is_left_open_to_an_event(loop: asyncio.AbstractEventLoop) -> None:
     """No web, no codec but that of bare bytes, no answer to a topic that a header names, no topic made at run time."""
     app = create_app(Settings(), cast(Role, Idle()), loop)
     assert (app.conf.web_enabled, app.conf.topic_allow_declare, app.conf.topic_disable_leader) == (False, False, True)

@@ -57,6 +57,7 @@ def named(headers: dict[str, str]) -> None:
     uuid.UUID(headers["X-Request-ID"])
     assert headers["X-API-Version"] == "2.0"
     assert headers["X-API-Supported-Versions"] == "2.0, 1.0"
+    assert headers["Server"] == "mutt"
 
 
 async def test_answers(address: tuple[str, int], worker: Worker) -> None:
@@ -68,6 +69,7 @@ async def test_answers(address: tuple[str, int], worker: Worker) -> None:
     assert "mutt_test_total 0.0" in (await ask(address, "GET", "/metrics"))[1]
 
 
+@pytest.mark.checks("SURFACE_4")
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [("GET", "/", 404), ("GET", "/health/", 404), ("POST", "/health", 405), ("TRACE", "/ready", 405)],
@@ -76,6 +78,7 @@ async def test_what_is_not_there(address: tuple[str, int], method: str, path: st
     assert (await ask(address, method, path))[0] == status
 
 
+@pytest.mark.checks("SURFACE_4")
 async def test_a_defect_is_500_and_tells_nothing(address: tuple[str, int], worker: Worker) -> None:
     worker.broken = True
     status, text = await ask(address, "GET", "/ready")
@@ -84,6 +87,7 @@ async def test_a_defect_is_500_and_tells_nothing(address: tuple[str, int], worke
 
 
 @pytest.mark.parametrize("garbage", [b"\x16\x03\x01\r\n\r\n", b"GET /health HTTP/1.1\r\nno header\r\n\r\n"])
+@pytest.mark.checks("SURFACE_4")
 async def test_what_is_no_http_is_400(address: tuple[str, int], garbage: bytes) -> None:
     reader, writer = await asyncio.open_connection(*address)
     writer.write(garbage)

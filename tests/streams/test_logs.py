@@ -51,7 +51,8 @@ def test_a_log_without_room_fails_no_work(through: str) -> None:
     assert (done.returncode, done.stdout) == (0, b"1\n")
 
 
-def test_SECRET_2_a_secret_stands_in_no_line_whoever_writes_it() -> None:
+@pytest.mark.checks("SECRET_2")
+def test_a_secret_stands_in_no_line_whoever_writes_it() -> None:
     out = NarrowFile(room=1000)
     lines = logs.Lines(out, "match")
     logs.hide([Secret("a-secret-of-the-test"), Secret("short")])

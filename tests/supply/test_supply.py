@@ -18,10 +18,12 @@ from tests.supply.__main__ import Failed, judged_vulnerabilities
 from tests.supply.findings import Explanation, Finding, findings_in, judged, unexplained
 
 
+@pytest.mark.checks("SUPPLY_3")
 def test_the_table_of_licences_is_that_of_the_lock() -> None:
     assert licences.DOCUMENT.read_text() == licences.document(), "run: python -m tests.supply licences"
 
 
+@pytest.mark.checks("SUPPLY_1")
 def test_every_package_that_is_locked_has_hashes() -> None:
     for lock in ("requirements.lock", "requirements-dev.lock", "requirements-build.lock", "requirements-audit.lock"):
         entries = re.split(r"^(?=[A-Za-z0-9])", (ROOT / lock).read_text(), flags=re.MULTILINE)[1:]
@@ -29,6 +31,7 @@ def test_every_package_that_is_locked_has_hashes() -> None:
         assert [entry.split()[0] for entry in entries if "--hash=sha256:" not in entry] == []
 
 
+@pytest.mark.checks("SUPPLY_4")
 def test_two_builds_are_the_same_byte_for_byte(tmp_path: Path) -> None:
     digests = {built(tmp_path / name, umask) for name, umask in (("first", 0o022), ("second", 0o077))}
     assert len(digests) == 1
@@ -43,6 +46,21 @@ def built(folder: Path, umask: int) -> str:
     return hashlib.sha256(wheel.read_bytes()).hexdigest()
 
 
+@pytest.mark.checks("SUPPLY_5")
+@pytest.mark.parametrize("name", ["starlette", "aiohttp", "h11"])
+def test_what_speaks_HTTP_is_never_older_than_what_mended_it(name: str) -> None:
+    """The comment above it says which vulnerability, and which version is the first without it."""
+    text = (ROOT / "pyproject.toml").read_text()
+    [(first_good, floor)] = re.findall(rf'    # CVE-\d{{4}}-\d+ is mended in (\S+)\.\n    "{name}>=([\d.]+),', text)
+    (locked,) = re.findall(rf"^{name}==(\S+)", (ROOT / "requirements.lock").read_text(), re.MULTILINE)
+    assert numbers(first_good) <= numbers(floor) <= numbers(locked)
+
+
+def numbers(version: str) -> list[int]:
+    parts = [int(part) for part in version.split(".")]
+    return parts + [0] * (3 - len(parts))
+
+
 CODE = """import x
 text = f"SELECT {x}"  # noqa: S608 - constants
 bare = f"SELECT {x}"  # noqa: S608
@@ -53,6 +71,7 @@ none = f"SELECT {x}"
 
 
 @pytest.mark.parametrize(("first", "last", "is_explained"), [(2, 2, True), (3, 3, False), (4, 5, True), (6, 6, False)])
+@pytest.mark.checks("STATIC_1")
 def test_a_finding_is_explained_by_the_same_rule_with_a_reason(
     tmp_path: Path, first: int, last: int, is_explained: bool
 ) -> None:
@@ -67,6 +86,7 @@ def test_the_report_of_bandit_is_read() -> None:
     assert findings_in(json.dumps({"results": [result]})) == [Finding("B608", "a.py", 4, 5, "sql")]
 
 
+@pytest.mark.checks("STATIC_1")
 def test_an_explanation_covers_its_rule_below_its_path_and_is_missed_when_it_covers_nothing() -> None:
     finding = Finding("B311", "ops/demo/generate.py", 1, 1, "random")
     assert judged([finding], [Explanation("311", "ops/demo/", "for show")]) == []
@@ -85,6 +105,7 @@ def test_an_explanation_covers_its_rule_below_its_path_and_is_missed_when_it_cov
     ],
     ids=["fine", "accepted", "open", "stale", "not asked"],
 )
+@pytest.mark.checks("SUPPLY_2")
 def test_what_nobody_could_ask_about_is_not_called_fine(
     package: dict[str, object], accepted: dict[str, str], says: str | None
 ) -> None:

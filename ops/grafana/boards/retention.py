@@ -80,7 +80,8 @@ BOARD = Board(
                 ),
                 lines(
                     "Archives, by size", Unit.BYTES, level("mutt_retention_archive_bytes", "table", how="max"),
-                    about="Growing faster than planned: a bigger disk, or fewer years.",
+                    level("mutt_retention_archive_free_bytes", how="min", legend="free on their disk"),
+                    about="Less free than they grow by in a month: a bigger disk, or fewer years.",
                 ),
                 lines("Archives", Unit.COUNT, level("mutt_retention_archives", "table", how="max")),
                 lines("Rows in archives", Unit.COUNT, level("mutt_retention_archived_rows", "table", how="max")),

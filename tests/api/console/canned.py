@@ -25,7 +25,7 @@ from streams.core.api_keys import WantedKey
 from streams.core.authors import Author
 from tests.api.console.desk import SITE, Desk
 from tests.api.window import NOW
-from tests.fakes_keys import PEPPER, MemoryKeys
+from tests.fakes_keys import PEPPER, MemoryEndedSessions, MemoryKeys
 
 KEY = "k3y-of-the-test"
 
@@ -59,6 +59,7 @@ class World:
     pepper: Secret | None = PEPPER
     hosts: tuple[str, ...] = ()
     keys: MemoryKeys = field(default_factory=MemoryKeys)
+    ended: MemoryEndedSessions = field(default_factory=MemoryEndedSessions)
     metrics: ApiMetrics = field(default_factory=ApiMetrics)
 
     def desk(self, base_url: str = SITE) -> Desk:
@@ -74,7 +75,7 @@ class World:
             self.keys, metrics, single=single, peppers=peppers, now=lambda: self.now, clock=self._clock
         )  # fmt: skip
         api = create_app([Canned(self.answers)], Doors(authenticator=ring), metrics)
-        sessions = Sessions(ring, session_keys(lambda: (self.secret,), single), lambda: self.now)
+        sessions = Sessions(ring, self.ended, session_keys(lambda: (self.secret,), single), lambda: self.now)
         console = create_console(api.table, sessions, Hosts(self.hosts), metrics, asyncio.Event())
         return Desk(WithConsole(api, console), base_url)
 

@@ -34,7 +34,24 @@ EVENT: dict[str, Any] = {
 }  # fmt: skip
 
 
+@pytest.mark.checks("UI_1", "UI_2")
+@pytest.mark.parametrize("path", ["/ui/sign-in", "/ui/events", "/ui/nothing", "/ui/static/console.js"])
+async def test_a_browser_is_told_to_run_send_and_show_nothing_that_is_not_ours(path: str) -> None:
+    desk = World().desk()
+    await desk.sign_in(KEY)
+    headers = (await desk.client.get(path)).headers
+    policy = dict(one.split(" ", 1) for one in headers["content-security-policy"].split("; "))
+    none = dict.fromkeys(("default-src", "base-uri", "frame-ancestors"), "'none'")
+    ours = dict.fromkeys(("script-src", "style-src", "img-src", "connect-src", "form-action"), "'self'")
+    assert policy.items() >= (none | ours).items()
+    assert [name for name, value in policy.items() if name.endswith("-src") and "unsafe" in value] == []
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["referrer-policy"] == "same-origin"
+    assert headers["cross-origin-opener-policy"] == headers["cross-origin-resource-policy"] == "same-origin"
+
+
 @pytest.mark.parametrize("text", HOSTILE)
+@pytest.mark.checks("UI_5")
 async def test_an_events_text_is_only_text(text: str) -> None:
     row = EVENT | {"message": text, "hostname": text[:255], "team": text[:255]}
     trace: dict[str, Any] = {

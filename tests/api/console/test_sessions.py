@@ -8,14 +8,17 @@ import pytest
 
 from api.auth import OneKey
 from api.console.entry import _inside
-from api.console.sessions import COOKIE, IDLE, LOCAL_COOKIE, LONGEST
+from api.console.sessions import COOKIE, LOCAL_COOKIE
 from schemas.errors import StoreUnavailable
 from schemas.scopes import Scope
 from streams.core.authors import Author
 from tests.api.console.canned import KEY, World
 from tests.api.console.desk import SITE
+from tests.contracts.ended_sessions import EndedSessionsContract
+from tests.fakes_keys import MemoryEndedSessions
 
 EVENTS = "/ui/events"
+IDLE, LONGEST = dt.timedelta(minutes=15), dt.timedelta(hours=8)
 FILE = "/ui/static/console.css"
 
 
@@ -36,6 +39,7 @@ async def test_a_key_that_opens_nothing_is_told_so_and_leaves_no_cookie(key: str
     assert "does not open anything" in answer.text
 
 
+@pytest.mark.checks("KEY_4")
 async def test_many_wrong_keys_are_limited_as_they_are_at_the_api() -> None:
     desk = World().desk()
     statuses = [(await desk.sign_in(f"wrong{number}")).status_code for number in range(40)]
@@ -43,6 +47,7 @@ async def test_many_wrong_keys_are_limited_as_they_are_at_the_api() -> None:
     assert statuses[-1] == 429
 
 
+@pytest.mark.checks("UI_3")
 async def test_a_cookie_is_for_its_host_alone_and_over_tls_but_on_the_machine_itself() -> None:
     local = (await World().desk().sign_in(KEY)).headers["set-cookie"]
     assert local.startswith(LOCAL_COOKIE + "=")
@@ -56,6 +61,7 @@ async def test_a_cookie_is_for_its_host_alone_and_over_tls_but_on_the_machine_it
     assert "Domain" not in answer.headers["set-cookie"]
 
 
+@pytest.mark.checks("UI_3")
 async def test_a_session_is_not_made_or_altered_by_others() -> None:
     world = World()
     desk = world.desk()
@@ -71,6 +77,7 @@ async def test_a_session_is_not_made_or_altered_by_others() -> None:
     assert fine.status_code == 200
 
 
+@pytest.mark.checks("UI_3")
 async def test_a_session_ends_when_idle_and_when_old_but_not_while_used() -> None:
     world = World()
     desk = world.desk()
@@ -86,6 +93,7 @@ async def test_a_session_ends_when_idle_and_when_old_but_not_while_used() -> Non
     await desk.page(EVENTS, 303)
 
 
+@pytest.mark.checks("KEY_3", "UI_3")
 async def test_a_session_does_what_its_key_may_and_ends_with_it() -> None:
     world = World()
     desk = world.desk()
@@ -97,6 +105,46 @@ async def test_a_session_does_what_its_key_may_and_ends_with_it() -> None:
     await world.keys.revoke(next(iter(world.keys.stored)), Author("tests"))
     world.now += dt.timedelta(seconds=1)
     await desk.page(EVENTS, 303)
+
+
+class TestInMemory(EndedSessionsContract):
+    @pytest.fixture
+    def ended(self) -> MemoryEndedSessions:
+        return MemoryEndedSessions()
+
+
+@pytest.mark.checks("UI_3")
+async def test_a_session_is_new_at_each_sign_in_whatever_the_browser_brought() -> None:
+    desk = World().desk()
+    cookies = []
+    for _ in range(3):
+        await desk.sign_in(KEY)
+        cookies.append(desk.client.cookies[LOCAL_COOKIE])
+    assert len(set(cookies)) == 3
+
+
+@pytest.mark.checks("UI_3")
+async def test_signing_out_ends_the_session_and_every_copy_of_its_cookie() -> None:
+    world = World()
+    desk, thief = world.desk(), world.desk()
+    await desk.sign_in(KEY)
+    thief.client.cookies[LOCAL_COOKIE] = desk.client.cookies[LOCAL_COOKIE]
+    await thief.page(EVENTS)
+    await desk.send("/ui/sign-out", {"from": "test"})
+    await thief.page(EVENTS, 303)
+    await desk.sign_in(KEY)
+    await desk.page(EVENTS)
+    assert list(world.ended.ended.values()) == [world.now + LONGEST]
+
+
+async def test_what_cannot_be_ended_is_told_and_not_forgotten() -> None:
+    world = World()
+    desk = world.desk()
+    await desk.sign_in(KEY)
+    world.ended.fault = StoreUnavailable("away")
+    assert (await desk.send("/ui/sign-out", {"from": "test"})).status_code == 503
+    world.ended.fault = None
+    await desk.page(EVENTS)
 
 
 async def test_signing_out_forgets_the_cookie() -> None:
@@ -118,6 +166,7 @@ async def test_signing_out_forgets_the_cookie() -> None:
         {"Sec-Fetch-Site": "same-site"},
     ],
 )
+@pytest.mark.checks("UI_4")
 async def test_forms_of_other_sites_are_refused(headers: dict[str, str]) -> None:
     desk = World().desk()
     answer = await desk.client.post("/ui/sign-in", data={"key": KEY}, headers={"Origin": SITE} | headers)

@@ -88,6 +88,7 @@ def test_C1_other_wrong_usage_is_one_line(arguments: list[str], capsys: pytest.C
     assert output.out == ""
 
 
+@pytest.mark.checks("SECRET_4")
 def test_C3_no_flag_takes_a_secret_and_none_is_repeated(capsys: pytest.CaptureFixture[str]) -> None:
     assert status_of(mutt.app, ["dlq", "list", "--password=s3cret"]) == Exit.USAGE
     assert "s3cret" not in capsys.readouterr().err

@@ -94,6 +94,7 @@ def test_images_of_ours_have_our_version() -> None:
 
 
 @each_service
+@pytest.mark.checks("HOST_1")
 def test_a_container_is_closed(name: str) -> None:
     service = services()[name]
     assert service["read_only"]
@@ -124,6 +125,7 @@ def test_a_service_belongs_to_a_profile(name: str) -> None:
 
 
 @each_service
+@pytest.mark.checks("SURFACE_1")
 def test_ports_are_published_on_loopback(name: str) -> None:
     assert {address for address, _, _ in published(services()[name])} <= {LOOPBACK}
 

@@ -35,6 +35,7 @@ def test_the_images_are_those_that_are_documented() -> None:
 
 
 @pytest.mark.parametrize("name", ENDS)
+@pytest.mark.checks("HOST_1")
 def test_an_image_runs_without_root(name: str) -> None:
     users = [line for line in stages()[name] if line.startswith("USER ")]
     assert users == [f"USER {USER}:{USER}"]
@@ -48,6 +49,7 @@ def test_an_image_has_no_compiler_and_installs_no_python(name: str) -> None:
         assert ("apt-get install" in line) is ("--no-install-recommends" in line and "/var/lib/apt/lists" in line)
 
 
+@pytest.mark.checks("SUPPLY_1")
 def test_packages_come_locked_and_ready_made() -> None:
     installs = re.findall(r"bin/pip (?:install|wheel) ([^&]*)", " ".join(stages()["build"]))
     assert len(installs) == 3

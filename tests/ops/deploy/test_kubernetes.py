@@ -132,6 +132,7 @@ def test_every_variable_is_a_setting(overlay: str) -> None:
 
 
 @each_overlay
+@pytest.mark.checks("HOST_1")
 def test_pods_are_restricted(overlay: str) -> None:
     """As the policy "restricted" of Kubernetes wants it, and a root that nobody writes to."""
     for name, pod in pods(overlay).items():

@@ -71,11 +71,29 @@ def test_systemd_refuses_what_is_wrong(units: Path) -> None:
 
 @with_systemd
 @each_unit
+@pytest.mark.checks("HOST_2")
 def test_the_unit_is_closed(unit: str, units: Path) -> None:
     done = analyzed(units, "security", "--offline=true", "--no-pager", f"{unit}.service")
     level = re.search(r"Overall exposure level for \S+: ([\d.]+)", done.stdout)
     assert level, done.stderr
     assert float(level[1]) <= MOST_EXPOSED, done.stdout
+
+
+CLOSED = {"DynamicUser": "yes", "ProtectSystem": "strict", "NoNewPrivileges": "yes", "PrivateDevices": "yes"}
+POWERS = {"mutt-snmp-bridge": "CAP_NET_BIND_SERVICE"}
+"""Which capability a service has, where it has one: port 162."""
+
+
+@each_unit
+@pytest.mark.checks("HOST_1")
+def test_a_service_has_a_user_of_its_own_no_powers_and_bounds(unit: str) -> None:
+    """What a unit says last is what counts."""
+    assert {name: values(unit, name)[-1] for name in CLOSED} == CLOSED
+    for name in ("CapabilityBoundingSet", "AmbientCapabilities"):
+        assert ["", *values(unit, name)][-1] == POWERS.get(unit, "")
+    assert re.fullmatch(r"\d+M", values(unit, "MemoryMax")[-1])
+    assert int(values(unit, "TasksMax")[-1]) <= 400
+    assert values(unit, "User") == []
 
 
 @pytest.mark.parametrize("launch", launches(), ids=lambda launch: launch.where)

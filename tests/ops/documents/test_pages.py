@@ -56,6 +56,7 @@ def test_every_command_has_words_and_so_has_each_of_its_options() -> None:
 
 
 @pytest.mark.parametrize("exporter", exporters(), ids=lambda exporter: exporter.title)
+@pytest.mark.checks("SURFACE_3")
 def test_labels_that_are_told_are_those_that_are_exported(exporter: Exporter) -> None:
     labelled = {name: set(one._labelnames) for name, one in collectors(exporter) if one._labelnames}
     assert {name: set(values) for name, values in exporter.labels.items()} == labelled

@@ -35,6 +35,9 @@ def kept(metric: str) -> str:
     return f'mutt_retention_{metric}{{job="node",instance="n1"}}'
 
 
+ARCHIVES = f'{kept("archive_bytes")[:-1]},table="audit"}}'
+
+
 def once(name: str, severity: str = TICKET) -> dict[tuple[str, str], int]:
     return {(name, severity): 1}
 
@@ -163,6 +166,8 @@ SILENT = (
             kept("failing"): flat(0),
             kept("partitions_ahead"): flat(4),
             kept("default_partition_rows"): flat(0),
+            kept("archive_free_bytes"): flat(5000),
+            ARCHIVES: counter((10, 120)),
         },
     ),
     Story(name="a clock is a second late", series={CLOCK: "-1+60x150"}),
@@ -306,6 +311,11 @@ FIRING = (
         name="a broker's clock is years off",
         series={kept("default_partition_rows"): flat(7)},
         fires=once("MuttStrayRows"),
+    ),
+    Story(
+        name="archives grow as no disk does",
+        series={kept("archive_free_bytes"): flat(50), ARCHIVES: counter((0, 100), (10, 20))},
+        fires=once("MuttArchiveDiskFills"),
     ),
     Story(name="a clock is late", series={CLOCK: "-9+60x150"}, fires=once("MuttClockSkew")),
     Story(

@@ -150,6 +150,7 @@ async def tried(vector: Vector, port: int) -> str:
     return answers[0].text
 
 
+@pytest.mark.checks("EGRESS_2")
 def test_SSRF_no_vector_connects() -> None:
     """Also the control: the very same listener is reached where loopback is allowed by name."""
     assert len(VECTORS) >= 300
@@ -172,6 +173,7 @@ def test_SSRF_no_vector_connects() -> None:
     } == set()
 
 
+@pytest.mark.checks("EGRESS_2")
 def test_SSRF_a_name_that_leads_elsewhere_the_second_time_is_looked_at_when_it_is_dialled() -> None:
     async def twice(world: World) -> None:
         way = Way(URL(f"https://{NAME}:{world.port}/"), allowed=(NAME,), resolver=Names((PUBLIC,), ("127.0.0.1",)))
@@ -182,6 +184,7 @@ def test_SSRF_a_name_that_leads_elsewhere_the_second_time_is_looked_at_when_it_i
     assert (world.dialled, world.connections) == ([PUBLIC], 0)
 
 
+@pytest.mark.checks("EGRESS_2")
 def test_SSRF_of_several_addresses_only_those_are_dialled_that_may_be() -> None:
     async def mixed(world: World) -> None:
         answers = ("127.0.0.1", PUBLIC, "::1", "169.254.169.254")
@@ -201,6 +204,7 @@ def test_a_private_receiver_is_dialled_where_its_name_is_allowed() -> None:
     assert inside(private).dialled == ["10.0.0.1"]
 
 
+@pytest.mark.checks("EGRESS_1", "TLS_4")
 def test_plain_http_is_refused_unless_the_host_is_allowed_by_name() -> None:
     with pytest.raises(SettingsRefused, match="plain http; use https, or name its host in MUTT_WEBHOOK_ALLOWED_HOSTS"):
         way_of(Settings(webhook_url="http://alerts.example.org/"))
@@ -241,7 +245,8 @@ def serving(keys: Path) -> ssl.SSLContext:
     return context
 
 
-def test_TLS_the_receiver_may_ask_for_a_certificate_of_ours_and_must_have_one_itself(keys: Path) -> None:
+@pytest.mark.checks("TLS_2")
+def test_the_receiver_may_ask_for_a_certificate_of_ours_and_must_have_one_itself(keys: Path) -> None:
     def files(name: str | None, *, authorities: bool = True) -> TlsFiles:
         ours = {} if name is None else pair_of(keys / f"{name}.pem", keys / f"{name}.key")
         return tls_files(webhook_cacert=str(keys / "ca.pem") if authorities else None, **ours)
@@ -267,6 +272,7 @@ def test_TLS_the_receiver_may_ask_for_a_certificate_of_ours_and_must_have_one_it
     assert client_tls(TlsFiles()).context.minimum_version is ssl.TLSVersion.TLSv1_2
 
 
+@pytest.mark.checks("TLS_3")
 def test_a_certificate_is_replaced_without_a_restart_and_a_bad_one_changes_nothing(keys: Path, tmp_path: Path) -> None:
     cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
     for source, target in ((keys / "client.pem", cert), (keys / "client.key", key)):
@@ -295,6 +301,6 @@ def test_a_certificate_is_replaced_without_a_restart_and_a_bad_one_changes_nothi
         (pair_of(Path("/nowhere"), Path(__file__)), "MUTT_WEBHOOK_CLIENT_CERT='/nowhere' cannot be read: No such file"),
     ],
 )
-def test_TLS_files_that_cannot_be_used_are_refused_at_the_start(files: dict[str, str], says: str) -> None:
+def test_files_that_cannot_be_used_are_refused_at_the_start(files: dict[str, str], says: str) -> None:
     with pytest.raises(SettingsRefused, match=says):
         way_of(Settings(**files))

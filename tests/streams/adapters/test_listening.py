@@ -110,6 +110,7 @@ async def whole_api(settings: Settings) -> AsyncIterator[int]:
 
 
 @pytest.mark.parametrize("service", [worker, whole_api])
+@pytest.mark.checks("SURFACE_2")
 async def test_metrics_of_a_service_open_with_a_certificate_or_the_token_alone(
     service: object, keys: Path, token: Path
 ) -> None:
@@ -140,7 +141,8 @@ async def scraped(port: int, keys: Path, *, path: str = "/metrics", name: str = 
 
 
 @pytest.mark.parametrize("service", [worker, whole_api])
-async def test_TLS_3_a_service_follows_its_certificate_and_whose_certificates_open_metrics(
+@pytest.mark.checks("TLS_3")
+async def test_a_service_follows_its_certificate_and_whose_certificates_open_metrics(
     service: object, keys: Path, tmp_path: Path
 ) -> None:
     """From the connection that comes next; files that do not fit change nothing."""

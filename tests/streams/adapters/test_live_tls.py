@@ -72,7 +72,8 @@ async def shown(port: int, context: ssl.SSLContext) -> str:
         writer.close()
 
 
-async def test_TLS_3_each_connection_to_Kafka_shows_the_certificate_of_its_moment(
+@pytest.mark.checks("TLS_3")
+async def test_each_connection_to_Kafka_shows_the_certificate_of_its_moment(
     authorities: tuple[Authority, Authority], tmp_path: Path
 ) -> None:
     first, second = authorities
@@ -90,7 +91,8 @@ async def test_TLS_3_each_connection_to_Kafka_shows_the_certificate_of_its_momen
         assert await shown(port, kept) == "two"
 
 
-async def test_TLS_3_who_vouches_for_the_brokers_is_replaced_too_and_the_old_one_counts_no_more(
+@pytest.mark.checks("TLS_3")
+async def test_who_vouches_for_the_brokers_is_replaced_too_and_the_old_one_counts_no_more(
     authorities: tuple[Authority, Authority], tmp_path: Path
 ) -> None:
     first, second = authorities

@@ -99,6 +99,7 @@ def test_answers_of_another_form_are_none(body: bytes) -> None:
 
 
 @pytest.mark.parametrize("status", [302, 400, 401, 422, 503])
+@pytest.mark.checks("EGRESS_3")
 async def test_other_statuses_are_named_and_redirects_not_followed(status: int) -> None:
     async def handler(_: web.Request) -> web.Response:
         return web.Response(status=status, headers={"Location": "/api/v1/query"}, body=vector())

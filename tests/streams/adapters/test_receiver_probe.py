@@ -70,6 +70,7 @@ async def test_it_says_who_asks_and_nothing_secret() -> None:
     assert {header.split(":")[0] for header in headers} == {"Host", "User-Agent", "Accept", "Accept-Encoding"}
 
 
+@pytest.mark.checks("EGRESS_3")
 async def test_a_redirect_is_not_followed() -> None:
     async with wire() as receiver:
         receiver.reply = b"HTTP/1.1 302 X\r\nLocation: /elsewhere\r\n\r\n"

@@ -182,7 +182,8 @@ def test_an_answer_as_long_as_allowed_is_read() -> None:
 
 
 @needs_openssl
-def test_TLS_3_who_vouches_for_the_store_is_looked_at_with_each_connection(tmp_path: Path) -> None:
+@pytest.mark.checks("TLS_3")
+def test_who_vouches_for_the_store_is_looked_at_with_each_connection(tmp_path: Path) -> None:
     first, second, trusted = Authority(tmp_path / "first"), Authority(tmp_path / "second"), tmp_path / "trusted.pem"
     trusted.write_bytes(first.certificate.read_bytes())
     with server(
@@ -204,6 +205,7 @@ def shown(authority: Authority) -> ssl.SSLContext:
     return context
 
 
+@pytest.mark.checks("EGRESS_3")
 def test_nobody_there_and_nothing_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     with server(b"") as gone:
         nobody = gone.address

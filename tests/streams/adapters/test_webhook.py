@@ -103,12 +103,12 @@ def says(answer: bytes) -> Reply:
 
 @asynccontextmanager
 async def wire(
-    *, timeout_s: float = 5.0, secrets: Secrets | None = None, kind: Kind = MOOGSOFT
+    *, timeout_s: float = 5.0, secrets: Secrets | None = None, kind: Kind = MOOGSOFT, host: str = "127.0.0.1"
 ) -> AsyncIterator[WireReceiver]:
     receiver = WireReceiver()
     server = await asyncio.start_server(receiver.serve, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    url = URL(f"http://127.0.0.1:{port}/alerts")
+    url = URL(f"http://{host}:{port}/alerts")
     async with WebhookSink(Way(url), secrets or Secrets(), SystemClock(), timeout_s=timeout_s, receiver=kind) as sink:
         receiver.sink = sink
         yield receiver
@@ -184,6 +184,7 @@ async def test_without_secrets_neither_token_nor_signature_is_sent() -> None:
         assert not {"authorization", "webhook-signature"} & set(receiver.requests[0].headers)
 
 
+@pytest.mark.checks("EGRESS_3")
 async def test_proxies_from_the_environment_are_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
@@ -238,11 +239,23 @@ async def test_no_answer_in_time_is_a_timeout() -> None:
 
 @pytest.mark.parametrize("target", ["http://169.254.169.254/latest", "file:///etc/passwd", "/alerts", "http://["])
 @pytest.mark.proves("receiver.wrong")
+@pytest.mark.checks("EGRESS_3")
 async def test_W2_redirects_are_not_followed(target: str) -> None:
     async with wire() as receiver:
         receiver.reply = says(f"HTTP/1.1 307 X\r\nLocation: {target}\r\nContent-Length: 0\r\n\r\n".encode())
         assert (await receiver.sink.post(ALERT, b"{}")).status == 307
         assert len(receiver.requests) == 1
+
+
+@pytest.mark.checks("EGRESS_3")
+async def test_cookies_of_the_receiver_do_not_come_back_to_it() -> None:
+    """By name: no library keeps cookies of an address."""
+    head = b"HTTP/1.1 200 OK\r\nConnection: close\r\nSet-Cookie: a=b; Path=/\r\nContent-Length: 0\r\n\r\n"
+    async with wire(host="localhost") as receiver:
+        receiver.reply = says(head)
+        for _ in range(2):
+            assert (await receiver.sink.post(ALERT, b"{}")).status == 200
+        assert [request.headers.get("cookie") for request in receiver.requests] == [None, None]
 
 
 @pytest.mark.parametrize(

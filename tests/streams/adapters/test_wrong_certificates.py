@@ -1,4 +1,4 @@
-"""TLS_2: whoever shows a certificate past its time, of another name or of a strange authority is not talked to.
+"""Whoever shows a certificate past its time, of another name or of a strange authority is not talked to.
 
 PostgreSQL is dialled so in tests/integration/test_database_tls.py.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import uuid
+import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
@@ -65,7 +66,8 @@ async def receiver(port: int, trusted: str) -> str:
 
 
 @pytest.mark.parametrize("link", [kafka, vault, receiver])
-async def test_TLS_2_a_server_is_who_its_certificate_says(
+@pytest.mark.checks("TLS_2")
+async def test_a_server_is_who_its_certificate_says(
     link: Callable[[int, str], Awaitable[str]], authority: Authority, wrong: dict[str, Pair]
 ) -> None:
     for why, pair in wrong.items():
@@ -75,11 +77,38 @@ async def test_TLS_2_a_server_is_who_its_certificate_says(
         assert heard == []
 
 
+@pytest.mark.checks("TLS_1")
+@pytest.mark.parametrize("link", [kafka, vault, receiver])
+async def test_a_server_of_TLS_1_1_is_not_talked_to(
+    link: Callable[[int, str], Awaitable[str]], authority: Authority
+) -> None:
+    async with server(authority.issue("old"), dated) as (port, heard):
+        assert await link(port, str(authority.certificate))
+        assert heard == []
+        await greeted(port, authority, authority.issue("as-old"), dated)
+        assert heard == [b"hello"]
+
+
+def dated(context: ssl.SSLContext) -> ssl.SSLContext:
+    """TLS 1.1 and nothing else, which the library takes by special request alone."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_1
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    return context
+
+
+def current(context: ssl.SSLContext) -> ssl.SSLContext:
+    return context
+
+
 @asynccontextmanager
-async def server(pair: Pair) -> AsyncIterator[tuple[int, list[bytes]]]:
+async def server(
+    pair: Pair, how: Callable[[ssl.SSLContext], ssl.SSLContext] = current
+) -> AsyncIterator[tuple[int, list[bytes]]]:
     """Where it listens, and what it was told behind TLS."""
     heard: list[bytes] = []
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context = how(ssl.create_default_context(ssl.Purpose.CLIENT_AUTH))
     context.load_cert_chain(pair.certificate, pair.key)
 
     async def hear(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -92,7 +121,8 @@ async def server(pair: Pair) -> AsyncIterator[tuple[int, list[bytes]]]:
         yield listening.sockets[0].getsockname()[1], heard
 
 
-async def test_TLS_2_a_scraper_past_its_time_or_of_a_strange_authority_is_cut_off(
+@pytest.mark.checks("TLS_1", "TLS_2")
+async def test_a_scraper_past_its_time_or_of_a_strange_authority_is_cut_off(
     authority: Authority, wrong: dict[str, Pair]
 ) -> None:
     """A client's name is not looked at: whose authority is named in MUTT_METRICS_CLIENT_CA vouches for it."""
@@ -110,14 +140,18 @@ async def test_TLS_2_a_scraper_past_its_time_or_of_a_strange_authority_is_cut_of
         outcomes = {why: await greeted(port, authority, pair) for why, pair in wrong.items()}
         assert list(outcomes.values()) == [False, True, False]
         assert await greeted(port, authority, authority.issue("scraper"))
+        assert not await greeted(port, authority, authority.issue("scraper"), dated)
 
 
-async def greeted(port: int, authority: Authority, pair: Pair) -> bool:
-    context = ssl.create_default_context(cafile=authority.certificate)
+async def greeted(
+    port: int, authority: Authority, pair: Pair, how: Callable[[ssl.SSLContext], ssl.SSLContext] = current
+) -> bool:
+    context = how(ssl.create_default_context(cafile=authority.certificate))
     context.load_cert_chain(pair.certificate, pair.key)
     try:
         reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context)
         try:
+            writer.write(b"hello")
             return await reader.read() == b"in"
         finally:
             writer.close()

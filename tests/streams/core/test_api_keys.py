@@ -45,6 +45,7 @@ def stored(presented: PresentedKey = KEY, **changes: object) -> StoredKey:
 
 
 @given(st.binary(min_size=12, max_size=12), st.binary(min_size=32, max_size=32))
+@pytest.mark.checks("KEY_1")
 def test_what_is_made_is_read_back(id_bytes: bytes, secret_bytes: bytes) -> None:
     made = new_key(id_bytes, secret_bytes)
     read = parse_key(made.text.reveal())
@@ -73,6 +74,7 @@ def test_nothing_else_is_a_key(text: str) -> None:
     assert parse_key(text) is None
 
 
+@pytest.mark.checks("KEY_1")
 def test_a_key_shows_neither_its_secret_nor_its_hash() -> None:
     kept = stored()
     for shown in (repr(KEY), str(KEY.text), repr(kept), f"{KEY}"):
@@ -81,6 +83,7 @@ def test_a_key_shows_neither_its_secret_nor_its_hash() -> None:
         assert repr(kept.key_hash) not in shown
 
 
+@pytest.mark.checks("KEY_1")
 def test_a_hash_is_of_one_key_and_one_pepper() -> None:
     hashes = {
         hash_of(KEY, PEPPER),
@@ -110,6 +113,7 @@ WRONG = PresentedKey(KEY.id, new_key(bytes(12), bytes(32)).secret)
         (KEY, stored(expires_at=NOW + SECOND), None),
     ],
 )
+@pytest.mark.checks("KEY_3")
 def test_why_one_does_not(presented: PresentedKey, kept: StoredKey | None, failure: Failure | None) -> None:
     assert judge(presented, kept, (PEPPER,), NOW) is failure
 
@@ -133,6 +137,7 @@ def test_a_hash_under_an_older_pepper_is_to_be_replaced() -> None:
     assert hash_due(KEY, stored(), newer) == hash_of(KEY, newer)
 
 
+@pytest.mark.checks("KEY_2")
 def test_an_unknown_id_costs_a_hash_and_a_comparison_too() -> None:
     work = [native_calls(kept) for kept in (None, stored(revoked_at=NOW), stored())]
     assert {"hmac_digest", "compare_digest"} <= set(work[0])

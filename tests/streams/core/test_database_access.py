@@ -33,10 +33,10 @@ def test_nobody_changes_or_deletes_what_the_trails_hold() -> None:
     assert {verb for name, verb in verbs if name == PART} == {Verb.SELECT}
 
 
-def test_who_only_looks_may_only_look_and_sees_no_hashes_of_keys() -> None:
+def test_who_only_looks_may_only_look_and_sees_nothing_of_who_came_in() -> None:
     found = {grant for grant in wanted(TABLES, [PART]) if grant.role == DbRole.READONLY}
     assert {grant.verb for grant in found} == {Verb.SELECT}
-    assert set(TABLES) - {grant.object for grant in found} == {"api_key_hashes", "idempotency_keys"}
+    assert set(TABLES) - {grant.object for grant in found} == {"api_key_hashes", "idempotency_keys", "ended_sessions"}
 
 
 def test_a_table_that_is_not_there_yet_gets_no_right() -> None:

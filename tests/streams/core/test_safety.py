@@ -26,6 +26,7 @@ def test_on_loopback_nothing_more_is_asked_for(host: str) -> None:
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "mutt.example", "", "127.0.0.1.example"])
+@pytest.mark.checks("TLS_4", "SURFACE_2")
 def test_others_could_reach_it_so_it_needs_TLS_a_guarded_endpoint_and_a_key(host: str) -> None:
     first, second, third = problems(host=host, key_needed=False)
     assert "MUTT_TLS_CERT" in first
@@ -76,6 +77,7 @@ def test_workers_answer_no_keys() -> None:
         (Service.MATCH, {"metrics_client_ca": "a"}, "needs TLS"),
     ],
 )
+@pytest.mark.checks("TLS_4")
 def test_each_unsafe_setting_has_its_words(service: Service, settings: dict[str, object], told: str) -> None:
     (only,) = problems(service, **settings)
     assert told in only
@@ -97,7 +99,8 @@ def test_each_unsafe_setting_has_its_words(service: Service, settings: dict[str,
         {"database_url": "postgresql:///mutt?host=/run/postgresql"},
     ],
 )
-def test_TLS_4_stores_are_reached_by_TLS_on_this_machine_or_as_named(settings: dict[str, object]) -> None:
+@pytest.mark.checks("TLS_4")
+def test_stores_are_reached_by_TLS_on_this_machine_or_as_named(settings: dict[str, object]) -> None:
     assert problems(Service.MATCH, **settings) == []
 
 
@@ -121,6 +124,7 @@ def test_everything_is_told_at_once_and_what_is_well_too() -> None:
     ]
 
 
+@pytest.mark.checks("SURFACE_1")
 def test_what_settings_are_by_themselves_is_safe() -> None:
     assert unsafe(judge_safety(Settings(), Surroundings(), Service)) == []
 
