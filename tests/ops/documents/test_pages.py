@@ -6,10 +6,11 @@ import importlib.util
 import json
 import re
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 from jsonschema import Draft202012Validator
+from msgspec import Meta
 
 from ops.documents import words
 from ops.documents.cli import PROGRAMS, commands
@@ -22,7 +23,6 @@ from ops.documents.topics import event_schema, schema
 from schemas.alerts import Alert
 from schemas.codec import decode, encode
 from schemas.errors import RecordRejected
-from schemas.settings import Positive
 from schemas.topics import SNMP
 from tests.architecture.documents import ROOT, blocks, tracked
 from tests.builders import alert
@@ -160,7 +160,7 @@ def test_words_are_read_below_fields_and_above_calls(tmp_path: Path) -> None:
 
 
 def test_types_are_told_in_words() -> None:
-    assert allowed(Positive) == "a whole number from 1"
+    assert allowed(Annotated[int, Meta(ge=1)]) == "a whole number from 1"
     assert allowed(str | None) == "text, or unset"
 
 
