@@ -30,8 +30,8 @@ def alerts_of(count: int, hosts: int, *, first: int = 0, **fields: object) -> li
 async def raise_alerts(system: System, alerts: Sequence[Alert]) -> None:
     """What a match worker does: commits the rows, then publishes. A host's number is its partition, modulo eight.
 
-    They are marked as published before they are: a worker marks its few, but all in one statement could lock one another
-    out (40P01) with the forwarders that settle them meanwhile.
+    They are marked as published before they are: one statement over all of them, while forwarders settle some, would
+    now and then be a deadlock (40P01).
     """
     rows = [alert_row(one, NOW) for one in alerts]
     await system.database.pool.copy_records_to_table("alerts", records=rows, columns=ALERTS)

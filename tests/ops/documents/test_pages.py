@@ -11,8 +11,10 @@ from typing import Annotated, Any
 import pytest
 from jsonschema import Draft202012Validator
 from msgspec import Meta
+from typer.testing import CliRunner
 
 from ops.documents import words
+from ops.documents.__main__ import app
 from ops.documents.cli import PROGRAMS, commands
 from ops.documents.config import allowed
 from ops.documents.markdown import table
@@ -145,6 +147,12 @@ def test_what_is_shown_as_json_is_a_schema() -> None:
     assert len(shown) == 3
     for one in shown:
         Draft202012Validator.check_schema(one)
+
+
+def test_pages_are_checked_by_name() -> None:
+    assert CliRunner().invoke(app, ["check", "TOPICS.md"]).exit_code == 0
+    refused = CliRunner().invoke(app, ["check", "TOPIC.md"]).exception
+    assert str(refused).startswith("TOPIC.md: no generated page; there are ")
 
 
 def test_words_are_read_below_fields_and_above_calls(tmp_path: Path) -> None:
