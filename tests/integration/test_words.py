@@ -118,13 +118,36 @@ async def test_a_replay_that_stopped_is_rehearsed_with_what_it_holds_and_what_is
     says(told, "would send 3 dead letters", "3  unhandled")
 
 
-async def test_letters_are_exported_parked_and_purged(quiet: Desk, tmp_path: Path) -> None:
+async def test_letters_are_exported_and_purged(quiet: Desk, tmp_path: Path) -> None:
     await quiet.add(*of_host(2))
     file = tmp_path / "letters.jsonl.gz"
     assert f"wrote 2 dead letters to {file}" in await quiet.say("dlq", "export", "--host", "h1", "--output", str(file))
     asked = await quiet.answer("2\n", "dlq", "purge", "--host", "h1", "--archive", str(tmp_path / "purged.jsonl.gz"))
     for piece in ("2 dead letters will be purged. Type their number", "purged 2 dead letters; they are in "):
         assert piece in asked
+
+
+async def test_what_is_not_there_or_not_meant_is_said(quiet: Desk, tmp_path: Path) -> None:
+    await quiet.add(letter := dead_letter(hostname="h1"))
+    nobody = str(uuid.uuid4())
+    assert f"there is no dead letter {nobody}" in await quiet.say("dlq", "edit", nobody, "--set", "a=1", status=1)
+    assert "--set, --unset or --value-file" in await quiet.say("dlq", "edit", str(letter.id), status=2)
+    both = ("--set", "a=1", "--value-file", str(tmp_path / "value"))
+    assert "takes neither --set nor --unset" in await quiet.say("dlq", "edit", str(letter.id), *both, status=2)
+    wrong = await quiet.answer("2\n", "dlq", "purge", "--host", "h1", status=1)
+    assert "there are 1 letters, not what you typed" in wrong
+    assert "there is no legal hold 99 in force" in await quiet.say(
+        "retention", "hold", "lift", "99", "--reason", "x", status=2
+    )
+    at = {"MUTT_ARCHIVE_DIR": str(tmp_path)}
+    for command in (("verify", "a"), ("restore", "a")):
+        assert "there is no archive a" in await quiet.say("retention", *command, status=2, **at)
+    assert "there is no table restored_a" in await quiet.say("retention", "restore", "a", "--drop", status=2, **at)
+    rules = tmp_path / "rules.yaml"
+    rules.write_text("- {match_type: contains, match_string: x, prod_handling: Log_only, dev_handling: Log_only}\n")
+    assert "nothing was imported" in await quiet.answer("n\n", "rules", "import", str(rules), status=130)
+    assert "Import 1 rules?" in await quiet.answer("y\n", "rules", "import", str(rules))
+    assert await quiet.pool.fetchval("SELECT count(*) FROM alert_rules") == 1
 
 
 async def test_the_books_are_told(desk: Desk) -> None:
