@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +25,12 @@ def stack(home: Path, **state: Any) -> Layout:
     return layout
 
 
-def ours() -> list[Any]:
-    """A process that lives: this one."""
-    return [os.getpid(), started_at(os.getpid())]
+@pytest.fixture
+def alive() -> Iterator[list[Any]]:
+    """A process that lives, as the stack remembers it."""
+    with subprocess.Popen(["sleep", "600"]) as process:
+        yield [process.pid, started_at(process.pid)]
+        process.kill()
 
 
 @pytest.mark.parametrize(
@@ -43,8 +46,8 @@ def test_a_stack_that_is_not_up_is_said_in_one_line(tmp_path: Path, arguments: t
     assert (done.returncode, done.stderr) == (69, f"muttdev: {named}\n")
 
 
-def test_what_was_left_behind_is_named(tmp_path: Path) -> None:
-    stack(tmp_path / "home", processes={"kafka": ours(), "postgres": [1, "never"]})
+def test_what_was_left_behind_is_named(tmp_path: Path, alive: list[Any]) -> None:
+    stack(tmp_path / "home", processes={"kafka": alive, "postgres": [1, "never"]})
     done = muttdev(tmp_path / "home", "status")
     assert done.returncode == 1
     assert done.stdout == "the stack is not running; start it with: muttdev up (left behind: kafka)\n"
@@ -54,15 +57,15 @@ def test_what_was_left_behind_is_named(tmp_path: Path) -> None:
     ("part", "named"),
     [("apy", "no part is called 'apy'; there are api, kafka"), ("kafka", "kafka keeps the whole stack up")],
 )
-def test_only_a_part_of_its_own_is_started_again(tmp_path: Path, part: str, named: str) -> None:
-    stack(tmp_path / "home", supervisor=ours(), processes={"api": ours(), "kafka": ours()})
+def test_only_a_part_of_its_own_is_started_again(tmp_path: Path, alive: list[Any], part: str, named: str) -> None:
+    stack(tmp_path / "home", supervisor=alive, processes={"api": alive, "kafka": alive})
     done = muttdev(tmp_path / "home", "restart", part)
     assert (done.returncode, done.stdout) == (2, "")
     assert named in done.stderr
 
 
-def test_the_doctor_names_a_part_that_is_down_before_it_asks_the_servers(tmp_path: Path) -> None:
-    stack(tmp_path / "home", supervisor=ours(), processes={"api": [1, "never"]}, ports={"postgres": 1, "kafka": 1})
+def test_the_doctor_names_a_part_that_is_down_before_it_asks_the_servers(tmp_path: Path, alive: list[Any]) -> None:
+    stack(tmp_path / "home", supervisor=alive, processes={"api": [1, "never"]}, ports={"postgres": 1, "kafka": 1})
     done = muttdev(tmp_path / "home", "doctor")
     assert done.returncode == 69
     assert done.stderr.startswith("wrong    api is down: see ")
