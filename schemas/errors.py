@@ -6,7 +6,6 @@ MuttError
 │   │   └── QuestionFailed         it works, but not for this: a table or a privilege is missing
 │   │       └── TooSlow                it works, but did not answer this in time
 │   ├── BrokerUnavailable      Kafka
-│   ├── ReceiverUnavailable    the webhook receiver
 │   ├── SecretsUnavailable     the store of secrets, or what it says of itself
 │   ├── PrometheusUnavailable  Prometheus, where SLOs are asked of it
 │   │   └── PrometheusTimeout      it did not answer in time
@@ -71,10 +70,6 @@ class TooSlow(QuestionFailed):
 
 class BrokerUnavailable(Unavailable):
     """Kafka did not acknowledge in time; what was sent may or may not be on the topic."""
-
-
-class ReceiverUnavailable(Unavailable):
-    """The webhook receiver could not be reached."""
 
 
 class SecretsUnavailable(Unavailable):

@@ -27,7 +27,6 @@ _UNPREFIXED = frozenset(
 )
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
-Positive = Annotated[int, Meta(ge=1)]
 Brokers = Annotated[str, Meta(pattern=r"^([^\s,:]+|\[[^\s,]+\])(:\d{1,5})?(,([^\s,:]+|\[[^\s,]+\])(:\d{1,5})?)*$")]
 """host:port, with a comma between several."""
 TopicPrefix = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]

@@ -49,17 +49,17 @@ def _without(*paths: str) -> list[str]:
 
 TESTS = (
     {
-        "units": [*_on(2, "tests"), *_without("tests/integration", MATRIX, *PROOF, *HISTORIES)],
+        "integration": [*_on(2, "tests/integration"), *_without(*PROOF), *NO_HYPOTHESIS],
         "matrix": [*_on(1, MATRIX), *NO_HYPOTHESIS],
+        "units": [*_on(2, "tests"), *_without("tests/integration", MATRIX, *PROOF, *HISTORIES)],
     },
-    {"integration": [*_on(2, "tests/integration"), *_without(*PROOF), *NO_HYPOTHESIS]},
     {"proof": [*_on(3, *PROOF), *NO_HYPOTHESIS], "histories": _on(2, *HISTORIES)},
 )
-"""Steps, one after the other; those of one group run at once. Each process has servers of its own. Nothing runs beside
-the integration tests: some of them look at the time. The proof and the fault matrix wait for ends, beginnings and
-outages more than they work: beside them runs what only computes."""
-GENTLE = {"histories": ["nice", "-n", "19"]}
-"""What only computes has what the others leave of the processors."""
+"""Steps, one after the other; those of one group run at once. Each process has servers of its own. Integration tests,
+the proof and the fault matrix wait for servers, ends and outages as much as they work: beside them runs what only
+computes."""
+GENTLE = {name: ["nice", "-n", "19"] for name in ("units", "histories")}
+"""What only computes has what the others leave of the processors: some of them look at the time."""
 
 GATES = {
     "kills": ("tests.integration.test_kills",),

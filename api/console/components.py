@@ -25,7 +25,6 @@ FACTS = {
     "text": "<b>text</b> \u202e\x1b", "nothing": None, "created_at": _AT, "rule_id": 1,
     "event_id": "mutt.ingest.raw:0:1", "bytes": {"hex": "ff00"}, "list": ["a", "b"],
 }  # fmt: skip
-BANDS = (Band("maintenance", 60, 90, "maintenance"), Band("firing", 300, 60, "page"))
 LINE = "0,70 150,20 300,60 450,10 600,40"
 
 

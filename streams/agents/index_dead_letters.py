@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeVar
 from schemas.dead_letters import DeadLetter
 from schemas.events import Position
 from schemas.topics import DLQ
-from streams import crash
+from streams import crash, metrics
 from streams.core.letters import from_record, header_names
 from streams.core.ports import Clock, LetterStore
 
@@ -65,7 +65,7 @@ async def index_dead_letters(stream: Any, index: LetterIndex) -> None:
     async for event in stream.noack().events():
         message = event.message
         crash.here("letters_read")
-        await index.index(message.partition, message.records)
+        metrics.LETTERS_INDEXED.inc(await index.index(message.partition, message.records))
         crash.here("letters_indexed")
         event.ack()
 

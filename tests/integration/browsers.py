@@ -7,11 +7,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from playwright.async_api import BrowserContext, ConsoleMessage, Dialog, Page, Request, async_playwright
+from playwright.async_api import BrowserContext, ConsoleMessage, Dialog, Page, Request, async_playwright, expect
 
 CHROMIUM = shutil.which("chromium")
 WHY_NOT = "no chromium on PATH (apt package chromium)"
 PATIENCE_MS = 60_000
+expect.set_options(timeout=PATIENCE_MS)  # theirs is five seconds, which a busy machine may need for one answer
 
 
 @dataclass

@@ -43,7 +43,9 @@ GROUPS = ("mutt-match", "mutt-forward", "mutt-dead-letters")
 
 
 LONG = (
-    "backpressure", "bad_inputs", "watchdog", "match", "kills", "demo", "stack", "corpus", "remediation", "rate_share",
+    "stack", "console_browser", "rolling_upgrade", "secured", "rule_bad_inputs", "retention", "demo_books",
+    "backpressure", "match", "corpus", "bombs", "searches", "snmp_bridge", "broker_rights", "watchdog", "secrets",
+    "alerting", "bad_inputs", "rules_source", "demo", "dashboards", "rsyslog", "dlq", "checker_whole", "kills",
 )  # fmt: skip
 """Files that take longest: they begin first, so that the processes that share the files end together."""
 

@@ -28,15 +28,19 @@ def alerts_of(count: int, hosts: int, *, first: int = 0, **fields: object) -> li
 
 
 async def raise_alerts(system: System, alerts: Sequence[Alert]) -> None:
-    """What a match worker does: commits the rows, then publishes. A host's number is its partition, modulo eight."""
+    """What a match worker does: commits the rows, then publishes. A host's number is its partition, modulo eight.
+
+    They are marked as published before they are: one statement over all of them, while forwarders settle some, would
+    now and then be a deadlock (40P01).
+    """
     rows = [alert_row(one, NOW) for one in alerts]
     await system.database.pool.copy_records_to_table("alerts", records=rows, columns=ALERTS)
+    await system.database.pool.execute("UPDATE alerts SET published_at = now() WHERE published_at IS NULL")
     records = [
         (int(one.hostname[1:]) % PARTITIONS, one.hostname.encode(), row[-1].encode())
         for one, row in zip(alerts, rows, strict=True)
     ]
     await asyncio.to_thread(produce_partitions, system.stack.kafka.bootstrap, "mutt.alerts", records)
-    await system.database.pool.execute("UPDATE alerts SET published_at = now() WHERE published_at IS NULL")
 
 
 @dataclass(frozen=True)

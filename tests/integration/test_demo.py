@@ -10,7 +10,8 @@ import pytest
 
 from ops.prometheus.local import installed
 from tests.installed import build_wheel, install
-from tests.programs import bare_environment
+from tests.programs import MEASURED, bare_environment
+from tests.run import PROGRAMS
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(320)]
 
@@ -18,8 +19,8 @@ WATCHED = ["--with", "prometheus"] if installed() else []
 
 
 def test_the_books_of_a_short_demonstration_balance(tmp_path: Path) -> None:
-    """From the wheel, in an environment of its own, outside of the checkout."""
-    programs = install(build_wheel(tmp_path), tmp_path / "environment")
+    """From the wheel, in an environment of its own, outside of the checkout; from that where branches are measured."""
+    programs = PROGRAMS if MEASURED else install(build_wheel(tmp_path), tmp_path / "environment")
     environment = bare_environment()
     done = subprocess.run(
         [programs / "muttdev", "demo", "--once", "--json", "--duration", "8", "--rate", "100", "--seed", "5", *WATCHED],

@@ -179,9 +179,16 @@ async def test_roles_are_made_checked_and_mended(owned: asyncpg.Connection, data
         "mutt_worker INSERT on alerts: missing",
         "schema_migrations is not mutt_owner's",
     ]
-    assert 'GRANT SELECT ON TABLE "audit" TO mutt_readonly' in await apply_roles(owned, keep=False)
+    said = await asyncio.to_thread(mutt, database, "roles", "check", status=1)
+    assert "everybody SELECT on audit: too much\n" in said
+    assert "10 differences; run: mutt roles apply" in said
+    grant = 'GRANT SELECT ON TABLE "audit" TO mutt_readonly'
+    assert f"{grant};\n" in await asyncio.to_thread(mutt, database, "roles", "apply", "--dry-run")
+    assert grant in await apply_roles(owned, keep=False)
     assert len(await differences(owned)) == 10
     assert "are as they should be" in await asyncio.to_thread(mutt, database, "roles", "apply")
+    assert await asyncio.to_thread(mutt, database, "roles", "check") == "the roles are as they should be\n"
+    assert json.loads(await asyncio.to_thread(mutt, database, "roles", "apply", "--json"))["applied"]
     assert await differences(owned) == []
 
 

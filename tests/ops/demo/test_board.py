@@ -9,6 +9,7 @@ import pytest
 from rich.console import Console
 
 from ops.demo.board import Board, Figures, Held, Page, Replayed, Told
+from ops.demo.run import show_books
 from ops.demo.screen import draw, sheet
 from schemas.config import DynamicConfig
 from schemas.dead_letters import FACTS
@@ -117,3 +118,22 @@ def test_the_sheet_marks_what_does_not_hold() -> None:
     ]
     lines = text(sheet(checks)).splitlines()
     assert [line for line in lines if "NOT EQUAL" in line] == [line for line in lines if " bad " in line] != []
+
+
+@pytest.mark.parametrize(
+    ("balanced", "problems", "verdict"),
+    [(True, [], "the books balance"), (False, ["gave up waiting for \x1b[31mit"], "THE BOOKS DO NOT BALANCE")],
+)
+def test_the_verdict_comes_after_what_went_wrong(balanced: bool, problems: list[str], verdict: str) -> None:
+    console = Console(file=io.StringIO(), width=120, color_system=None)
+    result = {
+        "checks": [{"check": "fine", "ok": balanced, "left": 1, "right": 1}], "problems": problems,
+        "shed": {"total": 7}, "remediation": {"replayed": 5}, "paused_seconds": {}, "balanced": balanced,
+        "ok": balanced,
+    }  # fmt: skip
+    show_books(console, result)
+    assert isinstance(console.file, io.StringIO)
+    shed, *told, last = console.file.getvalue().splitlines()[-2 - len(problems) :]
+    assert shed.startswith("7 shed, 5 of them replayed by remediation")
+    assert (len(told), last) == (len(problems), verdict)
+    assert "\x1b" not in "".join(told)

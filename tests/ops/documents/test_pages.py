@@ -6,12 +6,15 @@ import importlib.util
 import json
 import re
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 from jsonschema import Draft202012Validator
+from msgspec import Meta
+from typer.testing import CliRunner
 
 from ops.documents import words
+from ops.documents.__main__ import app
 from ops.documents.cli import PROGRAMS, commands
 from ops.documents.config import allowed
 from ops.documents.markdown import table
@@ -22,10 +25,10 @@ from ops.documents.topics import event_schema, schema
 from schemas.alerts import Alert
 from schemas.codec import decode, encode
 from schemas.errors import RecordRejected
-from schemas.settings import Positive
 from schemas.topics import SNMP
 from tests.architecture.documents import ROOT, blocks, tracked
 from tests.builders import alert
+from tests.toy_receiver import TOY
 
 OID = "1.3.6.1.6.3.1.1.5.3"
 
@@ -58,12 +61,13 @@ def test_every_command_has_words_and_so_has_each_of_its_options() -> None:
 @pytest.mark.parametrize("exporter", exporters(), ids=lambda exporter: exporter.title)
 @pytest.mark.checks("SURFACE_3")
 def test_labels_that_are_told_are_those_that_are_exported(exporter: Exporter) -> None:
+    """Where other tests have brought a receiver of their own to work before, it is among them."""
     labelled = {name: set(one._labelnames) for name, one in collectors(exporter) if one._labelnames}
     assert {name: set(values) for name, values in exporter.labels.items()} == labelled
     for name, one in collectors(exporter):
         for bound in getattr(one, "_metrics", {}):
             for label, value in zip(one._labelnames, bound, strict=True):
-                assert value in [str(each) for each in exporter.labels[name][label]], (name, label)
+                assert value in [*map(str, exporter.labels[name][label]), TOY.name], (name, label)
 
 
 @pytest.mark.parametrize("exporter", exporters(), ids=lambda exporter: exporter.title)
@@ -148,6 +152,12 @@ def test_what_is_shown_as_json_is_a_schema() -> None:
         Draft202012Validator.check_schema(one)
 
 
+def test_pages_are_checked_by_name() -> None:
+    assert CliRunner().invoke(app, ["check", "TOPICS.md"]).exit_code == 0
+    refused = CliRunner().invoke(app, ["check", "TOPIC.md"]).exception
+    assert str(refused).startswith("TOPIC.md: no generated page; there are ")
+
+
 def test_words_are_read_below_fields_and_above_calls(tmp_path: Path) -> None:
     file = tmp_path / "declared.py"
     file.write_text("# first\n# line\nA = str('mutt_a')\nB = str('mutt_b')\n\nC = str('mutt_c')\n")
@@ -161,7 +171,7 @@ def test_words_are_read_below_fields_and_above_calls(tmp_path: Path) -> None:
 
 
 def test_types_are_told_in_words() -> None:
-    assert allowed(Positive) == "a whole number from 1"
+    assert allowed(Annotated[int, Meta(ge=1)]) == "a whole number from 1"
     assert allowed(str | None) == "text, or unset"
 
 

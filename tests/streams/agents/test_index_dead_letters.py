@@ -14,6 +14,7 @@ from schemas.errors import StoreUnavailable
 from streams.agents.index_dead_letters import LetterIndex, index_dead_letters
 from streams.clock import SystemClock
 from streams.core.letters import to_record
+from streams.metrics import REGISTRY
 from tests.builders import dead_letter
 
 
@@ -84,6 +85,18 @@ async def test_a_batch_is_acknowledged_only_when_it_is_in_the_table() -> None:
     batch = OneBatch(record(1, dead_letter()))
     await index_dead_letters(batch, LetterIndex(store, SystemClock(), at_once))
     assert (len(store.rows), batch.acked) == (1, 1)
+
+
+async def test_letters_that_are_new_are_counted() -> None:
+    index, ours = LetterIndex(MemoryLetters(), SystemClock(), at_once), dead_letter()
+    before = counted()
+    for _ in range(2):
+        await index_dead_letters(OneBatch(record(1, ours), record(2)), index)
+    assert counted() - before == 2
+
+
+def counted() -> float:
+    return REGISTRY.get_sample_value("mutt_dead_letters_indexed_total") or 0.0
 
 
 async def test_large_letters_are_written_in_several_goes() -> None:
