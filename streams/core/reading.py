@@ -99,9 +99,12 @@ def shown(decoded: Decoded) -> tuple[str, str]:
 
 def _flag_mismatches(records: Iterable[Record], decoded: Iterable[Decoded]) -> None:
     """Says so where a record's key is not its host."""
-    for record, one in zip(records, decoded, strict=True):
-        key = record.key
-        if key is not None and key != one.event.hostname.encode("utf-8", "surrogatepass"):
+    keys = [record.key for record in records]
+    hosts = [one.event.hostname.encode("utf-8", "surrogatepass") for one in decoded]
+    if keys == hosts:
+        return
+    for key, host, one in zip(keys, hosts, decoded, strict=True):
+        if key is not None and key != host:
             one.flags += (Flag.KEY_MISMATCH,)
 
 

@@ -55,9 +55,6 @@ class Seen(Struct, gc=False):
     last: int
     alerted: bool = False
 
-    @property
-    def stored(self) -> bool:
-        return self.count > 1
 
 
 def mask(message: str) -> str:
@@ -101,10 +98,11 @@ class SignatureBook:
 
     def apply(self, draft: SignatureDraft) -> None:
         """Makes a committed draft the state."""
-        for key, seen in draft.changed.items():
-            self.entries.pop(key, None)
-            self.entries[key] = seen
-        for key in draft.evicted:
+        evicted = draft.evicted
+        for key in self.entries.keys() & draft.changed.keys():
+            del self.entries[key]
+        self.entries.update(draft.changed)
+        for key in evicted:
             del self.entries[key]
 
 
@@ -128,7 +126,7 @@ class SignatureDraft:
             seen.count, seen.started, seen.alerted = 0, at, False
         seen.count += 1
         seen.last = at
-        if seen.count == 2 or (not seen.template and seen.stored):
+        if seen.count == 2 or (not seen.template and seen.count > 1):
             seen.template = mask(message)
             seen.sample = message[:SAMPLE_CHARACTERS]
         if seen.count >= policy.threshold and not seen.alerted:
@@ -154,8 +152,8 @@ class SignatureDraft:
     def rows(self) -> dict[int, Seen]:
         """What to store: changed signatures seen more than once, or alerted, that stay."""
         gone = set(self.evicted)
-        return {key: seen for key, seen in self.changed.items() if (seen.stored or seen.alerted) and key not in gone}
+        return {key: seen for key, seen in self.changed.items() if (seen.count > 1 or seen.alerted) and key not in gone}
 
     def deletions(self) -> list[int]:
         """Stored signatures to delete."""
-        return [key for key in self.evicted if (seen := self._book.entries.get(key)) and (seen.stored or seen.alerted)]
+        return [key for key in self.evicted if (seen := self._book.entries.get(key)) and (seen.count > 1 or seen.alerted)]
