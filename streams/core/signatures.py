@@ -156,4 +156,5 @@ class SignatureDraft:
 
     def deletions(self) -> list[int]:
         """Stored signatures to delete."""
-        return [key for key in self.evicted if (seen := self._book.entries.get(key)) and (seen.count > 1 or seen.alerted)]
+        known = self._book.entries
+        return [key for key in self.evicted if (seen := known.get(key)) and (seen.count > 1 or seen.alerted)]
