@@ -56,7 +56,6 @@ class Seen(Struct, gc=False):
     alerted: bool = False
 
 
-
 def mask(message: str) -> str:
     """The message with every number and id shown as `#`, cut to TEMPLATE_CHARACTERS."""
     return ID.sub("#", message[:TEMPLATE_CHARACTERS])

@@ -16,9 +16,6 @@ LOOKS_BACK = max(rule.long for rule in BURN_RULES)
 """How much of a series must lie before what is asked about."""
 
 
-_NOTHING = Indicator()
-
-
 @dataclass(frozen=True, slots=True)
 class Fired:
     """A rule that held from one moment to another."""
@@ -50,11 +47,17 @@ class _Sums:
 
     @classmethod
     def over(cls, points: Sequence[Point], step: dt.timedelta, shown: Span) -> _Sums:
-        there = {point.at: point.indicator for point in points}
         begin, steps = shown.first - LOOKS_BACK, (LOOKS_BACK + shown.after - shown.first) // step
-        grid = [there.get(begin + at * step, _NOTHING) for at in range(steps)]
-        good, total = (one.good for one in grid), (one.total for one in grid)
-        return cls(list(accumulate(good, initial=0.0)), list(accumulate(total, initial=0.0)))
+        good, total = [0.0] * (steps + 1), [0.0] * (steps + 1)
+        for point in points:
+            end = (point.at - begin) // step + 1
+            if 0 < end <= steps:
+                good[end], total[end] = point.indicator.good, point.indicator.total
+        return cls(list(accumulate(good)), list(accumulate(total)))
+
+    def is_good(self, end: int, steps: int) -> bool:
+        """Whether nothing was bad in the window of so many steps that ends there."""
+        return self.good[end] - self.good[end - steps] >= self.total[end] - self.total[end - steps]
 
     def before(self, end: int, steps: int) -> Indicator:
         """The window of so many steps that ends there."""
@@ -65,13 +68,12 @@ def _firing(
     objective: Objective, rule: BurnRule, sums: _Sums, step: dt.timedelta, shown: Span
 ) -> Iterator[dt.datetime]:
     """Beginnings of steps at whose end the rule holds."""
-    first = LOOKS_BACK // step
+    first, lengths = LOOKS_BACK // step, (rule.long // step, rule.short // step)
     for at in range((shown.after - shown.first) // step):
-        short = sums.before(first + at + 1, rule.short // step)
-        if short.good >= short.total:
-            continue  # nothing was bad, as almost always: then nothing burns
-        long = sums.before(first + at + 1, rule.long // step)
-        if Burn(rule, burn_rate(objective, long), burn_rate(objective, short)).firing:
+        end = first + at + 1
+        if sums.is_good(end, lengths[1]):
+            continue  # as almost always
+        if Burn(rule, *(burn_rate(objective, sums.before(end, length)) for length in lengths)).firing:
             yield shown.first + at * step
 
 
