@@ -83,8 +83,10 @@ class Sessions:
     async def of(self, request: Request) -> Entered | None:
         """Whose request it is. Raises Unavailable."""
         session = self._opened(request.cookies.get(cookie_name(request), ""))
-        client = await self._client_of(session) if session is not None else None
-        return Entered(session, client) if session is not None and client is not None else None
+        if session is None:
+            return None
+        client = await self._client_of(session)
+        return Entered(session, client) if client is not None else None
 
     async def lasts(self, session: Session) -> bool:
         """Whether what a session began to read may go on. Raises Unavailable."""

@@ -55,6 +55,11 @@ class Seen(Struct, gc=False):
     last: int
     alerted: bool = False
 
+    @property
+    def has_row(self) -> bool:
+        """Whether it is stored, as long as the book keeps it."""
+        return self.count > 1 or self.alerted
+
 
 def mask(message: str) -> str:
     """The message with every number and id shown as `#`, cut to TEMPLATE_CHARACTERS."""
@@ -151,9 +156,9 @@ class SignatureDraft:
     def rows(self) -> dict[int, Seen]:
         """What to store: changed signatures seen more than once, or alerted, that stay."""
         gone = set(self.evicted)
-        return {key: seen for key, seen in self.changed.items() if (seen.count > 1 or seen.alerted) and key not in gone}
+        return {key: seen for key, seen in self.changed.items() if seen.has_row and key not in gone}
 
     def deletions(self) -> list[int]:
         """Stored signatures to delete."""
         known = self._book.entries
-        return [key for key in self.evicted if (seen := known.get(key)) and (seen.count > 1 or seen.alerted)]
+        return [key for key in self.evicted if (seen := known.get(key)) and seen.has_row]
