@@ -83,9 +83,14 @@ def ask(port: int, path: str) -> tuple[int, dict[str, Any]]:
 
 def gauge(port: int, name: str) -> float:
     """A gauge of a running worker, 0 while it does not answer yet."""
+    return gauges(port, name)[0]
+
+
+def gauges(port: int, *names: str) -> list[float]:
+    """Several of one moment; all 0 while it does not answer yet."""
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
             lines = answer.read().decode().splitlines()
     except OSError:
-        return 0.0
-    return next((float(line.split()[-1]) for line in lines if line.startswith(f"{name} ")), 0.0)
+        return [0.0] * len(names)
+    return [next((float(line.split()[-1]) for line in lines if line.startswith(f"{name} ")), 0.0) for name in names]

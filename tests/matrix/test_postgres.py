@@ -24,7 +24,7 @@ from tests.chaos.proxy import Trap
 from tests.integration.api_process import get, process
 from tests.integration.burial import members
 from tests.integration.conftest import Database, System, end_workers
-from tests.integration.pipeline import until
+from tests.integration.pipeline import gauges, until
 from tests.matrix.ground import Ground, frozen, server
 from tests.matrix.http import ask
 from tests.matrix.needs import needs_root
@@ -45,22 +45,29 @@ async def test_frozen_with_commits_under_way_it_is_given_up_on_and_counts_each_o
 @pytest.mark.proves("postgres.slow")
 async def test_slow_it_gets_larger_batches_and_then_a_pause_and_the_worker_stays_a_member(ground: Ground) -> None:
     ground.start("match-1", session_timeout=60.0)  # a broker that is starved itself ends no membership here
-    async with ground.under_load(3000):
+    async with ground.under_load(3000, rate=2000.0) as load:
         usual = await _large_batches(ground)
         joined = await asyncio.to_thread(members, ground.bootstrap, MATCH)
         async with ground.pool.acquire() as connection, connection.transaction():
             await connection.execute("LOCK TABLE partition_progress")
             await ground.until_paused("match-1", "sink")
             assert await ground.reads("match-1", "mutt_partitions_assigned") == 24
-        await ground.progress_beyond(ground.before + 1000)
+            enough = load.sent + 24 * 200  # so that partitions have more than a small batch waiting
+
+            async def sent() -> bool:
+                return load.sent >= enough
+
+            await until(sent, f"{enough} records are sent")
+        await ground.progress_beyond(enough)
         assert await _large_batches(ground) > usual
         assert set(await asyncio.to_thread(members, ground.bootstrap, MATCH)) <= set(joined)
 
 
 async def _large_batches(ground: Ground) -> float:
     """Transactions so far with more than 50 records."""
-    some = [await ground.reads("match-1", f'mutt_batch_records_bucket{{le="{le}"}}') for le in ("+Inf", "50.0")]
-    return some[0] - some[1]
+    names = [f'mutt_batch_records_bucket{{le="{le}"}}' for le in ("+Inf", "50.0")]
+    some, small = await asyncio.to_thread(gauges, ground.ports["match-1"], *names)
+    return some - small
 
 
 MATCH = ("mutt-match",)
