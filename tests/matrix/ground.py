@@ -9,11 +9,12 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from ops.devstack.layout import free_port
 from ops.devstack.processes import Child
 from tests.chaos.checker import anomalies
-from tests.chaos.proxy import Proxy
+from tests.chaos.proxy import Link, Proxy
 from tests.integration.conftest import System
 from tests.integration.load import Load, rules_for_load
 from tests.integration.pipeline import gauge, settled, until
@@ -44,9 +45,8 @@ class Ground:
 
     def start_behind_proxy(self, name: str, **settings: object) -> Child:
         """The same with every server reached through its link."""
-        head, _, tail = self.system.settings.database_url.rpartition(f":{self.stack.postgres.port}/")
         where = {
-            "database_url": f"{head}:{self.links['postgres'].port}/{tail}",
+            "database_url": through(self.links["postgres"], self.system.settings.database_url),
             "kafka_bootstrap": f"127.0.0.1:{self.links['kafka'].port}",
         }
         return self.start(name, **where | settings)
@@ -117,6 +117,13 @@ class Ground:
             return text in worker.log.read_text()
 
         await until(said, f"{worker.name} says {text}", within=within)
+
+
+def through(link: Link, url: str) -> str:
+    """The same database, reached through the link, which leads to its server."""
+    parts = urlsplit(url)
+    assert parts.port == link.target
+    return parts._replace(netloc=parts.netloc.replace(f":{parts.port}", f":{link.port}")).geturl()
 
 
 @contextmanager
