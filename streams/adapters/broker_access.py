@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -82,7 +83,9 @@ async def told_why(brokers: Brokers, error: BaseException) -> str:
     if "ssl_context" in arguments or "sasl_mechanism" in arguments:
         host, _, port = address.rpartition(":")
         try:
-            (await create_conn(host.strip("[]"), int(port), request_timeout_ms=ASK_MS, **arguments)).close()
+            asked = await create_conn(host.strip("[]"), int(port), request_timeout_ms=ASK_MS, **arguments)
+            async with asyncio.timeout(ASK_MS / 1000):
+                await asked.close()  # TLS says goodbye first
         except ssl.SSLError as refused:
             return f"TLS fails: {getattr(refused, 'verify_message', None) or refused.reason or refused}"
         except KafkaError as refused:
