@@ -24,8 +24,11 @@ demo: $(BIN)/mutt  ## run the main job on real servers: traffic, outage, kill, d
 test: $(BIN)/mutt  ## unit, contract, architecture and integration tests (ARGS goes to pytest)
 	@$(BIN)/python -m tests.run test $(ARGS)
 
-check: $(BIN)/mutt  ## what CI runs: format, lint, types, layers, tests
+check: $(BIN)/mutt  ## format, lint, types, layers, tests; with `make proof` it is what CI runs
 	@$(BIN)/python -m tests.run check $(ARGS)
+
+proof: $(BIN)/mutt  ## what holds while parts are killed, frozen, cut and flooded, crash points, histories, planted bugs
+	@$(BIN)/python -m tests.run proof $(ARGS)
 
 bench: $(BIN)/mutt  ## speed and memory as ratios measured in one run
 	@$(BIN)/python -m tests.bench $(ARGS)
@@ -64,4 +67,4 @@ lock: $(BIN)/mutt  ## refresh all lock files (needs uv on PATH)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --group pyproject.toml:audit -o requirements-audit.lock
 	for peer in arroyo bytewax quixstreams; do uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --group pyproject.toml:bench-$$peer -o tests/bench/rivals/locks/$$peer.txt; done
 
-.PHONY: help venv demo test check bench load fuzz chaos docs screenshots matrix audit coverage mutants lock
+.PHONY: help venv demo test check proof bench load fuzz chaos docs screenshots matrix audit coverage mutants lock

@@ -1,7 +1,8 @@
-"""`make test` and `make check`: runs the steps, says how each went, and with --json ends with one JSON object.
+"""`make test`, `make check` and `make proof`: runs the steps, says how each went, and with --json ends with one JSON
+object.
 
 `seconds` are those of each step. `gates` are those of each gate of the proof, which its tests took, setup and all, in
-several processes at once; `gates_together` is what the step of the proof took.
+several processes at once; `gates_together` is what all of them took, the histories beside the others.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,26 +40,32 @@ def _on(processes: int, *folders: str) -> list[str]:
     return [*folders, "-n", str(processes), "--dist", "loadfile", "--no-loadscope-reorder"]
 
 
-HISTORIES = ("tests/histories/test_first_half.py", "tests/histories/test_second_half.py")
-PROOF = ("tests/integration/test_kills.py", "tests/crashes", "tests/planted")
-MATRIX = "tests/matrix"
+def _integration(*names: str) -> list[str]:
+    return [f"tests/integration/test_{name}.py" for name in names]
 
 
-def _without(*paths: str) -> list[str]:
+LONG = _integration("stack", "console_browser", "match", "demo", "rsyslog", "corpus")
+"""They begin first, so that none of them is left alone in the end."""
+FAULTS = _integration(
+    "watchdog", "kills", "backpressure", "secured", "rolling_upgrade", "checker_whole", "bombs", "rate_share", "checker",
+    "receiver_outage", "two_installations", "forwarder_kill", "restore", "point_in_time", "api_outage",
+)  # fmt: skip
+"""What somebody breaks, ends, floods or moves while it is at work."""
+PROOF = [*FAULTS, "tests/matrix", "tests/crashes", "tests/planted"]
+HISTORIES = ["tests/histories/test_first_half.py", "tests/histories/test_second_half.py"]
+
+
+def _without(paths: Sequence[str]) -> list[str]:
     return [f"--ignore={path}" for path in paths]
 
 
-TESTS = (
-    {
-        "integration": [*_on(2, "tests/integration"), *_without(*PROOF), *NO_HYPOTHESIS],
-        "matrix": [*_on(1, MATRIX), *NO_HYPOTHESIS],
-        "units": [*_on(2, "tests"), *_without("tests/integration", MATRIX, *PROOF, *HISTORIES)],
-    },
-    {"proof": [*_on(3, *PROOF), *NO_HYPOTHESIS], "histories": _on(2, *HISTORIES)},
-)
-"""Steps, one after the other; those of one group run at once. Each process has servers of its own. Integration tests,
-the proof and the fault matrix wait for servers, ends and outages as much as they work: beside them runs what only
-computes."""
+TESTS = {
+    "integration": [*_on(3, *LONG, "tests/integration"), *_without(FAULTS), *NO_HYPOTHESIS],
+    "units": [*_on(2, "tests"), *_without(["tests/integration", *PROOF, *HISTORIES])],
+}
+PROVED = {"proof": [*_on(3, *PROOF), *NO_HYPOTHESIS], "histories": _on(2, *HISTORIES)}
+"""Steps that run at once. Each process has servers of its own. Integration tests and the proof wait for servers, ends
+and outages as much as they work: beside them runs what only computes."""
 GENTLE = {name: ["nice", "-n", "19"] for name in ("units", "histories")}
 """What only computes has what the others leave of the processors: some of them look at the time."""
 
@@ -80,7 +88,8 @@ class Outcome:
 
     def as_json(self) -> dict[str, object]:
         whole = {"ok": not self.failed, "failed": self.failed, "seconds": self.seconds, "gates": self.gates}
-        return whole | {"gates_together": max((self.seconds.get(name, 0.0) for name in TESTS[-1]), default=0.0)}
+        others = sum(seconds for name, seconds in self.gates.items() if name != "histories")
+        return whole | {"gates_together": round(max(others, self.gates.get("histories", 0.0)), 1)}
 
 
 def main(command: str, arguments: list[str]) -> int:
@@ -90,12 +99,12 @@ def main(command: str, arguments: list[str]) -> int:
     if command == "check":
         _at_once(CHECKS, outcome)
     with tempfile.TemporaryDirectory() as folder:
-        for group in ({"tests": arguments},) if arguments else TESTS:
-            reports = {name: Path(folder) / f"{name}.xml" for name in group}
-            commands = {name: [*_pytest(given), f"--junitxml={reports[name]}"] for name, given in group.items()}
-            _at_once({name: [*GENTLE.get(name, ()), *given] for name, given in commands.items()}, outcome, live=True)
-            for name, given in group.items():
-                outcome.gates |= gates(reports[name], _processes(given))
+        steps = {"tests": arguments} if arguments else PROVED if command == "proof" else TESTS
+        reports = {name: Path(folder) / f"{name}.xml" for name in steps}
+        commands = {name: [*_pytest(given), f"--junitxml={reports[name]}"] for name, given in steps.items()}
+        _at_once({name: [*GENTLE.get(name, ()), *given] for name, given in commands.items()}, outcome, live=True)
+        for name, given in steps.items():
+            outcome.gates |= gates(reports[name], _processes(given))
     if as_json:
         print(json.dumps(outcome.as_json()))
     return 1 if outcome.failed else 0
