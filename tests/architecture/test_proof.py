@@ -20,7 +20,7 @@ from tests.proof.marked import ROOT, Proof, proofs
 from tests.proof.promises import DETECTORS, promises
 
 LEAST_CHECKED, LEAST = 20, 40
-"""Cells shown in `make check`, and in all."""
+"""Cells shown in `make check` or `make proof`, and in all."""
 
 
 def test_the_page_is_what_the_generator_makes() -> None:

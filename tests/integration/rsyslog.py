@@ -42,12 +42,16 @@ class Rsyslog:
         self.environment = os.environ | settings
         self.process: subprocess.Popen[bytes]
 
-    def start(self) -> None:
+    def begin(self) -> None:
+        """Does not wait until it listens."""
         with self.log.open("ab") as output:
             script = ROOT / "ops" / "rsyslog" / "mutt-rsyslog"
             self.process = subprocess.Popen(
                 [script], env=self.environment, stdout=output, stderr=output, start_new_session=True
             )
+
+    def start(self) -> None:
+        self.begin()
         self.connect().close()
 
     def stop(self) -> None:
@@ -70,8 +74,7 @@ class Rsyslog:
 
     def freeze(self) -> None:
         """rsyslogd does nothing any more, and hears no signal but one."""
-        (child,) = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        os.kill(int(child), signal.SIGSTOP)
+        os.kill(int((self.folder / "mutt-rsyslog.pid").read_text()), signal.SIGSTOP)
 
     def connect(self) -> socket.socket:
         end = time.monotonic() + PATIENCE_S

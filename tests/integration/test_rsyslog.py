@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import signal
 import time
 from collections import Counter
@@ -285,6 +286,20 @@ def test_a_stop_ends_while_kafka_is_away_and_nothing_is_lost(kafka: Stack, arriv
         assert kept.strip() in (tmp_path / "mutt.failed").read_bytes().replace(b"\n\n", b"\n")
     with daemon.running():
         compare(first_of_each(arrivals.once_there(len(lines))), lines)
+
+
+def test_told_to_stop_in_its_first_moment_it_leaves_no_rsyslogd(tmp_path: Path) -> None:
+    """By the program that the script runs after it has started rsyslogd and before it waits for it."""
+    early = tmp_path / "bin" / "date"
+    early.parent.mkdir()
+    early.write_text('#!/bin/sh\nkill -TERM "$PPID"\nexec /bin/date "$@"\n')
+    early.chmod(0o755)
+    daemon = Rsyslog(tmp_path, "127.0.0.1:9")
+    daemon.environment["PATH"] = f"{early.parent}:{daemon.environment['PATH']}"
+    daemon.begin()
+    assert daemon.process.wait(PATIENCE_S) == 0
+    with pytest.raises(ProcessLookupError):
+        os.killpg(daemon.process.pid, signal.SIGKILL)
 
 
 def first_of_each(records: Iterable[Any]) -> list[Any]:

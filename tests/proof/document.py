@@ -76,8 +76,8 @@ def _shown(found: Iterable[Proof]) -> dict[str, list[Proof]]:
 def _summary(shown: dict[str, list[Proof]]) -> str:
     checked = sum(any(not proof.campaign for proof in found) for found in shown.values())
     return (
-        f"{len(CELLS)} cells, a part and a fault each. {len(shown)} have tests: {checked} in `make check`,"
-        f" {len(shown) - checked} in the campaign alone (`python -m tests.matrix -m campaign`)."
+        f"{len(CELLS)} cells, a part and a fault each. {len(shown)} have tests: {checked} in `make check` or"
+        f" `make proof`, {len(shown) - checked} in the campaign alone (`python -m tests.matrix -m campaign`)."
         f" {len(CELLS) - len(shown)} have none, and say why."
     )
 
@@ -108,7 +108,7 @@ def _crash_points() -> Iterator[str]:
     yield "## Crash points\n"
     yield (
         "Every gap between two effects, by number: a program dies there by SIGKILL, another begins, and the books\n"
-        "must balance. In `make check`: 4 to 13 with each kind of record; all of them: `python -m tests.crashes`.\n"
+        "must balance. In `make proof`: 4 to 13 with each kind of record; all of them: `python -m tests.crashes`.\n"
     )
     told = [(point.number, f"`{name}`", point.role, point.then) for name, point in POINTS.items()]
     yield from _table(

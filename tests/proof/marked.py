@@ -20,7 +20,7 @@ class Proof:
     """`tests/…/test_….py::test_…`, in a class with its name between."""
     shows: tuple[str, ...]
     campaign: bool
-    """Not part of `make check`: it takes minutes."""
+    """Not part of `make check` or `make proof`: it takes minutes."""
 
 
 def proofs(marker: str, files: Iterable[Path] | None = None) -> list[Proof]:
