@@ -44,10 +44,10 @@ def _integration(*names: str) -> list[str]:
     return [f"tests/integration/test_{name}.py" for name in names]
 
 
-LONG = _integration("stack", "console_browser", "match", "demo", "rsyslog", "corpus")
+LONG = _integration("stack", "console_browser", "match", "rsyslog", "corpus")
 """They begin first, so that none of them is left alone in the end."""
 FAULTS = _integration(
-    "watchdog", "kills", "backpressure", "secured", "rolling_upgrade", "checker_whole", "bombs", "rate_share",
+    "watchdog", "kills", "backpressure", "secured", "rolling_upgrade", "demo", "checker_whole", "bombs", "rate_share",
     "checker", "receiver_outage", "two_installations", "forwarder_kill", "restore", "point_in_time", "api_outage",
 )  # fmt: skip
 """What somebody breaks, ends, floods or moves while it is at work."""
