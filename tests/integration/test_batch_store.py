@@ -138,6 +138,22 @@ async def test_a_refused_row_of_a_small_batch_is_named_and_nothing_is_written(da
     assert await store.progress(SYSLOG.name, 0) == progress
 
 
+async def test_a_row_that_the_driver_cannot_write_is_found_by_bisection(database: Database) -> None:
+    """Unlike the server it says of no row that it was this one."""
+    store = PostgresBatchStore(database.pool)
+    progress = await begun(store, 0)
+    for at in range(len(batch(0).audit)):
+        decided = batch(0)
+        row = decided.audit[at]
+        decided.audit[at] = (*row[:5], "\ud800", *row[6:])
+        with pytest.raises(RowRefused, match="surrogates") as refused:
+            await store.commit(decided, progress)
+        assert refused_offset(decided, refused.value) == row[2]
+    assert await store.progress(SYSLOG.name, 0) == progress
+    written = await left(database.pool, 0)
+    assert [table for table, rows in written.items() if rows] == ["partition_progress"]
+
+
 def test_what_is_large_or_has_letters_goes_by_parts() -> None:
     assert is_small(batch(0, *[said("config saved")] * SMALL))
     assert not is_small(batch(0, *[said("config saved")] * (SMALL + 1)))
