@@ -7,21 +7,21 @@ import datetime as dt
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
-from typing import Any, Protocol
+from typing import Protocol
 
 import structlog
 
 from schemas.errors import Fenced, PartitionHalted, RowRefused, StoreUnavailable, Unavailable
 from schemas.topics import topics_by_name
 from streams import crash, metrics
+from streams.agents.match_place import MatchPlace
 from streams.agents.match_waits import LaneWaits, RevokedError
 from streams.core.batches import PolledBatch
 from streams.core.disposition import decide
 from streams.core.matching import Knowledge
 from streams.core.ports import BatchStore, Clock, OutboxPublisher, PartitionLog
-from streams.core.progress import Behind, Progress, Todo, start_position, still_to_do
-from streams.core.signatures import SignatureBook
-from streams.core.work import Decided, Work, fingerprint, replay_header
+from streams.core.progress import Progress, Todo
+from streams.core.work import Decided, Work, replay_header
 from streams.intake import Intake
 from streams.pauses import PauseReason, Pauses
 
@@ -29,7 +29,6 @@ log = structlog.get_logger()
 
 SLOW_COMMIT_S = 5.0
 """A commit that takes longer pauses its partition: else its queue would fill what all lanes may hold together."""
-HALT_RECHECK_S = 2.0
 FENCED_REST_S = 1.0
 """Whom another owner fenced waits so long to be told that the partition is no longer his, before he writes again."""
 
@@ -75,17 +74,22 @@ class Matching:
 
 
 class MatchLane:
-    """One partition: knows where it stands, and carries its batches through decide, commit, publish, acknowledge."""
+    """One partition: carries its batches through decide, commit, publish, acknowledge."""
 
     def __init__(self, shared: Matching, topic: str, partition: int) -> None:
         self._shared = shared
         self._id = (topic, partition)
         self._topic = topics_by_name()[topic]
-        self._progress: Progress | None = None
-        self._book = SignatureBook()
-        self._verify = False
         self._failed_in_a_row = 0
         self._waiting = LaneWaits(self._id, shared.pauses)
+        self._place = MatchPlace(
+            self._id,
+            store=shared.store,
+            outbox=shared.outbox,
+            log_position=shared.log_position,
+            pauses=shared.pauses,
+            waits=self._waiting,
+        )
         self.held = False
         self.steps = 0
         self._in_line = False
@@ -100,21 +104,7 @@ class MatchLane:
         return self.held or self._in_line or any(self._shared.pauses.has(self._id, reason) for reason in away)
 
     async def open(self) -> None:
-        """Finds the partition's place in the database, checks it against the log and publishes what was left over."""
-        shared, pauses = self._shared, self._shared.pauses
-        pauses.want(self._id, PauseReason.LOCATING)
-        try:
-            while not self._waiting.revoked:
-                if await self._locate():
-                    await self._publish_left_over()
-                    crash.here("located")
-                    shared.log_position.seek(*self._id, self._start)
-                    return
-                await asyncio.sleep(HALT_RECHECK_S)
-        except RevokedError:
-            return
-        finally:
-            pauses.release(self._id, PauseReason.LOCATING)
+        await self._place.open()
 
     async def handle(self, batches: Sequence[PolledBatch]) -> bool:
         try:
@@ -122,7 +112,7 @@ class MatchLane:
                 await self._handle(batches)
                 return True
             except PartitionHalted as halted:
-                await self._halt(str(halted))
+                await self._place.halt(str(halted))
                 return False
         except RevokedError:
             self._log.info("revoked with work in hand; it comes again to the new owner")
@@ -131,66 +121,11 @@ class MatchLane:
             if not self._waiting.revoked:  # a successor's waits are not ours to end
                 self._shared.pauses.release(self._id, PauseReason.SINK)
 
-    # -- finding the place ------------------------------------------------------------------------------------
-
-    async def _locate(self) -> bool:
-        """Reads progress and log bounds. False while the partition is halted."""
-        progress, (begin, end) = await self._waiting.until_answered(self._read_place)
-        if progress.halted is None:
-            start = start_position(progress, begin, end)
-            if not isinstance(start, str):
-                self._progress, self._start, self._verify = progress, start.offset, start.verify
-                self._book = SignatureBook(await self._waiting.until_answered(self._read_book))
-                self._shared.pauses.release(self._id, PauseReason.HALTED)
-                return True
-            await self._halt(start)
-        elif self._progress is not None or not self._shared.pauses.has(self._id, PauseReason.HALTED):
-            self._log.error(
-                "partition is halted", reason=progress.halted, hint="see: mutt ledger show, mutt ledger reset"
-            )
-        self._progress = None
-        self._shared.pauses.want(self._id, PauseReason.HALTED)
-        return False
-
-    async def _read_place(self) -> tuple[Progress, tuple[int, int]]:
-        """The log's bounds last: of a log read before, another owner may have done more since than it had."""
-        log_position, store = self._shared.log_position, self._shared.store
-        progress = await store.progress(*self._id)
-        if progress is None:
-            begin, _ = await log_position.bounds(*self._id)
-            await store.begin(*self._id, begin)
-            progress = await store.progress(*self._id)
-            assert progress is not None
-        return progress, await log_position.bounds(*self._id)
-
-    async def _read_book(self) -> dict[int, Any]:
-        return dict(await self._shared.store.signatures(*self._id, self._book.limit))
-
-    async def _publish_left_over(self) -> None:
-        count = await self._waiting.until_answered(lambda: self._shared.outbox.publish_pending(*self._id))
-        if count:
-            self._log.info("published what an earlier owner had committed", records=count)
-
-    async def _halt(self, reason: str) -> None:
-        """Stops this partition, for all workers, until `mutt ledger reset`; it must still be ours."""
-        if self._waiting.revoked:
-            raise RevokedError
-        self._log.error("partition halts", reason=reason, hint="see: mutt ledger show, mutt ledger reset")
-        self._progress = None
-        self._shared.pauses.want(self._id, PauseReason.HALTED)
-        await self._waiting.until_answered(lambda: self._shared.store.halt(*self._id, reason))
-
-    # -- one batch --------------------------------------------------------------------------------------------
-
     async def _handle(self, batches: Sequence[PolledBatch]) -> None:
-        while self._progress is not None:
-            todo = still_to_do(batches, self._progress.next_offset, verify=self._verify)
-            if isinstance(todo, Behind):
-                self._shared.log_position.seek(*self._id, todo.offset)
+        while self._place.progress is not None:
+            todo = self._place.still_to_do(batches)
+            if todo is None:
                 return
-            if isinstance(todo, str):
-                raise PartitionHalted(todo)
-            self._verify_previous(todo)
             if todo.after > todo.first:
                 async with self._turn():
                     part = todo.up_to(self._shared.intake.records_at_once)
@@ -227,19 +162,6 @@ class MatchLane:
         if self._waiting.revoked:
             raise RevokedError
 
-    def _verify_previous(self, todo: Todo) -> None:
-        """Compares the last record done with what the log has there now: a replaced log reuses offsets."""
-        progress = self._progress
-        assert progress is not None
-        if not self._verify or (todo.previous is None and todo.after == todo.first):
-            return  # nothing was read yet from where that record lies, or lay
-        if todo.previous is not None and fingerprint(todo.previous) != progress.last_sha256:
-            raise PartitionHalted(
-                f"the record at offset {progress.next_offset - 1} is not the one processed before: the log was replaced"
-            )
-        crash.here("hash_compared")
-        self._verify = False
-
     async def _settle(self, todo: Todo) -> Decided | None:
         """Decides and commits. None when another owner moved the partition meanwhile."""
         refused: dict[int, str] = {}
@@ -261,7 +183,7 @@ class MatchLane:
                 metrics.BATCHES_FENCED.inc()
                 self._shared.pauses.release(self._id, PauseReason.SINK)
                 await self._waiting.rest(self._shared.fenced_rest_s)
-                await self._relocate()
+                await self._place.locate_again()
                 return None
             except StoreUnavailable as fault:
                 await self._waiting.between_tries(fault, attempt)
@@ -271,7 +193,7 @@ class MatchLane:
                     self._log.info("the outcome of the last commit was unknown; the place was read again")
                     if after is None or after.next_offset != todo.after:  # that was another owner's
                         await self._waiting.rest(self._shared.fenced_rest_s)
-                    await self._relocate()
+                    await self._place.locate_again()
                     return None
         self._shared.pauses.release(self._id, PauseReason.SINK)
         return decided
@@ -293,7 +215,7 @@ class MatchLane:
         started = shared.clock.monotonic()
         try:
             with self._pausing_if_slow():
-                progress = await shared.store.commit(decided, self._expected)
+                progress = await shared.store.commit(decided, self._place.expected)
         except BaseException:
             shared.intake.withdrawn(alerts)
             raise
@@ -311,12 +233,6 @@ class MatchLane:
         finally:
             timer.cancel()
 
-    @property
-    def _expected(self) -> Progress:
-        if self._progress is None:
-            raise RevokedError
-        return self._progress
-
     async def _decide(self, todo: Todo, refused: dict[int, str]) -> Decided:
         named = {letter for record in todo.records if record.headers and (letter := replay_header(record))}
         replays = (
@@ -331,7 +247,7 @@ class MatchLane:
                 after=todo.after,
                 records=todo.records,
                 knowledge=self._shared.knowledge(),
-                book=self._book,
+                book=self._place.book,
                 now=self._shared.clock.now(),
                 replays=replays,
                 refused=refused,
@@ -343,25 +259,8 @@ class MatchLane:
         return decided
 
     def _take_over(self, progress: Progress, decided: Decided) -> None:
-        self._progress = progress
+        self._place.move_to(progress, decided.signatures)
         self._failed_in_a_row = decided.failed_in_a_row
-        self._book.apply(decided.signatures)
-
-    async def _relocate(self) -> None:
-        """Reads the place again without moving the consumer: what was done meanwhile is skipped.
-
-        What is in hand must be what was done: else that was another log, replaced since.
-        """
-        progress = await self._waiting.until_answered(lambda: self._shared.store.progress(*self._id))
-        if progress is None or progress.halted is not None:
-            raise PartitionHalted(progress.halted if progress and progress.halted else "its progress row is gone")
-        bounds = await self._waiting.until_answered(lambda: self._shared.log_position.bounds(*self._id))
-        start = start_position(progress, *bounds)
-        if isinstance(start, str):
-            raise PartitionHalted(start)
-        self._progress, self._verify = progress, start.verify
-        self._book = SignatureBook(await self._waiting.until_answered(self._read_book))
-        await self._publish_left_over()
 
     async def _publish(self, decided: Decided) -> None:
         if not decided.alerts and not decided.letters:
@@ -370,14 +269,15 @@ class MatchLane:
             await self._shared.outbox.publish(decided)
         except Unavailable as fault:
             await self._waiting.between_tries(fault, 0)
-            await self._publish_left_over()
+            await self._place.publish_left_over()
             self._shared.pauses.release(self._id, PauseReason.SINK)
 
     def _acknowledge(self, batches: Sequence[PolledBatch]) -> None:
-        if self._waiting.revoked or self._progress is None:
+        place = self._place.progress
+        if self._waiting.revoked or place is None:
             return
         for batch in batches:
-            if batch.after <= self._progress.next_offset:
+            if batch.after <= place.next_offset:
                 batch.acknowledge()
         crash.here("acknowledged")
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from streams.agents.match_lane import MatchLane
+from streams.agents.match_place import MatchPlace
 from tests.histories import follow, plan, run
 from tests.histories.loop import Process, StandstillError, VirtualLoop
 from tests.histories.shrink import only, shrunk
@@ -24,7 +24,7 @@ def _anything_goes(self: Tables, place: tuple[str, int], offset: int, epoch: int
     return place in self.stands
 
 
-async def _nothing(self: MatchLane) -> None: ...
+async def _nothing(self: MatchPlace) -> None: ...
 
 
 def _red(detector: str) -> int:
@@ -38,7 +38,7 @@ def test_without_the_compare_and_set_records_are_decided_twice(monkeypatch: pyte
 
 
 def test_leftovers_that_nobody_sends_are_lost_and_the_history_shrinks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(MatchLane, "_publish_left_over", _nothing)
+    monkeypatch.setattr(MatchPlace, "publish_left_over", _nothing)
     seed = _red("alert_lost")
     kept = shrunk(seed)
     assert len(kept) < len(plan(seed).steps)

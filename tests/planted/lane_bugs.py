@@ -10,8 +10,9 @@ from msgspec.structs import replace
 
 from schemas.errors import Fenced
 from streams import lanes
-from streams.agents import match_lane
+from streams.agents import match_lane, match_place
 from streams.agents.match_lane import MatchLane
+from streams.agents.match_place import MatchPlace
 from streams.core.batches import PolledBatch
 from streams.core.matching import Knowledge, Matcher
 from streams.core.progress import Behind, Progress, Todo
@@ -37,24 +38,24 @@ def ack_before_commit(patches: Patches) -> None:
 @BUGS.bug(2, "reading begins where Kafka says, and what lies between is taken for gone", "lost", "ledger",
           scenario="meddled", histories=True)  # fmt: skip
 def start_at_kafkas_offset(patches: Patches) -> None:
-    look = match_lane.still_to_do
+    look = match_place.still_to_do
 
-    async def open_(self: MatchLane) -> None:
-        self._shared.pauses.want(self._id, PauseReason.LOCATING)
+    async def open_(self: MatchPlace) -> None:
+        self._pauses.want(self._id, PauseReason.LOCATING)
         try:
-            while not self._waiting.revoked:
-                if await self._locate():
-                    return await self._publish_left_over()
-                await asyncio.sleep(match_lane.HALT_RECHECK_S)
+            while not self._waits.revoked:
+                if await self._locate() is not None:
+                    return await self.publish_left_over()
+                await asyncio.sleep(match_place.HALT_RECHECK_S)
         finally:
-            self._shared.pauses.release(self._id, PauseReason.LOCATING)
+            self._pauses.release(self._id, PauseReason.LOCATING)
 
     def still_to_do(batches: Sequence[PolledBatch], expected: int, **_: Any) -> Todo | Behind | str:
         first, *rest = batches
         return look([replace(first, first=min(first.first, expected)), *rest], expected)
 
-    patches.replace(MatchLane, "open", open_)
-    patches.replace(match_lane, "still_to_do", still_to_do)
+    patches.replace(MatchPlace, "open", open_)
+    patches.replace(match_place, "still_to_do", still_to_do)
 
 
 @BUGS.bug(5, "a fenced owner reads next_offset afresh and writes what it has in hand there", "zombie", "ledger", "lost",
@@ -68,7 +69,7 @@ def fenced_owner_writes(patches: Patches) -> None:
         except Fenced:
             fresh = await self._shared.store.progress(*self._id)
             assert fresh is not None
-            self._progress = fresh
+            self._place.progress = fresh
             length = decided.work.after - decided.work.first
             decided.work = replace(decided.work, first=fresh.next_offset, after=fresh.next_offset + length)
             return await commit(self, decided)
@@ -92,25 +93,25 @@ def publish_before_commit(patches: Patches) -> None:
 @BUGS.bug(7, "what an earlier owner committed and did not publish is never sent", "alert_lost", "stuck",
           scenario="cut_after_commit", stalls=True, histories=True)  # fmt: skip
 def left_over_never_sent(patches: Patches) -> None:
-    async def _publish_left_over(_: MatchLane) -> None:
+    async def publish_left_over(_: MatchPlace) -> None:
         return
 
-    patches.replace(MatchLane, "_publish_left_over", _publish_left_over)
+    patches.replace(MatchPlace, "publish_left_over", publish_left_over)
 
 
 @BUGS.bug(10, "the last record done is not compared: a replaced log is not noticed", "lost", "bytes",
           scenario="replaced_log", histories=True)  # fmt: skip
 def replaced_log_unnoticed(patches: Patches) -> None:
-    def _verify_previous(self: MatchLane, _: Todo) -> None:
+    def _verify_previous(self: MatchPlace, _: Todo) -> None:
         self._verify = False
 
-    patches.replace(MatchLane, "_verify_previous", _verify_previous)
+    patches.replace(MatchPlace, "_verify_previous", _verify_previous)
 
 
 @BUGS.bug(11, "of a redelivered batch one record too many is skipped", "lost", "ledger", scenario="cut_after_commit",
           histories=True)  # fmt: skip
 def redelivery_skips_one_too_many(patches: Patches) -> None:
-    look = match_lane.still_to_do
+    look = match_place.still_to_do
 
     def still_to_do(batches: Sequence[PolledBatch], expected: int, **more: Any) -> Todo | Behind | str:
         todo = look(batches, expected, **more)
@@ -118,7 +119,7 @@ def redelivery_skips_one_too_many(patches: Patches) -> None:
             return replace(todo, records=[record for record in todo.records if record.offset > expected])
         return todo
 
-    patches.replace(match_lane, "still_to_do", still_to_do)
+    patches.replace(match_place, "still_to_do", still_to_do)
 
 
 @BUGS.bug(15, "the exception of a lane is swallowed, the worker lives on", "stuck", "lost", scenario="defect",
