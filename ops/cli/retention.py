@@ -100,9 +100,7 @@ def status(
     as_json: Json = False,
 ) -> None:
     """Show where retention stands: runs, archives, partitions, holds. Exits 1 when somebody should look."""
-    facts, problems = asyncio.run(_status(dt.timedelta(hours=stale)))
-    if textfile is not None:
-        _write(facts, textfile)
+    facts, problems = asyncio.run(_status(dt.timedelta(hours=stale), textfile))
     if as_json:
         typer.echo(json.dumps({"ok": not problems, "problems": problems} | facts_json(facts)))
     else:
@@ -174,16 +172,18 @@ async def _run(
                     done = await work.run(planned, actor or f"cli:{user_name()}", tell, per_second=rows_per_second)
         finally:
             if textfile is not None:
-                _write(await _read_facts(store, rules), textfile)
+                _write(await _read_facts(store, rules), textfile, settings)
     return done, planned.warnings
 
 
-async def _status(stale: dt.timedelta) -> tuple[Facts, list[str]]:
+async def _status(stale: dt.timedelta, textfile: Path | None) -> tuple[Facts, list[str]]:
     from streams.adapters.migrations import MONTHS_AHEAD
     from streams.core.retention_health import problems
 
-    async with _store() as (store, rules, _):
+    async with _store() as (store, rules, settings):
         facts, now = await _read_facts(store, rules), await store.now()
+    if textfile is not None:
+        _write(facts, textfile, settings)
     return facts, list(problems(facts, now, stale=stale, ahead=MONTHS_AHEAD))
 
 
@@ -262,11 +262,10 @@ def _check_clock(theirs: dt.datetime) -> None:
         fail(Exit.CHECK_FAILED, problem)
 
 
-def _write(facts: Facts, path: Path) -> None:
-    from ops.cli.connections import settings_from_environment
+def _write(facts: Facts, path: Path, settings: Settings) -> None:
     from ops.retention_metrics import write_textfile
 
-    write_textfile(facts, path, free=_free(settings_from_environment().archive_dir))
+    write_textfile(facts, path, free=_free(settings.archive_dir))
 
 
 def _free(folder: str | None) -> int | None:
