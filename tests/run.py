@@ -12,7 +12,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,28 +45,30 @@ def _integration(*names: str) -> list[str]:
 
 LONG = _integration("stack", "console_browser", "match", "rsyslog", "corpus")
 """They begin first, so that none of them is left alone in the end."""
-FAULTS = _integration(
-    "watchdog", "kills", "backpressure", "secured", "rolling_upgrade", "demo", "checker_whole", "bombs", "rate_share",
-    "checker", "receiver_outage", "two_installations", "forwarder_kill", "restore", "point_in_time", "api_outage",
-)  # fmt: skip
+FAULTS = [
+    *_integration(
+        "watchdog", "backpressure", "secured", "rolling_upgrade", "demo", "checker_whole", "bombs", "rate_share",
+        "checker", "receiver_outage", "two_installations", "forwarder_kill", "restore", "point_in_time", "api_outage",
+    ),
+    "tests/matrix",
+]  # fmt: skip
 """What somebody breaks, ends, floods or moves while it is at work."""
-PROOF = [*FAULTS, "tests/matrix", "tests/crashes", "tests/planted"]
+PROOF = [*_integration("kills"), "tests/crashes", "tests/planted"]
 HISTORIES = ["tests/histories/test_first_half.py", "tests/histories/test_second_half.py"]
-
-
-def _without(paths: Sequence[str]) -> list[str]:
-    return [f"--ignore={path}" for path in paths]
-
+ELSEWHERE = [f"--ignore={path}" for path in (*PROOF, *FAULTS, *HISTORIES)]
 
 TESTS = {
-    "integration": [*_on(3, *LONG, "tests/integration"), *_without(FAULTS), *NO_HYPOTHESIS],
-    "units": [*_on(2, "tests"), *_without(["tests/integration", *PROOF, *HISTORIES])],
+    "integration": [*_on(3, *LONG, "tests/integration"), *ELSEWHERE, *NO_HYPOTHESIS],
+    "units": [*_on(2, "tests"), "--ignore=tests/integration", *ELSEWHERE],
 }
-PROVED = {"proof": [*_on(3, *PROOF), *NO_HYPOTHESIS], "histories": _on(2, *HISTORIES)}
+GATED = {"proof": [*_on(3, *PROOF), *NO_HYPOTHESIS], "histories": _on(2, *HISTORIES)}
+BROKEN = {"faults": [*_on(3, *FAULTS), *NO_HYPOTHESIS]}
 """Steps that run at once. Each process has servers of its own. Integration tests and the proof wait for servers, ends
-and outages as much as they work: beside them runs what only computes."""
+and outages as much as they work: beside them runs what only computes. Beside the faults runs nothing: many of them look
+at the time."""
+COMMANDS = {"test": (TESTS,), "check": (TESTS,), "proof": (GATED, BROKEN)}
 GENTLE = {name: ["nice", "-n", "19"] for name in ("units", "histories")}
-"""What only computes has what the others leave of the processors: some of them look at the time."""
+"""What only computes has what the others leave of the processors."""
 
 GATES = {
     "kills": ("tests.integration.test_kills",),
@@ -99,12 +100,12 @@ def main(command: str, arguments: list[str]) -> int:
     if command == "check":
         _at_once(CHECKS, outcome)
     with tempfile.TemporaryDirectory() as folder:
-        steps = {"tests": arguments} if arguments else PROVED if command == "proof" else TESTS
-        reports = {name: Path(folder) / f"{name}.xml" for name in steps}
-        commands = {name: [*_pytest(given), f"--junitxml={reports[name]}"] for name, given in steps.items()}
-        _at_once({name: [*GENTLE.get(name, ()), *given] for name, given in commands.items()}, outcome, live=True)
-        for name, given in steps.items():
-            outcome.gates |= gates(reports[name], _processes(given))
+        for steps in ({"tests": arguments},) if arguments else COMMANDS[command]:
+            reports = {name: Path(folder) / f"{name}.xml" for name in steps}
+            commands = {name: [*_pytest(given), f"--junitxml={reports[name]}"] for name, given in steps.items()}
+            _at_once({name: [*GENTLE.get(name, ()), *given] for name, given in commands.items()}, outcome, live=True)
+            for name, given in steps.items():
+                outcome.gates |= gates(reports[name], _processes(given))
     if as_json:
         print(json.dumps(outcome.as_json()))
     return 1 if outcome.failed else 0
