@@ -63,8 +63,8 @@ TESTS = {
 }
 PROVED = {"proof": [*_on(3, *GATED, *FAULTS), *NO_HYPOTHESIS], "histories": _on(2, *HISTORIES)}
 """Steps that run at once. Each process has servers of its own. Integration tests and the proof wait for servers, ends
-and outages as much as they work: beside them runs what only computes. The gates come first: when the histories are done,
-nothing runs beside the faults, many of which look at the time."""
+and outages as much as they work: beside them runs what only computes. The gates come first: when the histories are
+done, nothing runs beside the faults, many of which look at the time."""
 COMMANDS = {"test": TESTS, "check": TESTS, "proof": PROVED}
 GENTLE = {name: ["nice", "-n", "19"] for name in ("units", "histories")}
 """What only computes has what the others leave of the processors."""
