@@ -53,19 +53,20 @@ FAULTS = [
     "tests/matrix",
 ]  # fmt: skip
 """What somebody breaks, ends, floods or moves while it is at work."""
-GATED = [*_integration("kills"), "tests/crashes", "tests/planted"]
+PROOF = [*_integration("kills"), "tests/crashes", "tests/planted"]
 HISTORIES = ["tests/histories/test_first_half.py", "tests/histories/test_second_half.py"]
-ELSEWHERE = [f"--ignore={path}" for path in (*GATED, *FAULTS, *HISTORIES)]
+ELSEWHERE = [f"--ignore={path}" for path in (*PROOF, *FAULTS, *HISTORIES)]
 
 TESTS = {
     "integration": [*_on(3, *LONG, "tests/integration"), *ELSEWHERE, *NO_HYPOTHESIS],
     "units": [*_on(2, "tests"), "--ignore=tests/integration", *ELSEWHERE],
 }
-PROVED = {"proof": [*_on(3, *GATED, *FAULTS), *NO_HYPOTHESIS], "histories": _on(2, *HISTORIES)}
+GATED = {"proof": [*_on(3, *PROOF), *NO_HYPOTHESIS], "histories": _on(2, *HISTORIES)}
+BROKEN = {"faults": [*_on(3, *FAULTS), *NO_HYPOTHESIS]}
 """Steps that run at once. Each process has servers of its own. Integration tests and the proof wait for servers, ends
-and outages as much as they work: beside them runs what only computes. The gates come first: when the histories are
-done, nothing runs beside the faults, many of which look at the time."""
-COMMANDS = {"test": TESTS, "check": TESTS, "proof": PROVED}
+and outages as much as they work: beside them runs what only computes. Beside the faults runs nothing: many of them look
+at the time."""
+COMMANDS = {"test": (TESTS,), "check": (TESTS,), "proof": (GATED, BROKEN)}
 GENTLE = {name: ["nice", "-n", "19"] for name in ("units", "histories")}
 """What only computes has what the others leave of the processors."""
 
@@ -99,12 +100,12 @@ def main(command: str, arguments: list[str]) -> int:
     if command == "check":
         _at_once(CHECKS, outcome)
     with tempfile.TemporaryDirectory() as folder:
-        steps = {"tests": arguments} if arguments else COMMANDS[command]
-        reports = {name: Path(folder) / f"{name}.xml" for name in steps}
-        commands = {name: [*_pytest(given), f"--junitxml={reports[name]}"] for name, given in steps.items()}
-        _at_once({name: [*GENTLE.get(name, ()), *given] for name, given in commands.items()}, outcome, live=True)
-        for name, given in steps.items():
-            outcome.gates |= gates(reports[name], _processes(given))
+        for steps in ({"tests": arguments},) if arguments else COMMANDS[command]:
+            reports = {name: Path(folder) / f"{name}.xml" for name in steps}
+            commands = {name: [*_pytest(given), f"--junitxml={reports[name]}"] for name, given in steps.items()}
+            _at_once({name: [*GENTLE.get(name, ()), *given] for name, given in commands.items()}, outcome, live=True)
+            for name, given in steps.items():
+                outcome.gates |= gates(reports[name], _processes(given))
     if as_json:
         print(json.dumps(outcome.as_json()))
     return 1 if outcome.failed else 0

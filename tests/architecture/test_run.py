@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.run import FAULTS, GATED, GATES, HISTORIES, ROOT, TESTS, Outcome, gates
+from tests.run import FAULTS, GATES, HISTORIES, PROOF, ROOT, TESTS, Outcome, gates
 
 REPORT = """<testsuites><testsuite>
 <testcase classname="tests.planted.test_planted" name="a" time="4.0"/>
@@ -35,6 +35,6 @@ def test_together_the_gates_take_what_they_take_one_after_the_other_with_the_his
 
 
 def test_what_is_left_to_the_proof_is_there_and_in_no_other_step() -> None:
-    for path in (*GATED, *FAULTS, *HISTORIES):
+    for path in (*PROOF, *FAULTS, *HISTORIES):
         assert (ROOT / path).exists(), path
         assert all(f"--ignore={path}" in step for step in TESTS.values())
