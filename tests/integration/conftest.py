@@ -194,7 +194,7 @@ def empty_topics(kafka: Stack) -> None:
         _settle(admin.delete_topics([topic.name for topic in used], operation_timeout=30), "UNKNOWN_TOPIC_OR_PART")
     _forget_groups(admin)
     make_topics(admin, used)
-    if used:  # a broker that is slow to hear of it still takes records for topics that are no more
+    if used:  # until it has heard of them, a broker may take records for topics that are no more
         wait_until(lambda: len(_untouched(admin)) == len(TOPICS), what="a broker with empty topics")
 
 
