@@ -27,11 +27,9 @@ def test_the_modules_of_gates_are_there() -> None:
         assert path.is_dir() or path.with_suffix(".py").is_file(), module
 
 
-def test_together_the_gates_take_what_they_take_one_after_the_other_with_the_histories_beside_them() -> None:
-    outcome = Outcome(seconds={"proof": 900.0}, gates={"kills": 60.0, "planted": 70.5, "histories": 110.0})
-    assert outcome.as_json()["gates_together"] == 130.5
-    outcome.gates["histories"] = 200.0
-    assert outcome.as_json()["gates_together"] == 200.0
+def test_the_gates_took_what_the_longest_run_of_their_step_took() -> None:
+    outcome = Outcome(seconds={"units": 900.0, "proof": 240.0, "histories": 250.0, "faults": 320.0})
+    assert outcome.as_json()["gates_together"] == 250.0
 
 
 def test_what_is_left_to_the_proof_is_there_and_in_no_other_step() -> None:
