@@ -27,7 +27,7 @@ test: $(BIN)/mutt  ## unit, contract, architecture and integration tests (ARGS g
 check: $(BIN)/mutt  ## format, lint, types, layers, tests; with `make proof` it is what CI runs
 	@$(BIN)/python -m tests.run check $(ARGS)
 
-proof: $(BIN)/mutt  ## what holds while parts are killed, frozen, cut and flooded, crash points, histories, planted bugs
+proof: $(BIN)/mutt  ## whole days, and what holds while parts are killed, frozen, cut and flooded; crash points, histories
 	@$(BIN)/python -m tests.run proof $(ARGS)
 
 bench: $(BIN)/mutt  ## speed and memory as ratios measured in one run

@@ -43,11 +43,14 @@ def _integration(*names: str) -> list[str]:
     return [f"tests/integration/test_{name}.py" for name in names]
 
 
-LONG = _integration("stack", "console_browser", "match", "rsyslog", "corpus")
+LONG = _integration("console_browser", "match", "retention", "snmp_bridge", "remediation")
 """They begin first, so that none of them is left alone in the end."""
+DAYS = [*_integration("stack", "corpus", "rsyslog", "demo"), "tests/ops/test_install.py"]
+"""Whole days: a stack from its first start to its last, all real samples, rsyslogd and what befalls it, an installation
+that is brought up to date and removed."""
 FAULTS = [
     *_integration(
-        "watchdog", "backpressure", "secured", "rolling_upgrade", "demo", "checker_whole", "bombs", "rate_share",
+        "watchdog", "backpressure", "secured", "rolling_upgrade", "checker_whole", "bombs", "rate_share",
         "checker", "receiver_outage", "two_installations", "forwarder_kill", "restore", "point_in_time", "api_outage",
     ),
     "tests/matrix",
@@ -55,18 +58,18 @@ FAULTS = [
 """What somebody breaks, ends, floods or moves while it is at work."""
 PROOF = [*_integration("kills"), "tests/crashes", "tests/planted"]
 HISTORIES = ["tests/histories/test_first_half.py", "tests/histories/test_second_half.py"]
-ELSEWHERE = [f"--ignore={path}" for path in (*PROOF, *FAULTS, *HISTORIES)]
+ELSEWHERE = [f"--ignore={path}" for path in (*PROOF, *DAYS, *FAULTS, *HISTORIES)]
 
 TESTS = {
     "integration": [*_on(3, *LONG, "tests/integration"), *ELSEWHERE, *NO_HYPOTHESIS],
     "units": [*_on(2, "tests"), "--ignore=tests/integration", *ELSEWHERE],
 }
 GATED = {"proof": [*_on(3, *PROOF), *NO_HYPOTHESIS], "histories": _on(2, *HISTORIES)}
-BROKEN = {"faults": [*_on(3, *FAULTS), *NO_HYPOTHESIS]}
+WHOLE = {"whole": [*_on(3, *DAYS, *FAULTS), *NO_HYPOTHESIS]}
 """Steps that run at once. Each process has servers of its own. Integration tests and the proof wait for servers, ends
-and outages as much as they work: beside them runs what only computes. Beside the faults runs nothing: many of them look
-at the time."""
-COMMANDS = {"test": (TESTS,), "check": (TESTS,), "proof": (GATED, BROKEN)}
+and outages as much as they work: beside them runs what only computes. Beside whole days and faults runs nothing: many
+of them look at the time."""
+COMMANDS = {"test": (TESTS,), "check": (TESTS,), "proof": (GATED, WHOLE)}
 GENTLE = {name: ["nice", "-n", "19"] for name in ("units", "histories")}
 """What only computes has what the others leave of the processors."""
 
